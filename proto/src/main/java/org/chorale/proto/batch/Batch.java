@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.proto.batch;
+
+import java.util.List;
+
+/**
+ * One micro-batch: what a single forward pass takes.
+ *
+ * <p>Text batches carry {@link #TOKENS} and {@link #LABELS}, both [B, T] (B sequences, T tokens, right-padded). A
+ * label stands at its own token's place, as in Transformers: position t predicts the label at t + 1, and
+ * {@link #IGNORED} marks what does not count (padding and prompts).
+ */
+public record Batch(List<Column> columns) {
+    public static final String TOKENS = "tokens";
+    public static final String LABELS = "labels";
+
+    /** The label of a token that no loss counts. */
+    public static final long IGNORED = -100;
+
+    public Batch {
+        columns = List.copyOf(columns);
+    }
+
+    /** The column of this name. */
+    public Column column(String name) {
+        return columns.stream()
+                .filter(column -> column.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("the batch has no column " + name + ", only "
+                        + columns.stream().map(Column::name).toList()));
+    }
+}

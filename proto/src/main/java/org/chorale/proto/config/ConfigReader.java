@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.proto.config;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.RecordComponent;
+import java.lang.reflect.Type;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads part of a run's configuration into a record: component {@code learningRate} of a record that stands at
+ * {@code optimizer} is key {@code optimizer.learning-rate}; a component that is itself a record is a nested object; an
+ * {@link Optional} may be null. A record's compact constructor checks the values and throws an
+ * {@link IllegalArgumentException} with a line per problem, each naming key, value and what would be right.
+ *
+ * <p>Problems are collected, not thrown, so that a user sees all of them at once.
+ */
+public final class ConfigReader {
+    private final Config config;
+    private final List<String> problems = new ArrayList<>();
+
+    public ConfigReader(Config config) {
+        this.config = config;
+    }
+
+    /**
+     * Reads one record from a configuration that was resolved before, as it travels in messages.
+     *
+     * @throws FaultException CONFIG_INVALID, with every problem
+     */
+    public static <R extends Record> R read(String runConf, String path, Class<R> type) {
+        ConfigReader reader = new ConfigReader(ConfigFactory.parseString(runConf));
+        Optional<R> value = reader.read(path, type);
+        reader.throwProblems();
+        return value.orElseThrow();
+    }
+
+    /** The keys that the defaults name, with their default values. */
+    public static Config defaults() {
+        return ConfigFactory.parseResources(ConfigReader.class.getClassLoader(), "chorale-defaults.conf");
+    }
+
+    /** Adds a problem that no single record can see. */
+    public void problem(String problem) {
+        problems.add(problem);
+    }
+
+    /** Everything found so far. */
+    public List<String> problems() {
+        return List.copyOf(problems);
+    }
+
+    /** @throws FaultException CONFIG_INVALID where there is a problem */
+    public void throwProblems() {
+        if (!problems.isEmpty()) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.join("\n", problems));
+        }
+    }
+
+    /** The record at {@code path}, the root being the empty string; empty where a problem was noted. */
+    public <R extends Record> Optional<R> read(String path, Class<R> type) {
+        RecordComponent[] components = type.getRecordComponents();
+        Object[] values = new Object[components.length];
+        int before = problems.size();
+        for (int i = 0; i < components.length; i++) {
+            values[i] = value(key(path, components[i].getName()), components[i].getGenericType());
+        }
+        return problems.size() > before ? Optional.empty() : construct(type, components, values);
+    }
+
+    private <R extends Record> Optional<R> construct(Class<R> type, RecordComponent[] components, Object[] values) {
+        Class<?>[] types =
+                Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+        try {
+            return Optional.of(type.getDeclaredConstructor(types).newInstance(values));
+        } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof IllegalArgumentException invalid) {
+                String.valueOf(invalid.getMessage()).lines().forEach(problems::add);
+                return Optional.empty();
+            }
+            throw new IllegalStateException(type + " could not be built", e.getCause());
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(type + " has no constructor that can be called", e);
+        }
+    }
+
+    private @Nullable Object value(String key, Type type) {
+        if (type instanceof ParameterizedType optional && optional.getRawType() == Optional.class) {
+            boolean absent = !config.hasPath(key);
+            return absent ? Optional.empty() : Optional.ofNullable(value(key, optional.getActualTypeArguments()[0]));
+        }
+        Class<?> plain = (Class<?>) type;
+        if (plain.isRecord()) {
+            return read(key, plain.asSubclass(Record.class)).orElse(null);
+        }
+        if (!config.hasPath(key)) {
+            problems.add(key + " is not set: give " + kind(plain));
+            return null;
+        }
+        try {
+            return scalar(key, plain);
+        } catch (ConfigException e) {
+            problems.add(
+                    "%s = %s: must be %s".formatted(key, config.getValue(key).unwrapped(), kind(plain)));
+            return null;
+        }
+    }
+
+    private Object scalar(String key, Class<?> type) {
+        if (type == int.class || type == Integer.class) {
+            return config.getInt(key);
+        } else if (type == long.class || type == Long.class) {
+            return config.getLong(key);
+        } else if (type == double.class || type == Double.class) {
+            return config.getDouble(key);
+        } else if (type == boolean.class || type == Boolean.class) {
+            return config.getBoolean(key);
+        } else if (type == Duration.class) {
+            return config.getDuration(key);
+        } else if (type == Path.class) {
+            return Path.of(config.getString(key));
+        } else if (type.isEnum()) {
+            return constant(key, type, config.getString(key));
+        } else if (type == String.class) {
+            return config.getString(key);
+        }
+        throw new IllegalStateException("no rule reads a " + type + " (" + key + ")");
+    }
+
+    private static Object constant(String key, Class<?> type, String word) {
+        return Arrays.stream(type.getEnumConstants())
+                .filter(constant -> word(constant).equals(word))
+                .findFirst()
+                .orElseThrow(() -> new ConfigException.BadValue(key, word));
+    }
+
+    private static String kind(Class<?> type) {
+        if (type.isEnum()) {
+            return Arrays.stream(type.getEnumConstants())
+                    .map(ConfigReader::word)
+                    .collect(Collectors.joining(", ", "one of ", ""));
+        } else if (type == int.class || type == long.class || type == Integer.class || type == Long.class) {
+            return "a whole number";
+        } else if (type == double.class || type == Double.class) {
+            return "a number";
+        } else if (type == boolean.class || type == Boolean.class) {
+            return "true or false";
+        } else if (type == Duration.class) {
+            return "a duration with its unit, such as 30 minutes";
+        }
+        return type == Path.class ? "a path" : "a text";
+    }
+
+    private static String word(Object constant) {
+        return ((Enum<?>) constant).name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    private static String key(String path, String component) {
+        String word = component.replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+        return path.isEmpty() ? word : path + "." + word;
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.proto.fault;
+
+/** Every cause that ends a run or a command. Names are stable: scripts may rely on them. */
+public enum FaultCode {
+    CONFIG_INVALID(FaultKind.USER, "A key of the run's configuration is unknown, missing or out of range."),
+    FILE_MISSING(FaultKind.USER, "A file or folder that was named does not exist or cannot be read."),
+    FILE_MALFORMED(FaultKind.USER, "A file breaks the rules of its format; pickle files are refused by name."),
+    MODEL_UNSUPPORTED(FaultKind.USER, "The model's family, or a setting in its config.json, is not supported."),
+    MODEL_MISMATCH(FaultKind.USER, "The model's files do not hold what its config.json asks for."),
+    DATA_MALFORMED(FaultKind.USER, "A row of the data cannot be used, and data.malformed-rows is fail."),
+    DATA_EMPTY(FaultKind.USER, "The data holds no usable example."),
+    DATA_CHANGED(FaultKind.USER, "The data is not what the run began with, so its order cannot be continued."),
+    TOKENIZER_INVALID(FaultKind.USER, "The tokenizer is missing, malformed or larger than the model's vocabulary."),
+    RUN_DIRECTORY_TAKEN(FaultKind.USER, "The run directory belongs to a run with other settings, or is in use."),
+    NOT_FINITE(FaultKind.USER, "Too many steps in a row had a loss or gradient that is not finite."),
+    CHECKPOINT_CORRUPT(FaultKind.LOST_RESOURCE, "No checkpoint of the run is whole; the message names each defect."),
+    STORAGE_FAILED(FaultKind.LOST_RESOURCE, "Writing to the run directory failed: no space, no permission, I/O error."),
+    WORKER_LOST(FaultKind.LOST_RESOURCE, "A worker ended without being asked to."),
+    TIMED_OUT(
+            FaultKind.LOST_RESOURCE, "Nothing was heard for run.progress-timeout; the message says what was awaited."),
+    OUT_OF_MEMORY(FaultKind.LOST_RESOURCE, "The host or the device has no memory left for what was asked."),
+    INTERNAL(FaultKind.BUG, "Something that must not happen has happened. Please report it with the log.");
+
+    private final FaultKind kind;
+    private final String meaning;
+
+    FaultCode(FaultKind kind, String meaning) {
+        this.kind = kind;
+        this.meaning = meaning;
+    }
+
+    /** Who must act. */
+    public FaultKind kind() {
+        return kind;
+    }
+
+    /** One sentence for the documents. */
+    public String meaning() {
+        return meaning;
+    }
+}

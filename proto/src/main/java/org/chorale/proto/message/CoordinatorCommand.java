@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.proto.message;
+
+import org.apache.pekko.actor.typed.ActorRef;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.StepReport;
+
+/** What the coordinator of a run is told. Every message names the generation that it belongs to. */
+public sealed interface CoordinatorCommand {
+    /** A worker is up and waits for work. */
+    record WorkerJoined(ActorRef<WorkerCommand> worker, String host, String device) implements CoordinatorCommand {}
+
+    /** Answer to {@link WorkerCommand.DescribeModel}. */
+    record ModelDescribed(long generation, ModelOutline outline) implements CoordinatorCommand {}
+
+    /**
+     * Answer to {@link FeederCommand.DescribeData}.
+     *
+     * @param examples usable training examples
+     * @param rowsSkipped malformed rows that were left out
+     * @param evaluationExamples 0 where there is no {@code data.eval.path}
+     * @param tokenIds one more than the largest id that the tokenizer can give
+     * @param digest SHA-256 over the training source, in hexadecimal
+     */
+    record DataDescribed(
+            long generation, long examples, long rowsSkipped, long evaluationExamples, long tokenIds, String digest)
+            implements CoordinatorCommand {}
+
+    /** The shard is loaded and stands where {@code step} steps are done. */
+    record ShardReady(long generation, int rank, long step) implements CoordinatorCommand {}
+
+    /** A step is done. */
+    record StepDone(long generation, int rank, StepReport report) implements CoordinatorCommand {}
+
+    /** The span is done, or was cut short by {@link WorkerCommand.StopSpan}; {@code step} steps are done in all. */
+    record SpanDone(long generation, int rank, long step) implements CoordinatorCommand {}
+
+    /** Answer to {@link WorkerCommand.Evaluate}. */
+    record Evaluated(long generation, EvaluationReport report) implements CoordinatorCommand {}
+
+    /** Answer to {@link WorkerCommand.WriteShard}: the file is on disk and synced. */
+    record ShardWritten(long generation, int rank, long step, ShardFile file) implements CoordinatorCommand {}
+
+    /** Answer to {@link WorkerCommand.ExportModel}. */
+    record ModelExported(long generation, long step) implements CoordinatorCommand {}
+
+    /** A worker cannot go on. */
+    record WorkerFailed(long generation, int rank, Fault fault) implements CoordinatorCommand {}
+
+    /** The data cannot be read on. */
+    record FeedFailed(long generation, Fault fault) implements CoordinatorCommand {}
+
+    /** Finish the step in hand, write a checkpoint, end. */
+    record StopRun(String reason) implements CoordinatorCommand {}
+
+    /** What the coordinator tells itself. */
+    non-sealed interface Internal extends CoordinatorCommand {}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.proto.message;
+
+import java.util.Optional;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.wire.ShardPlan;
+
+/** What a worker is told, by the coordinator and by its feeder. */
+public sealed interface WorkerCommand {
+    /**
+     * Say what the model is made of.
+     *
+     * @param runConf the run's configuration as resolved, in HOCON
+     */
+    record DescribeModel(long generation, String runConf, ActorRef<CoordinatorCommand> replyTo)
+            implements WorkerCommand {}
+
+    /**
+     * Load this rank's part of the model, from the model folder or from a checkpoint.
+     *
+     * @param checkpoint the folder of a committed checkpoint
+     * @param totalSteps of the run; the learning-rate schedule ends there
+     */
+    record TakeShard(
+            long generation,
+            int rank,
+            ShardPlan plan,
+            String runConf,
+            Optional<String> checkpoint,
+            long totalSteps,
+            ActorRef<FeederCommand> feeder,
+            ActorRef<CoordinatorCommand> replyTo)
+            implements WorkerCommand {}
+
+    /** Run the steps after {@code from} up to and including {@code until}. */
+    record RunSteps(long generation, long from, long until) implements WorkerCommand {}
+
+    /** End the span after the step in hand. */
+    record StopSpan(long generation) implements WorkerCommand {}
+
+    /** Measure the held-out examples with the weights as they are after {@code step} steps. */
+    record Evaluate(long generation, long step) implements WorkerCommand {}
+
+    /** Write this rank's part of a checkpoint into an existing folder. */
+    record WriteShard(long generation, long step, String folder) implements WorkerCommand {}
+
+    /** Write a folder that Transformers loads; {@code folder} does not exist yet and appears whole or not at all. */
+    record ExportModel(long generation, long step, String folder) implements WorkerCommand {}
+
+    /** A batch that credit was given for. */
+    record BatchReady(long generation, StepBatch batch) implements WorkerCommand {}
+
+    /** The data cannot be read on. */
+    record FeedBroken(long generation, Fault fault) implements WorkerCommand {}
+
+    /** What a worker tells itself. */
+    non-sealed interface Internal extends WorkerCommand {}
+}
