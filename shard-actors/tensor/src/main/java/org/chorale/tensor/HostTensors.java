@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.tensor;
+
+import java.nio.LongBuffer;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Makes tensors in host memory; each belongs to the innermost open scope. */
+public final class HostTensors {
+    private HostTensors() {}
+
+    /** Uninitialised. */
+    public static Tensor empty(ScalarType type, long... shape) {
+        return torch.empty(shape, options(type), null);
+    }
+
+    /** All zero. */
+    public static Tensor zeros(ScalarType type, long... shape) {
+        return torch.zeros(shape, options(type));
+    }
+
+    /** A copy of the values as int64. */
+    public static Tensor ofLongs(long[] values, long... shape) {
+        Tensor tensor = empty(ScalarType.Long, shape);
+        if (values.length > 0) {
+            tensor.<LongBuffer>createBuffer().put(values);
+        }
+        return tensor;
+    }
+
+    private static TensorOptions options(ScalarType type) {
+        return new TensorOptions(type);
+    }
+}
