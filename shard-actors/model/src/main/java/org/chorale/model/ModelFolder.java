@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model;
+
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.InvalidModelException.Reason;
+import org.chorale.model.UnitOutline.ParameterOutline;
+import org.chorale.model.layer.Parameter;
+import org.chorale.model.llama.LlamaConfig;
+import org.chorale.model.llama.LlamaInitialization;
+import org.chorale.model.llama.LlamaModel;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.ModelFiles;
+import org.chorale.tensor.safetensors.StoredType;
+import org.chorale.tensor.safetensors.TensorEntry;
+
+/**
+ * A Hugging Face model folder: its configuration, and its weights or the rule by which they are drawn.
+ *
+ * <p>Opening checks everything that headers tell: family, sizes, that each parameter is there with its shape and a
+ * floating-point dtype, and that nothing else is. Weights are mapped, and read when they are asked for.
+ */
+public final class ModelFolder implements AutoCloseable {
+    /** Families by Hugging Face's model_type. */
+    private static final Set<String> FAMILIES = Set.of(LlamaConfig.MODEL_TYPE);
+
+    private static final Set<StoredType> WEIGHT_TYPES =
+            Set.of(StoredType.F64, StoredType.F32, StoredType.F16, StoredType.BF16);
+
+    private final Path folder;
+    private final LlamaConfig config;
+    private final List<UnitOutline> units;
+    private final Optional<ModelFiles> files; // empty where weights are drawn
+    private final long seed;
+
+    private ModelFolder(Path folder, LlamaConfig config, Optional<ModelFiles> files, long seed) {
+        this.folder = folder;
+        this.config = config;
+        this.units = LlamaModel.units(config);
+        this.files = files;
+        this.seed = seed;
+    }
+
+    /**
+     * Opens a folder with its weights.
+     *
+     * @throws InvalidModelException where family, configuration or weights cannot be used
+     * @throws java.io.UncheckedIOException where a file is missing
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the model folder owns the files and closes them
+    public static ModelFolder pretrained(Path folder) {
+        LlamaConfig config = config(folder);
+        ModelFiles files = ModelFiles.open(folder);
+        ModelFolder model = new ModelFolder(folder, config, Optional.of(files), 0);
+        try {
+            model.checkWeights(files);
+            return model;
+        } catch (RuntimeException e) {
+            files.close();
+            throw e;
+        }
+    }
+
+    /** Opens a folder for its configuration alone; weights are drawn from the seed. */
+    public static ModelFolder random(Path folder, long seed) {
+        return new ModelFolder(folder, config(folder), Optional.empty(), seed);
+    }
+
+    /** Hugging Face's model_type. */
+    public String family() {
+        return LlamaConfig.MODEL_TYPE;
+    }
+
+    public LlamaConfig config() {
+        return config;
+    }
+
+    public Path folder() {
+        return folder;
+    }
+
+    /** The sharding units, in the order of the forward pass. */
+    public List<UnitOutline> units() {
+        return units;
+    }
+
+    /** The dtype that a parameter is stored in, in safetensors' names; F32 where it is drawn. */
+    public String storedType(String parameter) {
+        return files.map(f -> f.entry(parameter).dtype().name()).orElse(StoredType.F32.name());
+    }
+
+    /** Copies a whole parameter's first value into {@code target}, converting to its dtype. */
+    public void copyInto(String parameter, Tensor target) {
+        if (files.isEmpty()) {
+            LlamaInitialization.draw(config, seed, parameter, target);
+            return;
+        }
+        try (TensorScope scope = new TensorScope()) {
+            target.copy_(files.get().tensor(parameter));
+        }
+    }
+
+    /** The model over parameters that somebody else owns. */
+    public LlamaModel model(Function<String, Parameter> parameters, boolean recompute) {
+        return new LlamaModel(config, parameters, recompute);
+    }
+
+    @Override
+    public void close() {
+        files.ifPresent(ModelFiles::close);
+    }
+
+    private static LlamaConfig config(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new UncheckedIOException(new NoSuchFileException(
+                    folder.toString(), null, "is not a folder; a model folder has a config.json"));
+        }
+        ConfigJson json = ConfigJson.read(folder);
+        String family = json.text("model_type", "");
+        if (!FAMILIES.contains(family)) {
+            String named = family.isEmpty() ? "model_type is missing" : "model_type = " + family;
+            throw new InvalidModelException(
+                    Reason.UNSUPPORTED, json.file(), named + ": supported are " + String.join(", ", FAMILIES));
+        }
+        return LlamaConfig.from(json);
+    }
+
+    private void checkWeights(ModelFiles weights) {
+        StringBuilder problems = new StringBuilder();
+        Set<String> expected = new HashSet<>();
+        for (UnitOutline unit : units) {
+            for (ParameterOutline parameter : unit.parameters()) {
+                expected.add(parameter.name());
+                problems.append(problem(weights, parameter));
+            }
+        }
+        for (String name : weights.names()) {
+            if (!expected.contains(name) && !isKnownExtra(name)) {
+                problems.append("\n  ").append(name).append(": config.json does not ask for it");
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new InvalidModelException(
+                    Reason.MISMATCH, folder, "the weights are not what config.json asks for:" + problems);
+        }
+    }
+
+    private static String problem(ModelFiles weights, ParameterOutline parameter) {
+        if (!weights.names().contains(parameter.name())) {
+            return "\n  " + parameter.name() + ": is missing, must be " + parameter.shape();
+        }
+        TensorEntry entry = weights.entry(parameter.name());
+        if (!entry.shape().equals(parameter.shape())) {
+            return "\n  %s: has shape %s, must be %s".formatted(parameter.name(), entry.shape(), parameter.shape());
+        }
+        if (!WEIGHT_TYPES.contains(entry.dtype())) {
+            return "\n  %s: has dtype %s, must be F32, BF16, F16 or F64".formatted(parameter.name(), entry.dtype());
+        }
+        return "";
+    }
+
+    /** What Transformers passes over too: constants that old releases saved, and the second copy of a tied head. */
+    private boolean isKnownExtra(String name) {
+        return name.endsWith(".rotary_emb.inv_freq") || (config.tied() && name.equals("lm_head.weight"));
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.layer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.TensorScope;
+
+/**
+ * Holds a layer's backward against the two judges there are: libtorch's autograd of a plain formula, and central
+ * differences. Everything in fp64; the objective is Σ y·r with random r, so that every output counts differently.
+ */
+final class GradientCheck {
+    /** eps, rtol 1e-3 and atol 1e-5 are those of torch's gradcheck. */
+    private static final double STEP = 1e-6;
+
+    /** Of fp64 sums in another order, relative to the tensor's largest magnitude. */
+    private static final double TOLERANCE = 1e-11;
+
+    /** A layer as it is used: a forward onto a tape, and a backward from it. */
+    interface Layer {
+        Tensor forward(Tensor x, Tape tape);
+
+        Tensor backward(Tensor dy, Tape tape);
+    }
+
+    private final List<Parameter> parameters = new ArrayList<>();
+
+    Parameter parameter(String name, long... shape) {
+        Tensor value = random(shape);
+        Parameter parameter = new Parameter(name, value, torch.zeros_like(value));
+        parameters.add(parameter);
+        return parameter;
+    }
+
+    static Tensor random(long... shape) {
+        return torch.randn(shape, new TensorOptions(ScalarType.Double));
+    }
+
+    /**
+     * @param formula the same function written plainly, from input and parameters in their order of creation
+     */
+    void check(Layer layer, Tensor x, Function<Tensor[], Tensor> formula) {
+        Tensor[] inputs = inputs(x);
+        Tensor y;
+        Tensor weights;
+        Tensor dx;
+        try (Tape tape = new Tape()) {
+            y = layer.forward(x, tape);
+            assertThat(tape.bytes()).as("the tape counts what it holds").isPositive();
+            weights = torch.randn_like(y);
+            dx = layer.backward(weights, tape);
+            assertThat(tape.bytes())
+                    .as("a backward pops all that its forward pushed")
+                    .isZero();
+        }
+        agreesWithAutograd(inputs, formula, y, weights, dx);
+        agreesWithDifferences(layer, x, x, weights, dx, "input");
+        for (Parameter parameter : parameters) {
+            agreesWithDifferences(layer, x, parameter.value(), weights, parameter.gradient(), parameter.name());
+        }
+        gradientsAddUp(layer, x, weights);
+    }
+
+    private Tensor[] inputs(Tensor x) {
+        Tensor[] inputs = new Tensor[parameters.size() + 1];
+        inputs[0] = x;
+        for (int i = 0; i < parameters.size(); i++) {
+            inputs[i + 1] = parameters.get(i).value();
+        }
+        return inputs;
+    }
+
+    private void agreesWithAutograd(
+            Tensor[] inputs, Function<Tensor[], Tensor> formula, Tensor y, Tensor weights, Tensor dx) {
+        Tensor[] leaves = new Tensor[inputs.length];
+        for (int i = 0; i < inputs.length; i++) {
+            leaves[i] = inputs[i].detach().clone();
+            leaves[i].set_requires_grad(true);
+        }
+        Tensor plain = formula.apply(leaves);
+        close(y, plain.detach(), "output");
+        plain.mul(weights).sum().backward();
+        close(dx, leaves[0].grad(), "autograd of the input");
+        for (int i = 1; i < leaves.length; i++) {
+            Parameter parameter = parameters.get(i - 1);
+            close(parameter.gradient(), leaves[i].grad(), "autograd of " + parameter.name());
+        }
+    }
+
+    private void agreesWithDifferences(
+            Layer layer, Tensor x, Tensor varied, Tensor weights, Tensor gradient, String what) {
+        Tensor flat = varied.view(-1);
+        Tensor flatGradient = gradient.contiguous().view(-1);
+        for (long i = 0; i < flat.numel(); i += Math.max(1, flat.numel() / 23)) {
+            Tensor element = flat.narrow(0, i, 1);
+            double numeric =
+                    (objectiveAt(layer, x, element, weights, STEP) - objectiveAt(layer, x, element, weights, -STEP))
+                            / (2 * STEP);
+            double analytic = flatGradient.narrow(0, i, 1).item_double();
+            assertThat(Math.abs(numeric - analytic))
+                    .as("difference quotient of %s[%d]: %s, backward says %s", what, i, numeric, analytic)
+                    .isLessThan(1e-5 + 1e-3 * Math.abs(numeric));
+        }
+    }
+
+    private static double objectiveAt(Layer layer, Tensor x, Tensor element, Tensor weights, double shift) {
+        try (TensorScope scope = new TensorScope();
+                Tape tape = new Tape()) {
+            double before = element.item_double();
+            element.fill_(new Scalar(before + shift));
+            double objective = layer.forward(x, tape).mul(weights).sum().item_double();
+            element.fill_(new Scalar(before));
+            return objective;
+        }
+    }
+
+    private void gradientsAddUp(Layer layer, Tensor x, Tensor weights) {
+        List<Tensor> once = parameters.stream().map(p -> p.gradient().clone()).toList();
+        try (Tape tape = new Tape()) {
+            layer.forward(x, tape);
+            layer.backward(weights, tape);
+        }
+        for (int i = 0; i < once.size(); i++) {
+            close(parameters.get(i).gradient(), once.get(i).add(once.get(i)), "second backward adds to the first");
+        }
+    }
+
+    private static void close(Tensor actual, Tensor expected, String what) {
+        assertThat(actual.shape()).as(what).isEqualTo(expected.shape());
+        double scale = Math.max(1, expected.abs().max().item_double());
+        double difference = actual.sub(expected).abs().max().item_double();
+        assertThat(difference).as(what).isLessThan(TOLERANCE * scale);
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.layer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.chorale.model.layer.GradientCheck.random;
+
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Every layer's backward is the derivative of its forward, and its forward is the plain formula. */
+final class LayerGradientTest {
+    private static final long SEQUENCES = 2;
+    private static final long TOKENS = 5;
+    private static final long ROWS = SEQUENCES * TOKENS;
+
+    private final GradientCheck check = new GradientCheck();
+    private TensorScope scope;
+
+    @BeforeEach
+    @SuppressWarnings("MustBeClosedChecker") // closed after each test
+    void openScope() {
+        torch.manual_seed(17);
+        scope = new TensorScope();
+    }
+
+    @AfterEach
+    void closeScope() {
+        scope.close();
+    }
+
+    @Test
+    void linearIsRightWithAndWithoutBias() {
+        Parameter weight = check.parameter("weight", 4, 3);
+        Parameter bias = check.parameter("bias", 4);
+        check.check(rowLayer(new Linear(weight, bias)), random(ROWS, 3), in -> torch.addmm(in[2], in[0], in[1].t()));
+        GradientCheck plain = new GradientCheck();
+        plain.check(
+                rowLayer(new Linear(plain.parameter("weight", 4, 3), null)),
+                random(ROWS, 3),
+                in -> in[0].mm(in[1].t()));
+    }
+
+    @Test
+    void rmsNormIsRight() {
+        RmsNorm norm = new RmsNorm(check.parameter("weight", 6), 1e-5);
+        check.check(
+                new GradientCheck.Layer() {
+                    @Override
+                    public Tensor forward(Tensor x, Tape tape) {
+                        return norm.forward(x, tape);
+                    }
+
+                    @Override
+                    public Tensor backward(Tensor dy, Tape tape) {
+                        return norm.backward(dy, tape);
+                    }
+                },
+                random(ROWS, 6),
+                in -> normalised(in[0], 1e-5).mul(in[1]));
+    }
+
+    @Test
+    void swiGluIsRight() {
+        SwiGlu network = new SwiGlu(linear("gate", 7, 4, true), linear("up", 7, 4, false), linear("down", 4, 7, true));
+        check.check(
+                new GradientCheck.Layer() {
+                    @Override
+                    public Tensor forward(Tensor x, Tape tape) {
+                        return network.forward(x, tape);
+                    }
+
+                    @Override
+                    public Tensor backward(Tensor dy, Tape tape) {
+                        return network.backward(dy, tape);
+                    }
+                },
+                random(ROWS, 4),
+                in -> {
+                    Tensor gate = torch.addmm(in[2], in[0], in[1].t());
+                    Tensor inner = gate.mul(gate.sigmoid()).mul(in[0].mm(in[3].t()));
+                    return torch.addmm(in[5], inner, in[4].t());
+                });
+    }
+
+    @Test
+    void causalAttentionWithGroupedHeadsIsRight() {
+        attentionIsRight(null);
+    }
+
+    @Test
+    void attentionUnderAPaddingMaskIsRight() {
+        Tensor hidden = torch.ones(TOKENS, TOKENS)
+                .triu(1)
+                .unsqueeze(0)
+                .expand(SEQUENCES, TOKENS, TOKENS)
+                .clone();
+        hidden.select(0, 1).narrow(1, 3, 2).fill_(Scalars.of(1)); // the second sequence has three tokens
+        attentionIsRight(hidden.unsqueeze(1).mul(Scalars.of(-1e30)).to(ScalarType.Double)); // [B, 1, T, T]
+    }
+
+    @Test
+    void embeddingGathersAndScatters() {
+        Parameter weight = check.parameter("weight", 5, 3);
+        Tensor tokens = HostTensors.ofLongs(new long[] {4, 0, 4, 2}, 4);
+        Embedding embedding = new Embedding(weight);
+        Tensor dy = random(4, 3);
+        embedding.backward(dy, tokens);
+        Tensor leaf = weight.value().detach().clone();
+        leaf.set_requires_grad(true);
+        Tensor rows = torch.embedding(leaf, tokens);
+        rows.mul(dy).sum().backward();
+        assertThat(weight.gradient().sub(leaf.grad()).abs().max().item_double()).isLessThan(1e-12);
+        assertThat(embedding.forward(tokens).sub(rows.detach()).abs().max().item_double())
+                .isZero();
+    }
+
+    /** D 6, N 4, K 2, H 4: the width of all heads is not the model's width. */
+    private void attentionIsRight(@Nullable Tensor mask) {
+        Attention attention = new Attention(
+                linear("query", 16, 6, true),
+                linear("key", 8, 6, true),
+                linear("value", 8, 6, true),
+                linear("output", 6, 16, true),
+                4);
+        Rotary rotary = new Rotary(random(TOKENS, 1, 2), random(TOKENS, 1, 2));
+        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, rotary, mask);
+        check.check(
+                new GradientCheck.Layer() {
+                    @Override
+                    public Tensor forward(Tensor x, Tape tape) {
+                        return attention.forward(x, context, tape);
+                    }
+
+                    @Override
+                    public Tensor backward(Tensor dy, Tape tape) {
+                        return attention.backward(dy, context, tape);
+                    }
+                },
+                random(ROWS, 6),
+                in -> plainAttention(in, context));
+    }
+
+    private static Tensor plainAttention(Tensor[] in, SequenceContext context) {
+        Tensor q = plainHeads(torch.addmm(in[2], in[0], in[1].t()), context.rotary()); // [B, N, T, H]
+        Tensor k = plainHeads(torch.addmm(in[4], in[0], in[3].t()), context.rotary());
+        Tensor v = plainHeads(torch.addmm(in[6], in[0], in[5].t()), null);
+        Tensor kOfEach = k.repeat_interleave(2, new LongOptional(1), new LongOptional());
+        Tensor vOfEach = v.repeat_interleave(2, new LongOptional(1), new LongOptional());
+        Tensor scores = q.matmul(kOfEach.transpose(-2, -1)).mul(Scalars.of(0.5)); // 1/√4
+        Tensor mask = context.mask();
+        Tensor hidden = torch.ones(TOKENS, TOKENS).to(ScalarType.Double).triu(1).mul(Scalars.of(-1e30));
+        Tensor mixed = torch.softmax(scores.add(mask == null ? hidden : mask), -1)
+                .matmul(vOfEach)
+                .transpose(1, 2)
+                .reshape(ROWS, 16);
+        return torch.addmm(in[8], mixed, in[7].t());
+    }
+
+    private static Tensor plainHeads(Tensor rows, @Nullable Rotary rotary) {
+        Tensor heads = rows.view(SEQUENCES, TOKENS, -1, 4);
+        if (rotary == null) {
+            return heads.transpose(1, 2);
+        }
+        Tensor swapped = torch.cat(new TensorVector(heads.narrow(-1, 2, 2).neg(), heads.narrow(-1, 0, 2)), -1);
+        Tensor cosine = torch.cat(new TensorVector(rotary.cosine(), rotary.cosine()), -1);
+        Tensor sine = torch.cat(new TensorVector(rotary.sine(), rotary.sine()), -1);
+        return heads.mul(cosine).add(swapped.mul(sine)).transpose(1, 2);
+    }
+
+    private static Tensor normalised(Tensor x, double epsilon) {
+        Tensor meanSquare = x.square().mean(new long[] {-1}, true, new ScalarTypeOptional());
+        return x.mul(meanSquare.add(Scalars.of(epsilon)).rsqrt());
+    }
+
+    private Linear linear(String name, long outputs, long inputs, boolean bias) {
+        Parameter weight = check.parameter(name + ".weight", outputs, inputs);
+        return new Linear(weight, bias ? check.parameter(name + ".bias", outputs) : null);
+    }
+
+    private static GradientCheck.Layer rowLayer(Linear linear) {
+        return new GradientCheck.Layer() {
+            @Override
+            public Tensor forward(Tensor x, Tape tape) {
+                tape.push(x);
+                return linear.forward(x);
+            }
+
+            @Override
+            public Tensor backward(Tensor dy, Tape tape) {
+                return linear.backward(dy, tape.pop());
+            }
+        };
+    }
+}
