@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One forward pass's sequences in host memory: B sequences of T tokens, right-padded, row by row.
+ *
+ * @param tokens B·T ids
+ * @param labels B·T ids, each at its own token's place; {@link #IGNORED} where nothing counts
+ * @param keyMask B·T, 0 where no token may see this one; null where the padding, if any, is all on the right
+ */
+@SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
+public record MicroBatch(int sequences, int width, long[] tokens, long[] labels, long @Nullable [] keyMask) {
+    /** Transformers' label of what does not count. */
+    public static final long IGNORED = -100;
+
+    public MicroBatch {
+        if (tokens.length != sequences * width || labels.length != tokens.length) {
+            throw new IllegalArgumentException("%d sequences of %d tokens, but %d ids and %d labels"
+                    .formatted(sequences, width, tokens.length, labels.length));
+        }
+    }
+
+    /** Sequences whose padding, if any, is all on the right. */
+    public static MicroBatch rightPadded(int sequences, int width, long[] tokens, long[] labels) {
+        return new MicroBatch(sequences, width, tokens, labels, null);
+    }
+
+    /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */
+    public long[] predictingRows() {
+        return LongStream.range(0, tokens.length)
+                .filter(row -> (row + 1) % width != 0 && labels[(int) row + 1] != IGNORED)
+                .toArray();
+    }
+
+    /** The label that each of {@link #predictingRows} predicts. */
+    public long[] targets() {
+        return LongStream.of(predictingRows()).map(row -> labels[(int) row + 1]).toArray();
+    }
+}

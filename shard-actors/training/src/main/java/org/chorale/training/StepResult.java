@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+/**
+ * What the host learns of one step.
+ *
+ * @param lossNats mean over the trained tokens of the global batch
+ * @param gradNorm L2 norm over all parameters, before clipping
+ * @param trainedTokens labels that counted
+ * @param skipped whether loss or gradient was not finite, so that no weight was touched
+ */
+public record StepResult(double lossNats, double gradNorm, long trainedTokens, boolean skipped) {}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import org.chorale.model.ModelFolder;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.optimizer.OptimizerConfig.Schedule;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.UnitLayout;
+
+/** A Llama small enough to train a thousand steps in a test, and batches for it. */
+final class TinyModel {
+    static final int VOCABULARY = 37;
+    static final OptimizerConfig OPTIMIZER =
+            new OptimizerConfig(1e-2, Schedule.CONSTANT, 0, 0.9, 0.999, 1e-8, 0.01, 1.0);
+
+    private TinyModel() {}
+
+    static ModelFolder folder(Path directory, boolean tied) {
+        String config = """
+                {"model_type": "llama", "vocab_size": %d, "hidden_size": 24, "intermediate_size": 40,
+                 "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+                 "attention_bias": true, "mlp_bias": true, "initializer_range": 0.3, "tie_word_embeddings": %s}
+                """.formatted(VOCABULARY, tied);
+        try {
+            Files.writeString(directory.resolve("config.json"), config);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return ModelFolder.random(directory, 5);
+    }
+
+    static ModelShard shard(ModelFolder folder, boolean recompute) {
+        ModelShard shard = new ModelShard(
+                folder, folder.units().stream().map(UnitLayout::whole).toList(), recompute);
+        shard.load(folder);
+        return shard;
+    }
+
+    /** Sequences of different lengths, padded on the right; the first third of each is a prompt. */
+    static MicroBatch batch(long seed, int sequences, int width) {
+        Random random = new Random(seed);
+        long[] tokens = new long[sequences * width];
+        long[] labels = new long[sequences * width];
+        for (int i = 0; i < sequences; i++) {
+            int length = 2 + random.nextInt(width - 1);
+            for (int t = 0; t < width; t++) {
+                int at = i * width + t;
+                tokens[at] = t < length ? random.nextInt(VOCABULARY) : 0;
+                labels[at] = t < length && t > length / 3 ? tokens[at] : MicroBatch.IGNORED;
+            }
+        }
+        return MicroBatch.rightPadded(sequences, width, tokens, labels);
+    }
+
+    /** Some sequences of a batch, as a batch of their own. */
+    static MicroBatch part(MicroBatch batch, int from, int until) {
+        return MicroBatch.rightPadded(
+                until - from,
+                batch.width(),
+                Arrays.copyOfRange(batch.tokens(), from * batch.width(), until * batch.width()),
+                Arrays.copyOfRange(batch.labels(), from * batch.width(), until * batch.width()));
+    }
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.ModelFolder;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+import org.chorale.training.checkpoint.CheckpointReader;
+import org.chorale.training.checkpoint.CheckpointWriter;
+import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.shard.ModelShard;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a step promises besides the reference's numbers. */
+final class TrainStepTest {
+    private static final double NO_CLIP = Double.POSITIVE_INFINITY;
+
+    @TempDir
+    private Path directory;
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void unevenMicroBatchesEqualOneLargeBatch(boolean tied) {
+        try (ModelFolder folder = TinyModel.folder(directory, tied);
+                Bench whole = new Bench(folder, false, NO_CLIP);
+                Bench split = new Bench(folder, false, NO_CLIP)) {
+            MicroBatch batch = TinyModel.batch(1, 7, 11);
+            StepResult one = whole.step.run(List.of(batch), 1e-3);
+            StepResult three = split.step.run(
+                    List.of(TinyModel.part(batch, 0, 1), TinyModel.part(batch, 1, 5), TinyModel.part(batch, 5, 7)),
+                    1e-3);
+            assertThat(three.trainedTokens()).isEqualTo(one.trainedTokens());
+            assertThat(three.lossNats()).isCloseTo(one.lossNats(), within(1e-5));
+            assertThat(three.gradNorm()).isCloseTo(one.gradNorm(), within(2e-5 * one.gradNorm()));
+            agree(gradients(split.shard), gradients(whole.shard), 2e-5);
+        }
+    }
+
+    @Test
+    void aMaskThatHidesRightPaddingChangesNothing() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench plain = new Bench(folder, false, NO_CLIP);
+                Bench masked = new Bench(folder, false, NO_CLIP)) {
+            MicroBatch batch = TinyModel.batch(2, 5, 9);
+            long[] mask = new long[batch.tokens().length];
+            for (int row = 0; row < mask.length; row++) {
+                int start = row - row % batch.width();
+                mask[row] = Arrays.stream(batch.labels(), row, start + batch.width())
+                                .anyMatch(l -> l >= 0)
+                        ? 1
+                        : 0;
+            }
+            StepResult without = plain.step.run(List.of(batch), 1e-3);
+            StepResult with = masked.step.run(
+                    List.of(new MicroBatch(batch.sequences(), batch.width(), batch.tokens(), batch.labels(), mask)),
+                    1e-3);
+            assertThat(with.lossNats()).isCloseTo(without.lossNats(), within(1e-6));
+            agree(gradients(masked.shard), gradients(plain.shard), 2e-5);
+        }
+    }
+
+    @Test
+    void recomputingBlocksChangesNoBit() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench kept = new Bench(folder, false, 1);
+                Bench recomputed = new Bench(folder, true, 1)) {
+            for (int i = 0; i < 3; i++) {
+                MicroBatch batch = TinyModel.batch(i, 4, 8);
+                assertThat(recomputed.step.run(List.of(batch), 1e-2)).isEqualTo(kept.step.run(List.of(batch), 1e-2));
+            }
+            same(weights(recomputed.shard), weights(kept.shard));
+        }
+    }
+
+    @Test
+    void aStepThatIsNotFiniteTouchesNothing() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench bench = new Bench(folder, false, 1)) {
+            MicroBatch batch = TinyModel.batch(3, 4, 8);
+            assertThat(bench.step.run(List.of(batch), 1e-2).skipped()).isFalse();
+            Tensor norm = bench.shard.parameter("model.norm.weight").value();
+            float before = read(norm)[0];
+            set(norm, Float.POSITIVE_INFINITY);
+            Map<String, float[]> weights = weights(bench.shard);
+            List<float[]> moments = bench.moments();
+
+            StepResult result = bench.step.run(List.of(batch), 1e-2);
+
+            assertThat(result.skipped()).isTrue();
+            assertThat(result.lossNats()).isNaN();
+            same(weights(bench.shard), weights);
+            assertThat(bench.moments()).usingRecursiveComparison().isEqualTo(moments);
+            assertThat(read(bench.optimizer.steps())[0]).as("steps that count").isEqualTo(1);
+            set(norm, before);
+            assertThat(bench.step.run(List.of(batch), 1e-2).skipped())
+                    .as("the next step goes on")
+                    .isFalse();
+        }
+    }
+
+    @Test
+    void gradientsAreClippedByTheirGlobalNorm() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench free = new Bench(folder, false, NO_CLIP);
+                Bench clipped = new Bench(folder, false, 0.25)) {
+            MicroBatch batch = TinyModel.batch(4, 4, 8);
+            double norm = free.step.run(List.of(batch), 0).gradNorm();
+            assertThat(norm).isGreaterThan(0.25);
+            assertThat(clipped.step.run(List.of(batch), 0).gradNorm()).isEqualTo(norm);
+            Map<String, float[]> scaled = gradients(free.shard);
+            scaled.values().forEach(values -> {
+                for (int i = 0; i < values.length; i++) {
+                    values[i] *= (float) (0.25 / norm);
+                }
+            });
+            agree(gradients(clipped.shard), scaled, 2e-5);
+        }
+    }
+
+    @Test
+    void aRestoredCheckpointGoesOnBitForBit() {
+        Path file = directory.resolve("rank-00000.safetensors");
+        try (ModelFolder folder = TinyModel.folder(directory, true);
+                Bench first = new Bench(folder, false, 1);
+                Bench second = new Bench(folder, false, 1)) {
+            for (int i = 0; i < 3; i++) {
+                first.step.run(List.of(TinyModel.batch(i, 4, 8)), 1e-2);
+            }
+            CheckpointWriter.write(file, first.shard, first.optimizer);
+            CheckpointReader.restore(file, second.shard, second.optimizer);
+            for (int i = 3; i < 6; i++) {
+                MicroBatch batch = TinyModel.batch(i, 4, 8);
+                assertThat(second.step.run(List.of(batch), 1e-2)).isEqualTo(first.step.run(List.of(batch), 1e-2));
+            }
+            same(weights(second.shard), weights(first.shard));
+            assertThat(second.moments()).usingRecursiveComparison().isEqualTo(first.moments());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anExportIsAModelFolderWithTheSameWeights(boolean tied) throws Exception {
+        Files.writeString(directory.resolve("tokenizer.json"), "{}");
+        Path out = directory.resolve("export");
+        Path checkpoint = directory.resolve("rank-00000.safetensors");
+        try (ModelFolder folder = TinyModel.folder(directory, tied);
+                Bench bench = new Bench(folder, false, 1)) {
+            bench.step.run(List.of(TinyModel.batch(0, 4, 8)), 1e-2);
+            ModelExport.write(folder, bench.shard, out);
+            CheckpointWriter.write(checkpoint, bench.shard, bench.optimizer);
+            ModelExport.fromCheckpoint(directory, checkpoint, directory.resolve("again"));
+            try (ModelFolder exported = ModelFolder.pretrained(out);
+                    ModelShard loaded = ModelShard.whole(exported)) {
+                same(weights(loaded), weights(bench.shard));
+            }
+        }
+        assertThat(out.resolve("tokenizer.json")).exists();
+        assertThat(out.resolve("config.json")).content().contains("\"dtype\" : \"float32\"");
+        assertThat(directory.resolve("again/model.safetensors"))
+                .hasSameBinaryContentAs(out.resolve("model.safetensors"));
+    }
+
+    @Test
+    void aTinyModelLearnsItsBatchByHeart() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench bench = new Bench(folder, false, 1)) {
+            MicroBatch batch = TinyModel.batch(6, 6, 10);
+            Evaluation before = evaluate(bench.shard, batch);
+            for (int i = 0; i < 150; i++) {
+                bench.step.run(List.of(batch), 1e-2);
+            }
+            Evaluation after = evaluate(bench.shard, batch);
+            assertThat(before.judged()).isEqualTo(after.judged()).isPositive();
+            assertThat(before.exact()).isZero();
+            assertThat(after.exact()).isEqualTo(after.judged());
+            assertThat(after.lossNats()).isLessThan(0.1);
+        }
+    }
+
+    private static Evaluation evaluate(ModelShard shard, MicroBatch batch) {
+        Evaluation evaluation = new Evaluation(shard);
+        evaluation.add(batch);
+        return evaluation;
+    }
+
+    /** A model, its optimizer and its step, closed together. */
+    private static final class Bench implements AutoCloseable {
+        final ModelShard shard;
+        final AdamW optimizer;
+        final TrainStep step;
+
+        Bench(ModelFolder folder, boolean recompute, double clipNorm) {
+            shard = TinyModel.shard(folder, recompute);
+            optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
+            step = new TrainStep(shard, optimizer, clipNorm);
+        }
+
+        List<float[]> moments() {
+            List<float[]> moments = new ArrayList<>();
+            optimizer.firstMoments().forEach(m -> moments.add(read(m)));
+            optimizer.secondMoments().forEach(v -> moments.add(read(v)));
+            return moments;
+        }
+
+        @Override
+        public void close() {
+            optimizer.close();
+            shard.close();
+        }
+    }
+
+    private static Map<String, float[]> weights(ModelShard shard) {
+        Map<String, float[]> values = new LinkedHashMap<>();
+        shard.parameters().forEach((name, parameter) -> values.put(name, read(parameter.value())));
+        return values;
+    }
+
+    private static Map<String, float[]> gradients(ModelShard shard) {
+        Map<String, float[]> values = new LinkedHashMap<>();
+        shard.parameters().forEach((name, parameter) -> values.put(name, read(parameter.gradient())));
+        return values;
+    }
+
+    private static float[] read(Tensor tensor) {
+        try (TensorScope scope = new TensorScope()) {
+            float[] values = new float[(int) tensor.numel()];
+            tensor.contiguous().<FloatBuffer>createBuffer().get(values);
+            return values;
+        }
+    }
+
+    private static void set(Tensor tensor, float value) {
+        try (TensorScope scope = new TensorScope()) {
+            tensor.narrow(0, 0, 1).fill_(Scalars.of(value));
+        }
+    }
+
+    private static void same(Map<String, float[]> actual, Map<String, float[]> expected) {
+        assertThat(actual.keySet()).isEqualTo(expected.keySet());
+        expected.forEach((name, values) -> assertThat(actual.get(name)).as(name).isEqualTo(values));
+    }
+
+    /** Within {@code tolerance} of each tensor's largest magnitude. */
+    private static void agree(Map<String, float[]> actual, Map<String, float[]> expected, double tolerance) {
+        assertThat(actual.keySet()).isEqualTo(expected.keySet());
+        // A key's bias shifts all scores of a query alike where rotation does not tell keys apart: its gradient is
+        // noise.
+        double floor = 1e-7;
+        expected.forEach((name, values) -> {
+            double magnitude = 0;
+            for (float value : values) {
+                magnitude = Math.max(magnitude, Math.abs(value));
+            }
+            float[] found = Objects.requireNonNull(actual.get(name));
+            for (int i = 0; i < values.length; i++) {
+                assertThat((double) found[i])
+                        .as(name + "[" + i + "]")
+                        .isCloseTo(values[i], within(tolerance * magnitude + floor));
+            }
+        });
+    }
+}
