@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.directory;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.wire.CheckpointManifest;
+
+/**
+ * A run's directory while this process trains in it: all that outlives the process.
+ *
+ * <pre>
+ * run.conf                 the configuration as resolved
+ * run.lock                 held by the process that trains
+ * data.sha256              of the training source that the run began with
+ * metrics.jsonl            a line per step and evaluation
+ * generations/7            one file per start of the run, claimed by exclusive creation
+ * checkpoints/step-000123/ manifest.pb and rank-00000.safetensors
+ * export/                  the result, as Transformers loads it
+ * </pre>
+ *
+ * Every method throws a {@link FaultException} STORAGE_FAILED where the file system does not do its part.
+ */
+public final class RunDirectory implements AutoCloseable {
+    private static final String RUN_CONF = "run.conf";
+    private static final String METRICS = "metrics.jsonl";
+    private static final String DATA_DIGEST = "data.sha256";
+    private static final String EXPORT = "export";
+    private static final int MAX_CLAIM_ATTEMPTS = 100;
+
+    /** What a directory may hold whose run died before its run.conf was written. */
+    private static final Set<String> FIRST_FILES = Set.of(RunLock.FILE, RUN_CONF + ".tmp");
+
+    private final Path dir;
+    private final RunLock lock;
+    private final Checkpoints checkpoints;
+
+    private RunDirectory(Path dir, RunLock lock) {
+        this.dir = dir.toAbsolutePath(); // it travels to workers
+        this.lock = lock;
+        this.checkpoints = new Checkpoints(this.dir.resolve("checkpoints"));
+    }
+
+    /**
+     * Creates the directory, or takes up the run that is in it.
+     *
+     * @param runConf the configuration as resolved, in HOCON
+     * @throws FaultException RUN_DIRECTORY_TAKEN where it is in use, is not a run's, or belongs to a run with other
+     *     settings (the message lists them)
+     */
+    public static RunDirectory open(Path dir, String runConf) {
+        return Storage.at(dir, () -> {
+            Files.createDirectories(dir);
+            RunLock lock = RunLock.take(dir);
+            try {
+                RunDirectory directory = new RunDirectory(dir, lock);
+                directory.takeUp(runConf);
+                return directory;
+            } catch (IOException | RuntimeException e) {
+                lock.close();
+                throw e;
+            }
+        });
+    }
+
+    /**
+     * Looks into a run directory without locking it; the run may be going on.
+     *
+     * @throws FaultException FILE_MISSING where it is none
+     */
+    public static RunContents read(Path dir) {
+        Path conf = dir.resolve(RUN_CONF);
+        if (!Files.isRegularFile(conf)) {
+            throw new FaultException(
+                    FaultCode.FILE_MISSING, "%s is no run directory: it has no %s".formatted(dir, RUN_CONF));
+        }
+        return Storage.at(
+                conf, () -> new RunContents(dir, Files.readString(conf), new Checkpoints(dir.resolve("checkpoints"))));
+    }
+
+    private void takeUp(String runConf) throws IOException {
+        Path conf = dir.resolve(RUN_CONF);
+        if (!Files.exists(conf)) {
+            refuseForeignFiles();
+        } else if (hasProgress()) {
+            refuseOtherSettings(conf, runConf);
+        }
+        Storage.replace(conf, runConf.getBytes(StandardCharsets.UTF_8));
+        Files.createDirectories(dir.resolve("checkpoints"));
+        Files.createDirectories(dir.resolve("generations"));
+        checkpoints.removeLeftovers();
+        Storage.syncFolder(dir);
+    }
+
+    private void refuseForeignFiles() throws IOException {
+        List<String> foreign = Storage.entries(dir).stream()
+                .map(entry -> entry.getFileName().toString())
+                .filter(name -> !FIRST_FILES.contains(name))
+                .toList();
+        if (!foreign.isEmpty()) {
+            throw taken("%s is no run directory, and it is not empty (%s, …): choose another --run-dir"
+                    .formatted(dir, foreign.get(0)));
+        }
+    }
+
+    /** Without progress nothing is lost if other settings take the directory over. */
+    private boolean hasProgress() throws IOException {
+        Path metrics = dir.resolve(METRICS);
+        boolean measured = Files.exists(metrics) && Files.size(metrics) > 0;
+        return measured || exported() || !checkpoints.folders().isEmpty();
+    }
+
+    private void refuseOtherSettings(Path conf, String runConf) throws IOException {
+        List<String> differences = RunIdentity.differences(conf, Files.readString(conf), runConf);
+        if (!differences.isEmpty()) {
+            throw taken("%s belongs to a run with other settings:\n  %s\nChoose another --run-dir"
+                            .formatted(dir, String.join("\n  ", differences))
+                    + "; or, to go on from its result, model.path = " + exportFolder());
+        }
+        if (exported() && checkpoints.folders().isEmpty()) {
+            throw taken(
+                    "%s holds the export of a run whose checkpoints are gone: choose another --run-dir".formatted(dir));
+        }
+    }
+
+    private static FaultException taken(String message) {
+        return new FaultException(FaultCode.RUN_DIRECTORY_TAKEN, message);
+    }
+
+    /** Claims the next generation. The file that stands for it can be created once only, whoever tries. */
+    public long claimGeneration() {
+        Path folder = dir.resolve("generations");
+        return Storage.at(folder, () -> {
+            long generation = newestGeneration() + 1;
+            for (int attempt = 1; !claim(folder.resolve(Long.toString(generation))); attempt++, generation++) {
+                if (attempt == MAX_CLAIM_ATTEMPTS) {
+                    throw taken("%s: others claimed %d generations in a row".formatted(dir, attempt));
+                }
+            }
+            Storage.syncFolder(folder);
+            return generation;
+        });
+    }
+
+    private static boolean claim(Path file) throws IOException {
+        try {
+            Storage.create(file, ("process " + ProcessHandle.current().pid() + "\n").getBytes(StandardCharsets.UTF_8));
+            return true;
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        }
+    }
+
+    private long newestGeneration() throws IOException {
+        return Storage.entries(dir.resolve("generations")).stream()
+                .map(entry -> entry.getFileName().toString())
+                .filter(name -> name.matches("\\d{1,18}"))
+                .mapToLong(Long::parseLong)
+                .max()
+                .orElse(0);
+    }
+
+    /** The committed checkpoints. */
+    public Checkpoints checkpoints() {
+        return checkpoints;
+    }
+
+    /** Makes the folder that workers write a checkpoint's files into; it counts for nothing before it is committed. */
+    public Path beginCheckpoint(long step, long generation) {
+        return Storage.at(dir, () -> checkpoints.begin(step, generation));
+    }
+
+    /**
+     * Makes a checkpoint of the files that were written since {@link #beginCheckpoint}, for good.
+     *
+     * @throws FaultException RUN_DIRECTORY_TAKEN where a later generation has been claimed: whoever was paused and comes
+     *     back late must not commit
+     */
+    public Checkpoint commit(CheckpointManifest manifest) {
+        return Storage.at(dir, () -> {
+            long newest = newestGeneration();
+            if (newest > manifest.getGeneration()) {
+                throw taken("%s: generation %d has taken over from generation %d, whose checkpoint is dropped"
+                        .formatted(dir, newest, manifest.getGeneration()));
+            }
+            return checkpoints.commit(manifest);
+        });
+    }
+
+    /** Removes all checkpoints but the newest {@code keep} up to this committed one. */
+    public void prune(Checkpoint committed, int keep) {
+        Storage.at(dir, () -> {
+            checkpoints.prune(committed, keep);
+            return committed;
+        });
+    }
+
+    /** Metrics of a run that begins: whatever was measured before is gone. */
+    public MetricsLog startMetrics(MetricsSettings settings) {
+        return MetricsLog.start(dir.resolve(METRICS), settings);
+    }
+
+    /** Metrics of a run that goes on after {@code step}: what was measured later is gone, and will be measured again. */
+    public MetricsLog resumeMetrics(long step, MetricsSettings settings) {
+        return MetricsLog.resume(dir.resolve(METRICS), step, settings);
+    }
+
+    /** The digest of the data that the run began with, where it came that far. */
+    public Optional<String> dataDigest() {
+        Path file = dir.resolve(DATA_DIGEST);
+        return Storage.at(
+                file,
+                () -> Files.exists(file) ? Optional.of(Files.readString(file).strip()) : Optional.empty());
+    }
+
+    /** Notes which data the run is about. */
+    public void rememberData(String digest) {
+        Path file = dir.resolve(DATA_DIGEST);
+        Storage.at(file, () -> {
+            Storage.replace(file, (digest + "\n").getBytes(StandardCharsets.UTF_8));
+            return file;
+        });
+    }
+
+    /** Where the result goes. */
+    public Path exportFolder() {
+        return dir.resolve(EXPORT);
+    }
+
+    /** Whether the result is there. */
+    public boolean exported() {
+        return Files.exists(exportFolder());
+    }
+
+    /** Makes room for the result of the committed last step; an export that is there is of a lost past. */
+    public void discardExport() {
+        Storage.at(exportFolder(), () -> {
+            Storage.delete(exportFolder());
+            return exportFolder();
+        });
+    }
+
+    /** Lets others have the directory. */
+    @Override
+    public void close() {
+        Storage.at(dir, () -> {
+            lock.close();
+            return dir;
+        });
+    }
+}

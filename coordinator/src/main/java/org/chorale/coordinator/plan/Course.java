@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import java.util.Optional;
+
+/**
+ * What is settled once model and data are known, and stays so while the generation lasts.
+ *
+ * @param worker where it runs, for messages to people
+ * @param totalSteps the step after which the run is done
+ * @param parameters of the whole model
+ */
+record Course(
+        RunTerms terms,
+        String worker,
+        long generation,
+        Optional<ResumePoint> resume,
+        DataFacts data,
+        long totalSteps,
+        long parameters) {
+    /** The next step after which the worker must pause, for an evaluation, a checkpoint or the end. */
+    long nextBoundary(long step) {
+        long boundary = totalSteps;
+        if (terms.checkpoint().every() > 0) {
+            boundary = Math.min(boundary, following(step, terms.checkpoint().every()));
+        }
+        if (terms.evaluation().every() > 0 && data.evaluationExamples() > 0) {
+            boundary = Math.min(boundary, following(step, terms.evaluation().every()));
+        }
+        return boundary;
+    }
+
+    /** Whether the step's evaluation belongs to the run; the one of step 0 comes before any training. */
+    boolean evaluationDue(long step) {
+        boolean falls = step == 0 || step == totalSteps || terms.evaluationFallsOn(step);
+        return falls && data.evaluationExamples() > 0;
+    }
+
+    boolean checkpointDue(Progress progress) {
+        boolean falls =
+                progress.stopping() || progress.step() == totalSteps || terms.checkpointFallsOn(progress.step());
+        return falls && progress.step() > progress.committedStep();
+    }
+
+    /** The next multiple; the end of time where there is none, as {@code every} may be any number. */
+    private static long following(long step, long every) {
+        long done = step / every * every;
+        return done > Long.MAX_VALUE - every ? Long.MAX_VALUE : done + every;
+    }
+}

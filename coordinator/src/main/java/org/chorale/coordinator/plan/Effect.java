@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import java.util.List;
+import java.util.Optional;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.RunEnded;
+import org.chorale.proto.wire.RunStarted;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.ShardPlan;
+import org.chorale.proto.wire.StepReport;
+
+/** What is to be done in the world after a decision, in the order of the decision's list. */
+public sealed interface Effect {
+    /** Claim the next generation and look for a checkpoint; answered by {@link RunSignal.GenerationClaimed}. */
+    record ClaimGeneration() implements Effect {}
+
+    /** Ask the worker for the model and the feeder for the data. */
+    record Describe(long generation) implements Effect {}
+
+    /** Note which data the run is about. */
+    record RememberData(String digest) implements Effect {}
+
+    /** Cut the metrics back to the step of the checkpoint; start them anew where there is none. */
+    record OpenMetrics(Optional<Long> resumeStep) implements Effect {}
+
+    /** Have the worker load the model. */
+    record TakeShard(long generation, ShardPlan plan, Optional<String> checkpoint, long totalSteps) implements Effect {}
+
+    /** Send the worker an order that needs nothing but numbers. */
+    record Order(WorkerCommand command) implements Effect {}
+
+    /** Tell listeners that training begins. */
+    record Announce(RunStarted started) implements Effect {}
+
+    /** Append to the metrics, and tell listeners. */
+    record RecordStep(StepReport report) implements Effect {}
+
+    /** Append to the metrics, and tell listeners. */
+    record RecordEvaluation(EvaluationReport report) implements Effect {}
+
+    /** Make the folder of an uncommitted checkpoint and have the worker write into it. */
+    record WriteCheckpoint(long generation, long step) implements Effect {}
+
+    /**
+     * Make the checkpoint one, then drop the oldest; answered by {@link RunSignal.Committed}.
+     *
+     * @param files one per rank
+     */
+    record Commit(long generation, long step, int skippedInARow, List<ShardFile> files) implements Effect {
+        public Commit {
+            files = List.copyOf(files);
+        }
+    }
+
+    /** Have the worker write the result. */
+    record Export(long generation, long step) implements Effect {}
+
+    /**
+     * Tell listeners, and stop.
+     *
+     * @param fault where the outcome is FAILED
+     * @param message for people
+     */
+    record End(RunEnded.Outcome outcome, long step, Optional<Fault> fault, String message) implements Effect {}
+}

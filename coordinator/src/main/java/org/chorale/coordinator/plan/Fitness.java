@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.StepReport;
+
+/** Whether model, data and settings can be trained together, and what to say where they cannot. */
+final class Fitness {
+    /** Samples that a message lists; the metrics have all of them. */
+    private static final int LISTED_SAMPLES = 32;
+
+    private Fitness() {}
+
+    /** Everything that does not fit, in one fault whose code is that of the first line; empty where all fits. */
+    static Optional<Fault> misfit(RunTerms terms, ModelOutline model, DataFacts data, Optional<ResumePoint> resume) {
+        List<Fault> faults = new ArrayList<>();
+        if (parameters(model) == 0) {
+            faults.add(new Fault(
+                    FaultCode.MODEL_MISMATCH, "the model (%s) has no parameters".formatted(model.getFamily())));
+        }
+        if (data.examples() == 0) {
+            faults.add(new Fault(FaultCode.DATA_EMPTY, "data.train.path holds no usable example"));
+        }
+        if (data.tokenIds() > model.getVocabulary()) {
+            faults.add(new Fault(
+                    FaultCode.TOKENIZER_INVALID,
+                    "the tokenizer gives token ids up to %d, but the model's vocabulary has only %d rows:"
+                                    .formatted(data.tokenIds() - 1, model.getVocabulary())
+                            + " set data.tokenizer.path to the model's own tokenizer"));
+        }
+        if (terms.data().sequenceTokens() > model.getContextTokens()) {
+            faults.add(new Fault(
+                    FaultCode.CONFIG_INVALID,
+                    "data.sequence-tokens = %d: must be at most %d, the model's max_position_embeddings"
+                            .formatted(terms.data().sequenceTokens(), model.getContextTokens())));
+        }
+        resume.flatMap(ResumePoint::dataDigest)
+                .filter(digest -> !digest.equals(data.digest()))
+                .ifPresent(digest -> faults.add(dataChanged(digest, data.digest())));
+        return faults.stream()
+                .findFirst()
+                .map(first -> new Fault(
+                        first.code(), faults.stream().map(Fault::message).collect(Collectors.joining("\n"))));
+    }
+
+    private static Fault dataChanged(String then, String now) {
+        return new Fault(
+                FaultCode.DATA_CHANGED,
+                "data.train.path: the run began with data of SHA-256 %s, now it is %s:".formatted(then, now)
+                        + " restore the data, or start another run in another --run-dir");
+    }
+
+    static Fault notFinite(StepReport report, int skippedInARow) {
+        String samples = report.getSamplesList().stream()
+                .limit(LISTED_SAMPLES)
+                .map(String::valueOf)
+                .collect(Collectors.joining(", "));
+        String more = report.getSamplesCount() > LISTED_SAMPLES
+                ? " and %d more".formatted(report.getSamplesCount() - LISTED_SAMPLES)
+                : "";
+        return new Fault(
+                FaultCode.NOT_FINITE,
+                "step %d, samples [%s%s]: loss or gradient is not finite, the %d. time in a row;"
+                                .formatted(report.getStep(), samples, more, skippedInARow)
+                        + " lower optimizer.learning-rate, look at these samples, or raise run.non-finite-steps");
+    }
+
+    /** Elements of all parameters. */
+    static long parameters(ModelOutline model) {
+        return model.getUnitsList().stream()
+                .flatMap(unit -> unit.getParametersList().stream())
+                .mapToLong(Fitness::elements)
+                .reduce(0, Math::addExact);
+    }
+
+    /** Elements of one parameter; an empty shape is a scalar. */
+    static long elements(ParameterOutline parameter) {
+        return parameter.getShapeList().stream().reduce(1L, Math::multiplyExact);
+    }
+}

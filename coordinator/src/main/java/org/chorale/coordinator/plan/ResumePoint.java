@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import java.util.Optional;
+
+/**
+ * The newest whole checkpoint, as far as the plan needs to know it.
+ *
+ * @param folder of the checkpoint
+ * @param step optimizer steps done, skipped ones included
+ * @param skippedInARow steps up to this one that were not finite
+ * @param dataDigest of the training source that the run began with, where it was recorded
+ */
+public record ResumePoint(String folder, long step, int skippedInARow, Optional<String> dataDigest) {}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import org.chorale.proto.config.ConfigReader;
+
+/** What of {@code run.conf} the plan of a run follows; each component is read at the path of its name. */
+public record RunTerms(
+        RunSettings run,
+        CheckpointSettings checkpoint,
+        EvaluationSettings evaluation,
+        ParallelSettings parallel,
+        BatchSettings data) {
+    /**
+     * Reads a resolved configuration.
+     *
+     * @throws org.chorale.proto.fault.FaultException CONFIG_INVALID, with every problem
+     */
+    public static RunTerms read(String runConf) {
+        return ConfigReader.read(runConf, "", RunTerms.class);
+    }
+
+    /**
+     * Optimizer steps of the whole run: {@code run.steps}, or ceil(epochs * ceil(examples / global batch)). The product
+     * is exact in decimals: 1.1 epochs of 10 steps are 11 steps, though 1.1 * 10 is a little more in binary.
+     */
+    long totalSteps(long examples) {
+        long stepsPerEpoch =
+                -Math.floorDiv(-examples, data.globalBatch()); // rounded up: an epoch's last batch is short
+        return run.steps()
+                .orElseGet(() -> BigDecimal.valueOf(run.epochs())
+                        .multiply(BigDecimal.valueOf(stepsPerEpoch))
+                        .setScale(0, RoundingMode.CEILING)
+                        .longValueExact());
+    }
+
+    boolean checkpointFallsOn(long step) {
+        return checkpoint.every() > 0 && step % checkpoint.every() == 0;
+    }
+
+    boolean evaluationFallsOn(long step) {
+        return evaluation.every() > 0 && step % evaluation.every() == 0;
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.directory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.assertj.core.api.AbstractThrowableAssert;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.StepReport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RunDirectoryTest {
+    private static final MetricsSettings INDICES = new MetricsSettings(MetricsSettings.Samples.INDICES);
+
+    @TempDir
+    Path temporary;
+
+    @Test
+    void aNewDirectoryHoldsItsConfiguration() {
+        try (RunDirectory directory = open("run")) {
+            assertThat(directory.exported()).isFalse();
+            RunContents contents = RunDirectory.read(temporary.resolve("run"));
+            assertThat(contents.runConf()).isEqualTo(conf("run"));
+            assertThat(contents.checkpoints().folders()).isEmpty();
+        }
+    }
+
+    @Test
+    void theSameRunIsTakenUpAgainWhateverDoesNotChangeItsResult() throws IOException {
+        progress("run");
+        String[] free = {
+            "run.progress-timeout = 1 minute",
+            "checkpoint.every = 7",
+            "checkpoint.keep = 9",
+            "data.prefetch-batches = 1",
+            "metrics.samples = digest"
+        };
+        open("run", free).close();
+        assertThat(RunDirectory.read(temporary.resolve("run")).runConf()).isEqualTo(conf("run", free));
+    }
+
+    @Test
+    void anotherRunsDirectoryIsRefusedWithEveryKeyThatDiffersAndAWayOut() throws IOException {
+        progress("run");
+        assertTaken(() -> open("run", "run.seed = 1", "optimizer.learning-rate = 0.5", "data.train.path = new.jsonl"))
+                .hasMessageContaining("run.seed: there 42, asked for 1")
+                .hasMessageContaining("optimizer.learning-rate: there 2.0E-4, asked for 0.5")
+                .hasMessageContaining("data.train.path: there nothing, asked for new.jsonl")
+                .hasMessageContaining("another --run-dir")
+                .hasMessageContaining("model.path = " + temporary.resolve("run/export"));
+    }
+
+    @Test
+    void aRefusedDirectoryIsNotLockedAndNotChanged() throws IOException {
+        progress("run");
+        assertTaken(() -> open("run", "run.seed = 1"));
+        assertThat(RunDirectory.read(temporary.resolve("run")).runConf()).isEqualTo(conf("run"));
+        open("run").close();
+    }
+
+    @Test
+    void theSameNumberWrittenInAnotherWayIsNoDifference() throws IOException {
+        progress("run");
+        open("run", "run.epochs = 1.0", "optimizer.learning-rate = 0.0002").close();
+    }
+
+    @Test
+    void aKeyThatAnOlderReleaseDidNotKnowHasItsDefault() throws IOException {
+        progress("run");
+        Files.writeString(temporary.resolve("run/run.conf"), "data.global-batch = 2\ndata.sequence-tokens = 16");
+        open("run").close();
+    }
+
+    @Test
+    void aRunDirectoryThatWasMovedIsStillTheSameRun() throws IOException {
+        String train = "data.train.path = \"%s/data/train.jsonl\"";
+        try (RunDirectory directory = open("run", train.formatted(temporary.resolve("run")))) {
+            RunFixture.checkpoint(directory, directory.claimGeneration(), 1, "a");
+        }
+        Files.move(temporary.resolve("run"), temporary.resolve("moved"));
+        open("moved", train.formatted(temporary.resolve("moved"))).close();
+    }
+
+    @Test
+    void aDirectoryWithoutProgressIsTakenOver() {
+        try (RunDirectory directory = open("run")) {
+            directory.claimGeneration();
+            directory.startMetrics(INDICES).close();
+        }
+        open("run", "run.seed = 1").close();
+        assertThat(RunDirectory.read(temporary.resolve("run")).runConf()).contains("\"seed\" : 1");
+    }
+
+    @Test
+    void aSingleLineOfMetricsIsProgress() {
+        try (RunDirectory directory = open("run");
+                MetricsLog metrics = directory.startMetrics(INDICES)) {
+            metrics.append(StepReport.newBuilder().setStep(1).build());
+        }
+        assertTaken(() -> open("run", "run.seed = 1")).hasMessageContaining("run.seed");
+    }
+
+    @Test
+    void anExportWhoseCheckpointsAreGoneIsNotOverwritten() throws IOException {
+        open("run").close();
+        Files.createDirectory(temporary.resolve("run/export"));
+        assertTaken(() -> open("run")).hasMessageContaining("whose checkpoints are gone");
+    }
+
+    @Test
+    void aFolderOfSomethingElseIsRefused() throws IOException {
+        Files.createDirectory(temporary.resolve("run"));
+        Files.writeString(temporary.resolve("run/thesis.tex"), "");
+        assertTaken(() -> open("run")).hasMessageContaining("not empty (thesis.tex");
+        assertThat(temporary.resolve("run/run.conf")).doesNotExist();
+    }
+
+    @Test
+    void aRunThatDiedBeforeItsConfigurationWasWrittenIsTakenUp() throws IOException {
+        Files.createDirectory(temporary.resolve("run"));
+        Files.writeString(temporary.resolve("run/run.lock"), "process 1");
+        Files.writeString(temporary.resolve("run/run.conf.tmp"), "run {");
+        open("run").close();
+    }
+
+    @Test
+    void aFolderWithoutAConfigurationCannotBeRead() {
+        assertThatThrownBy(() -> RunDirectory.read(temporary)).isInstanceOfSatisfying(FaultException.class, e -> {
+            assertThat(e.fault().code()).isEqualTo(FaultCode.FILE_MISSING);
+            assertThat(e.fault().message()).contains(temporary.toString()).contains("run.conf");
+        });
+    }
+
+    @Test
+    void aDirectoryInUseIsRefusedInTheSameProcessAndStaysInUse() {
+        try (RunDirectory directory = open("run")) {
+            String holder = "process " + ProcessHandle.current().pid();
+            assertTaken(() -> open("run")).hasMessageContaining("in use by " + holder);
+            assertTaken(() -> open("run")).hasMessageContaining("in use by " + holder);
+            assertThat(directory.claimGeneration()).isEqualTo(1);
+        }
+        open("run").close();
+    }
+
+    @Test
+    void aDirectoryInUseByAnotherProcessIsFreeOnceThatIsKilled() throws IOException, InterruptedException {
+        Path dir = temporary.resolve("run");
+        Process holder = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        LockHolder.class.getName(),
+                        dir.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        try (BufferedReader says = holder.inputReader()) {
+            assertThat(says.readLine()).isEqualTo("generation 1");
+            assertTaken(() -> open("run")).hasMessageContaining("in use by process " + holder.pid());
+        } finally {
+            holder.destroyForcibly().waitFor();
+        }
+        try (RunDirectory directory = open("run")) {
+            assertThat(directory.claimGeneration()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aGenerationIsClaimedOnceOnly() {
+        try (RunDirectory directory = open("run")) {
+            assertThat(directory.claimGeneration()).isEqualTo(1);
+            assertThat(directory.claimGeneration()).isEqualTo(2);
+        }
+        assertThat(temporary.resolve("run/generations/2")).isRegularFile();
+    }
+
+    @Test
+    void aCoordinatorThatComesBackLateCannotCommit() throws IOException {
+        try (RunDirectory directory = open("run")) {
+            long late = directory.claimGeneration();
+            ShardFile file = RunFixture.shard(directory.beginCheckpoint(5, late), "late");
+            directory.claimGeneration();
+            assertTaken(() -> directory.commit(RunFixture.manifest(late, 5, file)))
+                    .hasMessageContaining("generation 2 has taken over from generation 1");
+            assertThat(directory.checkpoints().folders()).isEmpty();
+        }
+    }
+
+    @Test
+    void whichDataTheRunBeganWithIsRemembered() {
+        try (RunDirectory directory = open("run")) {
+            assertThat(directory.dataDigest()).isEmpty();
+            directory.rememberData("abc");
+        }
+        try (RunDirectory directory = open("run")) {
+            assertThat(directory.dataDigest()).contains("abc");
+        }
+    }
+
+    @Test
+    void whatCannotBeWrittenIsAStorageFaultWithItsPath() throws IOException {
+        Path file = Files.writeString(temporary.resolve("file"), "");
+        assertThatThrownBy(() -> RunDirectory.open(file.resolve("run"), conf("run")))
+                .isInstanceOfSatisfying(FaultException.class, e -> {
+                    assertThat(e.fault().code()).isEqualTo(FaultCode.STORAGE_FAILED);
+                    assertThat(e.fault().message()).contains(file.resolve("run").toString());
+                });
+    }
+
+    private RunDirectory open(String name, String... lines) {
+        return RunDirectory.open(temporary.resolve(name), conf(name, lines));
+    }
+
+    private String conf(String name, String... lines) {
+        return RunFixture.conf(temporary.resolve(name), lines);
+    }
+
+    private void progress(String name) throws IOException {
+        try (RunDirectory directory = open(name)) {
+            RunFixture.checkpoint(directory, directory.claimGeneration(), 1, "a");
+        }
+    }
+
+    private static AbstractThrowableAssert<?, ? extends Throwable> assertTaken(ThrowingCallable work) {
+        return assertThatThrownBy(work)
+                .isInstanceOfSatisfying(
+                        FaultException.class,
+                        e -> assertThat(e.fault().code()).isEqualTo(FaultCode.RUN_DIRECTORY_TAKEN));
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.junit.jupiter.api.Test;
+
+class RunTermsTest {
+    @Test
+    void theDefaultsAndADirectoryAreEnough() {
+        RunTerms terms = Runs.terms();
+        assertThat(terms.run().dir()).isEqualTo(Path.of("runs/test"));
+        assertThat(terms.run().steps()).isEmpty();
+        assertThat(terms.run().progressTimeout()).isEqualTo(Duration.ofMinutes(30));
+        assertThat(terms.checkpoint()).isEqualTo(new CheckpointSettings(100, 2));
+    }
+
+    @Test
+    void everySettingThatIsWrongIsReportedAtOnceWithKeyAndValue() {
+        String[] wrong = {
+            "run.steps = 0",
+            "run.epochs = -1",
+            "run.progress-timeout = 5 ms",
+            "run.non-finite-steps = -2",
+            "checkpoint.every = -3",
+            "checkpoint.keep = 0",
+            "evaluation.every = -4",
+            "data.global-batch = 0",
+            "data.sequence-tokens = -5"
+        };
+        assertThatThrownBy(() -> Runs.terms(wrong)).isInstanceOfSatisfying(FaultException.class, e -> {
+            assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
+            assertThat(e.fault().message().lines()).hasSize(wrong.length).allMatch(line -> line.contains(": must be "));
+            assertThat(e.fault().message())
+                    .contains("run.steps = 0: must be at least 1")
+                    .contains("checkpoint.keep = 0: must be at least 1")
+                    .contains("data.sequence-tokens = -5: ");
+        });
+    }
+
+    @Test
+    void moreThanOneWorkerIsRefusedWithTheReason() {
+        assertThatThrownBy(() -> Runs.terms("parallel.workers = 2"))
+                .hasMessage("parallel.workers = 2: must be 1: this release trains on one worker");
+    }
+
+    @Test
+    void theLastBatchOfAnEpochIsShortAndStillAStep() {
+        assertThat(Runs.terms().totalSteps(9)).isEqualTo(5);
+        assertThat(Runs.terms().totalSteps(10)).isEqualTo(5);
+        assertThat(Runs.terms().totalSteps(11)).isEqualTo(6);
+    }
+
+    @Test
+    void partsOfEpochsAreRoundedUpToStepsWithoutBinaryDust() {
+        assertThat(Runs.terms("run.epochs = 1.1").totalSteps(20)).isEqualTo(11);
+        assertThat(Runs.terms("run.epochs = 1.11").totalSteps(20)).isEqualTo(12);
+        assertThat(Runs.terms("run.epochs = 0.01").totalSteps(20)).isEqualTo(1);
+    }
+
+    @Test
+    void stepsOverruleEpochs() {
+        assertThat(Runs.terms("run.steps = 7", "run.epochs = 3").totalSteps(20)).isEqualTo(7);
+    }
+}

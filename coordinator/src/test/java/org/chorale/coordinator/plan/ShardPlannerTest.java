@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import java.util.Random;
+import org.chorale.proto.wire.GroupPlan;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.RankSlice;
+import org.chorale.proto.wire.SegmentPlan;
+import org.chorale.proto.wire.ShardPlan;
+import org.chorale.proto.wire.UnitOutline;
+import org.chorale.proto.wire.UnitPlan;
+import org.junit.jupiter.api.Test;
+
+class ShardPlannerTest {
+    private static final int ALIGNED_ELEMENTS = 64; // 256 bytes of fp32
+
+    @Test
+    void segmentsAreAlignedDisjointAndInsideTheBuffer() {
+        forManyOutlinesAndWorlds((outline, plan) -> groups(plan).forEach(group -> {
+            long end = 0;
+            for (SegmentPlan segment : group.getSegmentsList()) {
+                assertThat(segment.getOffset() % ALIGNED_ELEMENTS).isZero();
+                assertThat(segment.getOffset()).isGreaterThanOrEqualTo(end);
+                end = segment.getOffset() + elements(segment.getShapeList());
+            }
+            assertThat(end).isLessThanOrEqualTo(group.getElements());
+        }));
+    }
+
+    @Test
+    void slicesOfAllRanksAreEqualAlignedAndCoverTheBuffer() {
+        forManyOutlinesAndWorlds((outline, plan) -> groups(plan).forEach(group -> {
+            assertThat(group.getSlicesCount()).isEqualTo(plan.getWorldSize());
+            long end = 0;
+            for (int rank = 0; rank < plan.getWorldSize(); rank++) {
+                RankSlice slice = group.getSlices(rank);
+                assertThat(slice.getRank()).isEqualTo(rank);
+                assertThat(slice.getFrom()).isEqualTo(end);
+                assertThat((slice.getUntil() - slice.getFrom()) % ALIGNED_ELEMENTS)
+                        .isZero();
+                assertThat(slice.getUntil() - slice.getFrom()).isEqualTo(group.getElements() / plan.getWorldSize());
+                end = slice.getUntil();
+            }
+            assertThat(end).isEqualTo(group.getElements());
+        }));
+    }
+
+    @Test
+    void everyParameterHasOnePlaceInItsUnit() {
+        forManyOutlinesAndWorlds((outline, plan) -> {
+            for (int i = 0; i < outline.getUnitsCount(); i++) {
+                List<String> wanted = outline.getUnits(i).getParametersList().stream()
+                        .map(ParameterOutline::getName)
+                        .toList();
+                List<String> placed = plan.getUnits(i).getGroupsList().stream()
+                        .flatMap(group -> group.getSegmentsList().stream())
+                        .map(SegmentPlan::getParameter)
+                        .toList();
+                assertThat(plan.getUnits(i).getName())
+                        .isEqualTo(outline.getUnits(i).getName());
+                assertThat(placed).containsExactlyInAnyOrderElementsOf(wanted);
+            }
+        });
+    }
+
+    @Test
+    void aBufferWastesLessThanOneAlignmentPerParameterAndRank() {
+        forManyOutlinesAndWorlds((outline, plan) -> groups(plan).forEach(group -> {
+            long used = group.getSegmentsList().stream()
+                    .mapToLong(segment -> elements(segment.getShapeList()))
+                    .sum();
+            int slots = group.getSegmentsCount() + plan.getWorldSize();
+            assertThat(group.getElements() - used).isLessThan((long) slots * ALIGNED_ELEMENTS);
+        }));
+    }
+
+    @Test
+    void storedDtypesAndFrozenParametersHaveBuffersOfTheirOwnInTheOrderTheyAppear() {
+        UnitOutline unit = UnitOutline.newBuilder()
+                .setName("block")
+                .addParameters(parameter("a", "BF16", true, 3))
+                .addParameters(parameter("b", "F32", true, 3))
+                .addParameters(parameter("c", "BF16", false, 3))
+                .addParameters(parameter("d", "BF16", true, 3))
+                .build();
+        UnitPlan plan = ShardPlanner.plan(
+                        ModelOutline.newBuilder().addUnits(unit).build(), 2)
+                .getUnits(0);
+        assertThat(plan.getGroupsList())
+                .extracting(group -> group.getSegmentsList().stream()
+                        .map(SegmentPlan::getParameter)
+                        .toList())
+                .containsExactly(List.of("a", "d"), List.of("b"), List.of("c"));
+        assertThat(plan.getGroupsList()).extracting(GroupPlan::getTrainable).containsExactly(true, true, false);
+        assertThat(plan.getGroupsList()).extracting(GroupPlan::getDtype).containsOnly("F32");
+    }
+
+    @Test
+    void aScalarOnEightRanksLeavesSevenOfThemWithPadding() {
+        ModelOutline outline = ModelOutline.newBuilder()
+                .addUnits(UnitOutline.newBuilder()
+                        .addParameters(
+                                ParameterOutline.newBuilder().setName("scale").setStoredDtype("F32")))
+                .build();
+        GroupPlan group = ShardPlanner.plan(outline, 8).getUnits(0).getGroups(0);
+        assertThat(group.getElements()).isEqualTo(8 * ALIGNED_ELEMENTS);
+        assertThat(group.getSegments(0).getOffset()).isZero();
+    }
+
+    @Test
+    void theSameOutlineAlwaysGivesTheSamePlan() {
+        assertThat(ShardPlanner.plan(outline(new Random(3)), 4))
+                .isEqualTo(ShardPlanner.plan(outline(new Random(3)), 4));
+    }
+
+    @Test
+    void aWorldOfNobodyIsRefused() {
+        assertThatThrownBy(() -> ShardPlanner.plan(Runs.MODEL, 0)).hasMessageContaining("world size 0");
+    }
+
+    private interface Claim {
+        void check(ModelOutline outline, ShardPlan plan);
+    }
+
+    private static void forManyOutlinesAndWorlds(Claim claim) {
+        for (int seed = 0; seed < 30; seed++) {
+            ModelOutline outline = outline(new Random(seed));
+            for (int worldSize = 1; worldSize <= 8; worldSize++) {
+                claim.check(outline, ShardPlanner.plan(outline, worldSize));
+            }
+        }
+    }
+
+    private static ModelOutline outline(Random random) {
+        ModelOutline.Builder outline = ModelOutline.newBuilder();
+        for (int unit = 0; unit < 1 + random.nextInt(3); unit++) {
+            UnitOutline.Builder block = UnitOutline.newBuilder().setName("block." + unit);
+            int parameters = 1 + random.nextInt(5);
+            for (int i = 0; i < parameters; i++) {
+                String dtype = List.of("F32", "BF16", "F16").get(random.nextInt(3));
+                block.addParameters(parameter(
+                        "p" + i, dtype, random.nextBoolean(), 1 + random.nextInt(200), 1 + random.nextInt(3)));
+            }
+            outline.addUnits(block);
+        }
+        return outline.build();
+    }
+
+    private static ParameterOutline parameter(String name, String dtype, boolean trainable, long... shape) {
+        ParameterOutline.Builder parameter = ParameterOutline.newBuilder()
+                .setName(name)
+                .setStoredDtype(dtype)
+                .setTrainable(trainable);
+        for (long extent : shape) {
+            parameter.addShape(extent);
+        }
+        return parameter.build();
+    }
+
+    private static List<GroupPlan> groups(ShardPlan plan) {
+        return plan.getUnitsList().stream()
+                .flatMap(unit -> unit.getGroupsList().stream())
+                .toList();
+    }
+
+    private static long elements(List<Long> shape) {
+        return shape.stream().reduce(1L, Math::multiplyExact);
+    }
+}
