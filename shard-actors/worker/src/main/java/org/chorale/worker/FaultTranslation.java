@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import org.chorale.model.InvalidModelException;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.safetensors.InvalidFileException;
+import org.chorale.tensor.safetensors.MissingFileException;
+
+/** The one place where exceptions become faults: what the modules without actors throw, under the stable codes. */
+public final class FaultTranslation {
+    private FaultTranslation() {}
+
+    /** The fault that an exception stands for; whatever is not known is a bug of ours and says so. */
+    public static Fault of(Throwable failure) {
+        if (failure instanceof FaultException known) {
+            return known.fault();
+        } else if (failure instanceof InvalidFileException invalid) {
+            return fault(FaultCode.FILE_MALFORMED, invalid);
+        } else if (failure instanceof InvalidModelException invalid) {
+            return fault(code(invalid.reason()), invalid);
+        } else if (failure instanceof MissingFileException missing) {
+            return fault(FaultCode.FILE_MISSING, missing);
+        } else if (failure instanceof UncheckedIOException wrapped && wrapped.getCause() != null) {
+            return of(wrapped.getCause());
+        } else if (failure instanceof IOException io) {
+            return new Fault(code(io), io.getMessage() == null ? io.toString() : describe(io));
+        } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
+            return new Fault(
+                    FaultCode.OUT_OF_MEMORY,
+                    firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
+        }
+        return new Fault(FaultCode.INTERNAL, failure.getClass().getName() + ": " + firstLine(failure));
+    }
+
+    private static Fault fault(FaultCode code, Throwable failure) {
+        return new Fault(code, String.valueOf(failure.getMessage()));
+    }
+
+    private static FaultCode code(InvalidModelException.Reason reason) {
+        return switch (reason) {
+            case UNSUPPORTED -> FaultCode.MODEL_UNSUPPORTED;
+            case MISMATCH -> FaultCode.MODEL_MISMATCH;
+        };
+    }
+
+    private static FaultCode code(IOException failure) {
+        return failure instanceof NoSuchFileException
+                        || failure instanceof AccessDeniedException
+                        || failure instanceof FileAlreadyExistsException
+                ? FaultCode.FILE_MISSING
+                : FaultCode.STORAGE_FAILED;
+    }
+
+    private static String describe(IOException failure) {
+        String what = String.valueOf(failure.getMessage());
+        if (failure instanceof NoSuchFileException && !what.contains(": ")) {
+            return what + ": does not exist";
+        }
+        return failure instanceof AccessDeniedException ? what + ": may not be read by this user" : what;
+    }
+
+    private static boolean isNativeOutOfMemory(Throwable failure) {
+        String message = String.valueOf(failure.getMessage());
+        return message.contains("can't allocate memory") || message.contains("not enough memory");
+    }
+
+    private static String firstLine(Throwable failure) {
+        return String.valueOf(failure.getMessage()).lines().findFirst().orElse("no message");
+    }
+}

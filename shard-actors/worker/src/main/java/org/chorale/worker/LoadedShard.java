@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.chorale.model.ModelFolder;
+import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.config.ConfigReader;
+import org.chorale.training.Evaluation;
+import org.chorale.training.MicroBatch;
+import org.chorale.training.ModelConfig;
+import org.chorale.training.ModelConfig.Recompute;
+import org.chorale.training.StepResult;
+import org.chorale.training.TrainStep;
+import org.chorale.training.checkpoint.CheckpointReader;
+import org.chorale.training.checkpoint.CheckpointWriter;
+import org.chorale.training.checkpoint.CheckpointWriter.WrittenShard;
+import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.LearningRate;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.shard.ModelShard;
+
+/** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
+final class LoadedShard implements AutoCloseable {
+    private final int rank;
+    private final ModelFolder folder;
+    private final ModelShard shard;
+    private final AdamW optimizer;
+    private final TrainStep trainStep;
+    private final LearningRate learningRate;
+
+    private LoadedShard(
+            int rank, ModelFolder folder, ModelShard shard, AdamW optimizer, OptimizerConfig config, long totalSteps) {
+        this.rank = rank;
+        this.folder = folder;
+        this.shard = shard;
+        this.optimizer = optimizer;
+        this.trainStep = new TrainStep(shard, optimizer, config.clipNorm());
+        this.learningRate = LearningRate.of(config, totalSteps);
+    }
+
+    /** Allocates by the plan, then reads first weights, or the checkpoint's. */
+    static LoadedShard load(ShardCommand.Load order) {
+        ModelConfig model = ConfigReader.read(order.runConf(), "model", ModelConfig.class);
+        OptimizerConfig config = ConfigReader.read(order.runConf(), "optimizer", OptimizerConfig.class);
+        ModelFolder folder = model.open(RunSeed.read(order.runConf()));
+        ModelShard shard = new ModelShard(folder, order.layout(), model.recompute() == Recompute.FULL);
+        AdamW optimizer = new AdamW(config, shard.groups());
+        LoadedShard loaded = new LoadedShard(order.rank(), folder, shard, optimizer, config, order.totalSteps());
+        try {
+            loaded.restore(order.checkpoint());
+            return loaded;
+        } catch (RuntimeException e) {
+            loaded.close();
+            throw e;
+        }
+    }
+
+    /** Runs one step, the {@code batch.index()}-th of the run. */
+    StepResult step(StepBatch batch) {
+        List<MicroBatch> microBatches =
+                batch.microBatches().stream().map(LoadedShard::microBatch).toList();
+        return trainStep.run(microBatches, learningRate.at(batch.index()));
+    }
+
+    double learningRateAt(long step) {
+        return learningRate.at(step);
+    }
+
+    Evaluation evaluation() {
+        return new Evaluation(shard);
+    }
+
+    /** The file of this rank in a checkpoint. */
+    String fileName() {
+        return "rank-%05d.safetensors".formatted(rank);
+    }
+
+    WrittenShard write(Path checkpoint) {
+        return CheckpointWriter.write(checkpoint.resolve(fileName()), shard, optimizer);
+    }
+
+    void export(Path out) {
+        ModelExport.write(folder, shard, out);
+    }
+
+    static MicroBatch microBatch(Batch batch) {
+        long[] shape = batch.column(Batch.TOKENS).shape();
+        return MicroBatch.rightPadded(
+                (int) shape[0],
+                (int) shape[1],
+                batch.column(Batch.TOKENS).longs(),
+                batch.column(Batch.LABELS).longs());
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+        shard.close();
+        folder.close();
+    }
+
+    private void restore(Optional<String> checkpoint) {
+        if (checkpoint.isPresent()) {
+            CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), shard, optimizer);
+        } else {
+            shard.load(folder);
+        }
+    }
+
+    /** The key {@code run.seed}. */
+    public record RunSeed(long seed) {
+        static long read(String runConf) {
+            return ConfigReader.read(runConf, "run", RunSeed.class).seed();
+        }
+    }
+}

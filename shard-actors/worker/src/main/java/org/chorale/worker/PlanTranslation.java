@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.util.List;
+import org.chorale.model.ModelFolder;
+import org.chorale.proto.wire.GroupPlan;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.SegmentPlan;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.ShardPlan;
+import org.chorale.proto.wire.StoredTensor;
+import org.chorale.proto.wire.UnitOutline;
+import org.chorale.training.checkpoint.CheckpointWriter.WrittenShard;
+import org.chorale.training.checkpoint.StoredBox;
+import org.chorale.training.shard.UnitLayout;
+
+/** Between the cluster's wire types and those of the modules that know no cluster. */
+final class PlanTranslation {
+    private PlanTranslation() {}
+
+    static ModelOutline outline(ModelFolder folder) {
+        ModelOutline.Builder outline = ModelOutline.newBuilder()
+                .setFamily(folder.family())
+                .setVocabulary(folder.config().vocabulary())
+                .setContextTokens(folder.config().contextTokens());
+        folder.units().forEach(unit -> {
+            UnitOutline.Builder wire = UnitOutline.newBuilder().setName(unit.name());
+            unit.parameters()
+                    .forEach(parameter -> wire.addParameters(ParameterOutline.newBuilder()
+                            .setName(parameter.name())
+                            .addAllShape(parameter.shape())
+                            .setStoredDtype(folder.storedType(parameter.name()))
+                            .setTrainable(true)));
+            outline.addUnits(wire);
+        });
+        return outline.build();
+    }
+
+    /** The rank's units; with one rank a slice is the whole buffer, which is checked. */
+    static List<UnitLayout> layout(ShardPlan plan, int rank) {
+        if (plan.getWorldSize() != 1 || rank != 0) {
+            throw new IllegalArgumentException(
+                    "a plan for %d ranks; this worker carries out plans for one".formatted(plan.getWorldSize()));
+        }
+        return plan.getUnitsList().stream()
+                .map(unit -> new UnitLayout(
+                        unit.getName(),
+                        unit.getGroupsList().stream()
+                                .map(PlanTranslation::group)
+                                .toList()))
+                .toList();
+    }
+
+    static ShardFile file(int rank, String name, WrittenShard written) {
+        ShardFile.Builder file = ShardFile.newBuilder()
+                .setRank(rank)
+                .setName(name)
+                .setBytes(written.file().bytes())
+                .setSha256(written.file().sha256());
+        written.boxes().forEach(box -> file.addTensors(tensor(box)));
+        return file.build();
+    }
+
+    private static UnitLayout.Group group(GroupPlan group) {
+        return new UnitLayout.Group(
+                group.getElements(),
+                group.getSegmentsList().stream().map(PlanTranslation::segment).toList());
+    }
+
+    private static UnitLayout.Segment segment(SegmentPlan segment) {
+        return new UnitLayout.Segment(segment.getParameter(), segment.getShapeList(), segment.getOffset());
+    }
+
+    private static StoredTensor tensor(StoredBox box) {
+        return StoredTensor.newBuilder()
+                .setKey(box.key())
+                .setParameter(box.parameter())
+                .setKind(box.kind())
+                .addAllShape(box.shape())
+                .addAllOffset(box.offset())
+                .addAllExtent(box.extent())
+                .build();
+    }
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.function.Supplier;
+import java.util.stream.LongStream;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.chorale.model.ModelFolder;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.CoordinatorCommand.Evaluated;
+import org.chorale.proto.message.CoordinatorCommand.ModelDescribed;
+import org.chorale.proto.message.CoordinatorCommand.ModelExported;
+import org.chorale.proto.message.CoordinatorCommand.ShardReady;
+import org.chorale.proto.message.CoordinatorCommand.ShardWritten;
+import org.chorale.proto.message.CoordinatorCommand.SpanDone;
+import org.chorale.proto.message.CoordinatorCommand.StepDone;
+import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.StepReport;
+import org.chorale.training.Evaluation;
+import org.chorale.training.ModelConfig;
+import org.chorale.training.StepResult;
+import org.jspecify.annotations.Nullable;
+
+/** Owns one rank's parameters and runs its steps, one per message, so that a drain waits for one step at most. */
+final class ShardActor extends AbstractBehavior<ShardCommand> {
+    /** The thread of its own that a shard runs on; see reference.conf. */
+    static final DispatcherSelector DISPATCHER = DispatcherSelector.fromConfig("chorale.shard-dispatcher");
+
+    private enum Next implements ShardCommand.Internal {
+        /** Run the step whose batch has arrived. */
+        STEP
+    }
+
+    /** Answers to the worker beside it. */
+    record BatchTaken(Feed feed) implements WorkerCommand.Internal {}
+
+    private final ActorRef<CoordinatorCommand> coordinator;
+    private final ActorRef<WorkerCommand> worker;
+    private final Deque<StepBatch> batches = new ArrayDeque<>(); // at most the credit that the worker gave
+    private @Nullable LoadedShard shard;
+    private @Nullable Evaluation evaluation;
+    private long generation;
+    private int rank;
+    private long step; // done
+    private long until; // of the span; equals step where none is running
+    private boolean stepQueued;
+    private long evaluatedStep;
+    private long startedNanos; // of the step or evaluation in hand
+
+    private ShardActor(
+            ActorContext<ShardCommand> context,
+            ActorRef<CoordinatorCommand> coordinator,
+            ActorRef<WorkerCommand> worker) {
+        super(context);
+        this.coordinator = coordinator;
+        this.worker = worker;
+    }
+
+    static Behavior<ShardCommand> create(ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker) {
+        return Behaviors.setup(context -> new ShardActor(context, coordinator, worker));
+    }
+
+    @Override
+    public Receive<ShardCommand> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(ShardCommand.Describe.class, this::onDescribe)
+                .onMessage(ShardCommand.Load.class, this::onLoad)
+                .onMessage(ShardCommand.Run.class, this::onRun)
+                .onMessage(ShardCommand.Batch.class, this::onBatch)
+                .onMessageEquals(Next.STEP, this::onNextStep)
+                .onMessage(ShardCommand.EndSpan.class, order -> onEndSpan())
+                .onMessage(ShardCommand.Evaluate.class, this::onEvaluate)
+                .onMessage(ShardCommand.Write.class, this::onWrite)
+                .onMessage(ShardCommand.Export.class, this::onExport)
+                .onSignal(PostStop.class, signal -> onPostStop())
+                .build();
+    }
+
+    private Behavior<ShardCommand> onDescribe(ShardCommand.Describe order) {
+        ModelConfig model = ConfigReader.read(order.runConf(), "model", ModelConfig.class);
+        try (ModelFolder folder = model.open(LoadedShard.RunSeed.read(order.runConf()))) {
+            ModelOutline outline = PlanTranslation.outline(folder);
+            coordinator.tell(new ModelDescribed(order.generation(), outline));
+        }
+        return this;
+    }
+
+    private Behavior<ShardCommand> onLoad(ShardCommand.Load order) {
+        release();
+        batches.clear();
+        evaluation = null;
+        generation = order.generation();
+        rank = order.rank();
+        shard = withMemory(() -> LoadedShard.load(order));
+        coordinator.tell(new ShardReady(generation, rank, step));
+        return this;
+    }
+
+    private Behavior<ShardCommand> onRun(ShardCommand.Run order) {
+        step = order.from();
+        until = order.until();
+        startedNanos = System.nanoTime();
+        queueStep();
+        return this;
+    }
+
+    private Behavior<ShardCommand> onBatch(ShardCommand.Batch arrived) {
+        if (arrived.batch().feed() == Feed.EVALUATION) {
+            return onEvaluationBatch(arrived.batch());
+        }
+        batches.add(arrived.batch());
+        queueStep();
+        return this;
+    }
+
+    private Behavior<ShardCommand> onNextStep() {
+        stepQueued = false;
+        if (step == until) { // the span ended while the message was on its way
+            return this;
+        }
+        StepBatch batch = batches.remove();
+        worker.tell(new BatchTaken(Feed.TRAIN));
+        if (batch.index() != step + 1) {
+            throw new IllegalStateException(
+                    "the batch of step %d came where step %d is due".formatted(batch.index(), step + 1));
+        }
+        StepResult result = withMemory(() -> loaded().step(batch));
+        step = batch.index();
+        coordinator.tell(new StepDone(generation, rank, report(batch, result)));
+        if (step == until) {
+            coordinator.tell(new SpanDone(generation, rank, step));
+        }
+        queueStep();
+        return this;
+    }
+
+    private Behavior<ShardCommand> onEndSpan() {
+        if (step < until) {
+            until = step;
+            coordinator.tell(new SpanDone(generation, rank, step));
+        }
+        return this;
+    }
+
+    private Behavior<ShardCommand> onEvaluate(ShardCommand.Evaluate order) {
+        evaluation = loaded().evaluation();
+        evaluatedStep = order.step();
+        startedNanos = System.nanoTime();
+        return this;
+    }
+
+    private Behavior<ShardCommand> onEvaluationBatch(StepBatch batch) {
+        Evaluation running = evaluation;
+        worker.tell(new BatchTaken(Feed.EVALUATION));
+        if (running == null) { // of an evaluation that was given up
+            return this;
+        }
+        batch.microBatches()
+                .forEach(microBatch -> withMemory(() -> {
+                    running.add(LoadedShard.microBatch(microBatch));
+                    return running;
+                }));
+        if (batch.last()) {
+            evaluation = null;
+            coordinator.tell(new Evaluated(generation, report(running)));
+        }
+        return this;
+    }
+
+    private Behavior<ShardCommand> onWrite(ShardCommand.Write order) {
+        LoadedShard writer = loaded();
+        coordinator.tell(new ShardWritten(
+                generation,
+                rank,
+                order.step(),
+                PlanTranslation.file(rank, writer.fileName(), writer.write(Path.of(order.folder())))));
+        return this;
+    }
+
+    private Behavior<ShardCommand> onExport(ShardCommand.Export order) {
+        loaded().export(Path.of(order.folder()));
+        coordinator.tell(new ModelExported(generation, order.step()));
+        return this;
+    }
+
+    private Behavior<ShardCommand> onPostStop() {
+        release();
+        return this;
+    }
+
+    private void queueStep() {
+        if (!stepQueued && step < until && !batches.isEmpty()) {
+            stepQueued = true;
+            getContext().getSelf().tell(Next.STEP);
+        }
+    }
+
+    /** Seconds count from the end of the step before, so that waiting for data shows. */
+    private StepReport report(StepBatch batch, StepResult result) {
+        return StepReport.newBuilder()
+                .setStep(batch.index())
+                .setEpoch(batch.epoch())
+                .setLossNats(result.lossNats())
+                .setGradNorm(result.gradNorm())
+                .setLearningRate(loaded().learningRateAt(batch.index()))
+                .setTokens(batch.tokens())
+                .setTrainedTokens(result.trainedTokens())
+                .setSeconds(secondsSinceStart())
+                .addAllSamples(LongStream.of(batch.samples()).boxed().toList())
+                .setSkipped(result.skipped())
+                .setTokensCut(batch.tokensCut())
+                .build();
+    }
+
+    private EvaluationReport report(Evaluation done) {
+        return EvaluationReport.newBuilder()
+                .setStep(evaluatedStep)
+                .setExamples(done.examples())
+                .setLossNats(done.lossNats())
+                .setTrainedTokens(done.trainedTokens())
+                .setExact(done.exact())
+                .setJudged(done.judged())
+                .setSeconds(secondsSinceStart())
+                .build();
+    }
+
+    private double secondsSinceStart() {
+        long now = System.nanoTime();
+        double seconds = (now - startedNanos) / 1e9;
+        startedNanos = now;
+        return seconds;
+    }
+
+    private LoadedShard loaded() {
+        LoadedShard held = shard;
+        if (held == null) {
+            throw new IllegalStateException("the shard was told to work before it was told to load");
+        }
+        return held;
+    }
+
+    private void release() {
+        LoadedShard held = shard;
+        shard = null;
+        if (held != null) {
+            held.close();
+        }
+    }
+
+    /** An OutOfMemoryError would end the whole JVM; as a fault it ends the run and says what to change. */
+    private static <T> T withMemory(Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (OutOfMemoryError e) {
+            throw new FaultException(
+                    FaultTranslation.of(e).code(), FaultTranslation.of(e).message(), e);
+        }
+    }
+}

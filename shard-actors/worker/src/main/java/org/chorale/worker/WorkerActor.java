@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.EnumMap;
+import java.util.Map;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.ChildFailed;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
+import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
+import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.FeederCommand.Credit;
+import org.chorale.proto.message.FeederCommand.OpenFeed;
+import org.chorale.proto.message.WorkerCommand;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Speaks for a shard that is deaf while it computes: passes orders on, keeps batches coming, and tells the coordinator
+ * when the shard has failed. It never blocks.
+ */
+public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
+    /** Batches that a shard holds besides the one in hand: one is enough to never wait for a message's way. */
+    private static final int BATCHES_AHEAD = 2;
+
+    private final ActorRef<CoordinatorCommand> coordinator;
+    private final ActorRef<ShardCommand> shard;
+    private final Map<Feed, Long> openedAt = new EnumMap<>(Feed.class); // the feed's generation
+    private @Nullable ActorRef<FeederCommand> feeder;
+    private long generation;
+    private int rank;
+    private int worldSize = 1;
+    private long fedUntil; // the step that the training feed's next batch follows, as the coordinator knows it
+
+    private WorkerActor(ActorContext<WorkerCommand> context, ActorRef<CoordinatorCommand> coordinator) {
+        super(context);
+        this.coordinator = coordinator;
+        this.shard = context.spawn(ShardActor.create(coordinator, context.getSelf()), "shard", ShardActor.DISPATCHER);
+        context.watch(shard);
+        coordinator.tell(new WorkerJoined(context.getSelf(), hostName(), "cpu"));
+    }
+
+    /** A worker that announces itself to its coordinator. */
+    public static Behavior<WorkerCommand> create(ActorRef<CoordinatorCommand> coordinator) {
+        return Behaviors.setup(context -> new WorkerActor(context, coordinator));
+    }
+
+    @Override
+    public Receive<WorkerCommand> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(WorkerCommand.DescribeModel.class, this::onDescribeModel)
+                .onMessage(WorkerCommand.TakeShard.class, this::onTakeShard)
+                .onMessage(WorkerCommand.RunSteps.class, this::onRunSteps)
+                .onMessage(WorkerCommand.StopSpan.class, this::onStopSpan)
+                .onMessage(WorkerCommand.Evaluate.class, this::onEvaluate)
+                .onMessage(WorkerCommand.WriteShard.class, this::onWriteShard)
+                .onMessage(WorkerCommand.ExportModel.class, this::onExportModel)
+                .onMessage(WorkerCommand.BatchReady.class, this::onBatchReady)
+                .onMessage(ShardActor.BatchTaken.class, this::onBatchTaken)
+                .onMessage(WorkerCommand.FeedBroken.class, this::onFeedBroken)
+                .onSignal(ChildFailed.class, this::onShardFailed)
+                .build();
+    }
+
+    private Behavior<WorkerCommand> onDescribeModel(WorkerCommand.DescribeModel order) {
+        generation = Math.max(generation, order.generation());
+        shard.tell(new ShardCommand.Describe(order.generation(), order.runConf()));
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onTakeShard(WorkerCommand.TakeShard order) {
+        if (order.generation() < generation) {
+            return this;
+        }
+        generation = order.generation();
+        rank = order.rank();
+        worldSize = order.plan().getWorldSize();
+        feeder = order.feeder();
+        openedAt.clear();
+        shard.tell(new ShardCommand.Load(
+                generation,
+                rank,
+                PlanTranslation.layout(order.plan(), rank),
+                order.runConf(),
+                order.checkpoint(),
+                order.totalSteps()));
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onRunSteps(WorkerCommand.RunSteps order) {
+        if (order.generation() != generation) {
+            return this;
+        }
+        boolean flows = openedAt.getOrDefault(Feed.TRAIN, -1L) == generation && fedUntil == order.from();
+        if (!flows) {
+            open(Feed.TRAIN, order.from());
+        }
+        fedUntil = order.until();
+        shard.tell(new ShardCommand.Run(order.from(), order.until()));
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onStopSpan(WorkerCommand.StopSpan order) {
+        if (order.generation() == generation) {
+            shard.tell(new ShardCommand.EndSpan());
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onEvaluate(WorkerCommand.Evaluate order) {
+        if (order.generation() == generation) {
+            shard.tell(new ShardCommand.Evaluate(order.step()));
+            open(Feed.EVALUATION, 0);
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onWriteShard(WorkerCommand.WriteShard order) {
+        if (order.generation() == generation) {
+            shard.tell(new ShardCommand.Write(order.step(), order.folder()));
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onExportModel(WorkerCommand.ExportModel order) {
+        if (order.generation() == generation) {
+            shard.tell(new ShardCommand.Export(order.step(), order.folder()));
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onBatchReady(WorkerCommand.BatchReady ready) {
+        if (ready.generation() == generation) {
+            shard.tell(new ShardCommand.Batch(ready.batch()));
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onBatchTaken(ShardActor.BatchTaken taken) {
+        ActorRef<FeederCommand> source = feeder;
+        if (source != null) {
+            source.tell(new Credit(generation, taken.feed(), rank, 1));
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onFeedBroken(WorkerCommand.FeedBroken broken) {
+        if (broken.generation() == generation) {
+            fail(broken.fault());
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onShardFailed(ChildFailed failure) {
+        getContext().getLog().error("the shard has failed", failure.cause());
+        fail(FaultTranslation.of(failure.cause()));
+        return Behaviors.stopped();
+    }
+
+    private void open(Feed feed, long afterStep) {
+        ActorRef<FeederCommand> source = feeder;
+        if (source == null) {
+            throw new IllegalStateException("told to work before being told to take a shard");
+        }
+        openedAt.put(feed, generation);
+        source.tell(new OpenFeed(
+                generation, feed, rank, worldSize, afterStep, getContext().getSelf()));
+        source.tell(new Credit(generation, feed, rank, BATCHES_AHEAD));
+    }
+
+    private void fail(Fault fault) {
+        coordinator.tell(new WorkerFailed(generation, rank, fault));
+    }
+
+    private static String hostName() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "localhost"; // a name for people; nothing connects to it
+        }
+    }
+}

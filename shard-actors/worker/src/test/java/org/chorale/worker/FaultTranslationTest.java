@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.chorale.model.InvalidModelException;
+import org.chorale.model.InvalidModelException.Reason;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every exception that a user can cause has a code of its own; the rest says that it is our bug. */
+final class FaultTranslationTest {
+    static Stream<Arguments> exceptionsAndTheirFaults() {
+        return Stream.of(
+                Arguments.of(
+                        new FaultException(FaultCode.DATA_EMPTY, "train.jsonl: no row"),
+                        FaultCode.DATA_EMPTY,
+                        "train.jsonl: no row"),
+                Arguments.of(
+                        new InvalidModelException(Reason.UNSUPPORTED, Path.of("m/config.json"), "model_type = x"),
+                        FaultCode.MODEL_UNSUPPORTED,
+                        "m/config.json: model_type = x"),
+                Arguments.of(
+                        new InvalidModelException(Reason.MISMATCH, Path.of("m"), "shape"),
+                        FaultCode.MODEL_MISMATCH,
+                        "m: shape"),
+                Arguments.of(
+                        new UncheckedIOException(new NoSuchFileException("m/tokenizer.json")),
+                        FaultCode.FILE_MISSING,
+                        "m/tokenizer.json: does not exist"),
+                Arguments.of(
+                        new UncheckedIOException(new FileSystemException("run", null, "No space left on device")),
+                        FaultCode.STORAGE_FAILED,
+                        "run: No space left on device"),
+                Arguments.of(new IOException("Broken pipe"), FaultCode.STORAGE_FAILED, "Broken pipe"),
+                Arguments.of(new OutOfMemoryError("Java heap space"), FaultCode.OUT_OF_MEMORY, "data.micro-batch"),
+                Arguments.of(
+                        new RuntimeException("DefaultCPUAllocator: can't allocate memory: you tried 8 bytes\nmore"),
+                        FaultCode.OUT_OF_MEMORY,
+                        "you tried 8 bytes; a smaller"),
+                Arguments.of(
+                        new IllegalStateException("impossible"),
+                        FaultCode.INTERNAL,
+                        "java.lang.IllegalStateException: impossible"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("exceptionsAndTheirFaults")
+    void eachHasItsCodeAndKeepsItsWords(Throwable failure, FaultCode code, String words) {
+        assertThat(FaultTranslation.of(failure).code()).isEqualTo(code);
+        assertThat(FaultTranslation.of(failure).message()).contains(words);
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.Column;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.GroupPlan;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.RankSlice;
+import org.chorale.proto.wire.SegmentPlan;
+import org.chorale.proto.wire.ShardPlan;
+import org.chorale.proto.wire.StepReport;
+import org.chorale.proto.wire.UnitPlan;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A worker as its coordinator and its feeder see it, with a real shard behind it. */
+final class WorkerActorTest {
+    private static final long GENERATION = 3;
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    @TempDir
+    private Path directory;
+
+    private final ActorTestKit kit = ActorTestKit.create();
+    private final TestProbe<CoordinatorCommand> coordinator = kit.createTestProbe();
+    private final TestProbe<FeederCommand> feeder = kit.createTestProbe();
+    private ActorRef<WorkerCommand> worker;
+
+    @BeforeEach
+    void start() throws IOException {
+        Files.writeString(directory.resolve("config.json"), """
+                {"model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
+                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+                """);
+        worker = kit.spawn(WorkerActor.create(coordinator.ref()));
+        assertThat(heard(CoordinatorCommand.WorkerJoined.class).worker()).isEqualTo(worker);
+    }
+
+    @AfterEach
+    void stop() {
+        kit.shutdownTestKit();
+    }
+
+    @Test
+    void aSpanRunsAsBatchesArriveAndCreditKeepsThemComing() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 2));
+        FeederCommand.OpenFeed opened = asked(FeederCommand.OpenFeed.class);
+        assertThat(opened.afterStep()).isZero();
+        assertThat(opened.feed()).isEqualTo(Feed.TRAIN);
+        assertThat(asked(FeederCommand.Credit.class).batches()).isEqualTo(2);
+
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        StepReport first = heard(CoordinatorCommand.StepDone.class).report();
+        assertThat(first.getStep()).isEqualTo(1);
+        assertThat(first.getSamplesList()).containsExactly(7L, 5L);
+        assertThat(first.getTrainedTokens()).isEqualTo(4);
+        assertThat(first.getSkipped()).isFalse();
+        assertThat(asked(FeederCommand.Credit.class).batches()).isEqualTo(1);
+
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 2, false)));
+        assertThat(heard(CoordinatorCommand.StepDone.class).report().getLossNats())
+                .isLessThan(first.getLossNats());
+        assertThat(heard(CoordinatorCommand.SpanDone.class).step()).isEqualTo(2);
+
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 3, false)));
+        coordinator.expectNoMessage(Duration.ofMillis(100)); // no span was granted
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 2, 3));
+        assertThat(heard(CoordinatorCommand.StepDone.class).report().getStep()).isEqualTo(3);
+    }
+
+    @Test
+    void aSpanThatIsStoppedEndsWhereItStands() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 100));
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        heard(CoordinatorCommand.StepDone.class);
+        worker.tell(new WorkerCommand.StopSpan(GENERATION));
+        assertThat(heard(CoordinatorCommand.SpanDone.class).step()).isEqualTo(1);
+        worker.tell(new WorkerCommand.StopSpan(GENERATION)); // crossed with the answer
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 2, false)));
+        coordinator.expectNoMessage(Duration.ofMillis(100));
+    }
+
+    @Test
+    void anEvaluationReadsItsFeedToTheEnd() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
+        assertThat(asked(FeederCommand.OpenFeed.class).feed()).isEqualTo(Feed.EVALUATION);
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.EVALUATION, 1, false)));
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.EVALUATION, 2, true)));
+        CoordinatorCommand.Evaluated evaluated = heard(CoordinatorCommand.Evaluated.class);
+        assertThat(evaluated.report().getExamples()).isEqualTo(4);
+        assertThat(evaluated.report().getJudged()).isEqualTo(4);
+        assertThat(evaluated.report().getTrainedTokens()).isEqualTo(8);
+        assertThat(evaluated.report().getLossNats()).isPositive();
+    }
+
+    @Test
+    void aCheckpointIsWrittenAndTakenUpAgain() throws IOException {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        heard(CoordinatorCommand.StepDone.class);
+        heard(CoordinatorCommand.SpanDone.class);
+        Path checkpoint = Files.createDirectory(directory.resolve("step-1"));
+        worker.tell(new WorkerCommand.WriteShard(GENERATION, 1, checkpoint.toString()));
+        CoordinatorCommand.ShardWritten written = heard(CoordinatorCommand.ShardWritten.class);
+        assertThat(Files.size(checkpoint.resolve(written.file().getName())))
+                .isEqualTo(written.file().getBytes());
+        assertThat(written.file().getTensorsList()).hasSize(3 * 12);
+        load(Optional.of(checkpoint.toString()));
+        worker.tell(new WorkerCommand.ExportModel(
+                GENERATION, 1, directory.resolve("export").toString()));
+        assertThat(heard(CoordinatorCommand.ModelExported.class).step()).isEqualTo(1);
+        assertThat(directory.resolve("export/model.safetensors")).exists();
+    }
+
+    @Test
+    void aFailureInsideAStepReachesTheCoordinatorWithItsCode() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 5));
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 4, false)));
+        CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
+        assertThat(failed.generation()).isEqualTo(GENERATION);
+        assertThat(failed.fault().code()).isEqualTo(FaultCode.INTERNAL);
+        assertThat(failed.fault().message()).contains("step 4").contains("step 1");
+        coordinator.expectTerminated(worker, PATIENCE);
+    }
+
+    @Test
+    void aModelThatIsNotThereIsAFaultOfTheUsersInput() {
+        worker.tell(new WorkerCommand.DescribeModel(
+                GENERATION, runConf().replace(directory.toString(), "/nowhere"), coordinator.ref()));
+        CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
+        assertThat(failed.fault().code()).isEqualTo(FaultCode.FILE_MISSING);
+        assertThat(failed.fault().message()).contains("/nowhere");
+    }
+
+    @Test
+    void ordersOfAnotherGenerationAreIgnored() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION - 1, 0, 2));
+        worker.tell(new WorkerCommand.Evaluate(GENERATION + 1, 0));
+        worker.tell(new WorkerCommand.ExportModel(
+                GENERATION - 1, 0, directory.resolve("x").toString()));
+        feeder.expectNoMessage(Duration.ofMillis(100));
+        coordinator.expectNoMessage(Duration.ofMillis(10));
+    }
+
+    private void load(Optional<String> checkpoint) {
+        worker.tell(new WorkerCommand.DescribeModel(GENERATION, runConf(), coordinator.ref()));
+        ModelOutline outline = heard(CoordinatorCommand.ModelDescribed.class).outline();
+        assertThat(outline.getVocabulary()).isEqualTo(11);
+        worker.tell(new WorkerCommand.TakeShard(
+                GENERATION, 0, plan(outline), runConf(), checkpoint, 100, feeder.ref(), coordinator.ref()));
+        heard(CoordinatorCommand.ShardReady.class);
+    }
+
+    private String runConf() {
+        return """
+                run.seed = 1
+                model { path = "%s", adapter = none, initialize = random, recompute = none }
+                optimizer { learning-rate = 1e-2, schedule = constant, warmup-steps = 0, beta1 = 0.9, beta2 = 0.999,
+                  epsilon = 1e-8, weight-decay = 0, clip-norm = 1 }
+                """.formatted(directory);
+    }
+
+    /** One flat buffer per unit, parameters one after the other. */
+    private static ShardPlan plan(ModelOutline outline) {
+        ShardPlan.Builder plan = ShardPlan.newBuilder().setWorldSize(1);
+        outline.getUnitsList().forEach(unit -> {
+            GroupPlan.Builder group = GroupPlan.newBuilder().setDtype("F32").setTrainable(true);
+            unit.getParametersList().forEach(parameter -> {
+                long elements = parameter.getShapeList().stream().reduce(1L, Math::multiplyExact);
+                group.addSegments(SegmentPlan.newBuilder()
+                        .setParameter(parameter.getName())
+                        .addAllShape(parameter.getShapeList())
+                        .setOffset(group.getElements()));
+                group.setElements(group.getElements() + (elements + 63) / 64 * 64);
+            });
+            group.addSlices(RankSlice.newBuilder().setRank(0).setUntil(group.getElements()));
+            plan.addUnits(UnitPlan.newBuilder().setName(unit.getName()).addGroups(group));
+        });
+        return plan.build();
+    }
+
+    private static StepBatch batch(Feed feed, long index, boolean last) {
+        Batch batch = new Batch(List.of(
+                Column.ofLongs(Batch.TOKENS, new long[] {1, 2, 3, 4, 5, 6}, 2, 3),
+                Column.ofLongs(Batch.LABELS, new long[] {Batch.IGNORED, 2, 3, Batch.IGNORED, 5, 6}, 2, 3)));
+        return new StepBatch(feed, index, 0.5, new long[] {7, 5}, 6, 0, List.of(batch), last);
+    }
+
+    private <M extends CoordinatorCommand> M heard(Class<M> type) {
+        return coordinator.expectMessageClass(type, PATIENCE);
+    }
+
+    private <M extends FeederCommand> M asked(Class<M> type) {
+        return feeder.expectMessageClass(type, PATIENCE);
+    }
+}
