@@ -46,6 +46,9 @@ public record RopeFrequencies(double theta, @Nullable Llama3Scaling scaling) {
 
     private static @Nullable Llama3Scaling scaling(ConfigJson json, ConfigJson rope) {
         String type = rope.text("rope_type", rope.text("type", "default"));
+        if (rope.positive("partial_rotary_factor", 1) != 1) {
+            rope.problem("partial_rotary_factor: only 1 is supported");
+        }
         if (type.equals("default")) {
             return null;
         }
