@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.LongFunction;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.japi.function.Function;
+import org.apache.pekko.stream.Attributes;
+import org.apache.pekko.stream.OverflowStrategy;
+import org.apache.pekko.stream.javadsl.Flow;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
+import org.apache.pekko.stream.javadsl.Source;
+import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.example.MicroBatch;
+import org.chorale.data.example.TokenizedExample;
+import org.chorale.data.order.ExampleOrder;
+import org.chorale.data.order.Positions;
+import org.chorale.data.order.Schedule;
+import org.chorale.data.source.Example;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+
+/**
+ * The way of a batch, from a number to bytes. A step's number says which positions of the epoch it takes, the order
+ * which examples stand there; the examples are read, parsed, tokenized and padded, one micro-batch per task, in parallel
+ * and in order; and the micro-batches of a step are gathered into what a rank pulls.
+ *
+ * <p>Nothing is carried from one step to the next: a stream that starts after step k gives bit for bit what one from the
+ * beginning gives there, whatever the parallelism and the number of ranks before.
+ *
+ * <p>A stream that nobody pulls from stops with {@code prefetchBatches} steps in its buffer, two at its edges (one
+ * gathered, one with the consumer), and {@code parallelism} micro-batches begun.
+ */
+public final class BatchStream {
+    private final int globalBatch;
+    private final int microBatch;
+    private final int prefetchBatches;
+    private final ExampleEncoder encoder;
+    private final long padToken;
+    private final Executor executor;
+    private final int parallelism;
+
+    /**
+     * Streams of one run.
+     *
+     * @param executor reads and tokenizes
+     * @param parallelism tasks that one stream gives to it at the same time
+     */
+    public BatchStream(DataConfig config, ExampleEncoder encoder, long padToken, Executor executor, int parallelism) {
+        this.globalBatch = config.globalBatch();
+        this.microBatch = config.microBatch();
+        this.prefetchBatches = config.prefetchBatches();
+        this.encoder = encoder;
+        this.padToken = padToken;
+        this.executor = executor;
+        this.parallelism = parallelism;
+    }
+
+    /** A rank's part of every step after {@code afterStep}, epoch after epoch, without end. */
+    public Source<StepBatch, NotUsed> training(
+            ExampleOrder order, LongFunction<Example> examples, long afterStep, int rank, int worldSize) {
+        Schedule schedule = new Schedule(order.examples(), globalBatch);
+        return Source.fromIterator(() ->
+                        LongStream.iterate(afterStep + 1, step -> step + 1).iterator())
+                .map(step -> Step.training(schedule, order, step, rank, worldSize))
+                .via(batches(examples));
+    }
+
+    /** A rank's part of the held-out examples in file order, a micro-batch at a time, after {@code afterBatch}. */
+    public Source<StepBatch, NotUsed> evaluation(
+            long count, LongFunction<Example> examples, long afterBatch, int rank, int worldSize) {
+        Evaluation evaluation = Evaluation.of(count, microBatch, rank, worldSize);
+        return Source.fromIterator(() -> LongStream.rangeClosed(afterBatch + 1, evaluation.batches())
+                        .iterator())
+                .map(evaluation::step)
+                .via(batches(examples));
+    }
+
+    /** Where batches are pulled from, one at a time. Pekko's default would hold 16 more than prefetchBatches says. */
+    public static Sink<StepBatch, SinkQueueWithCancel<StepBatch>> pulled() {
+        return Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1));
+    }
+
+    private Flow<Step, StepBatch, NotUsed> batches(LongFunction<Example> examples) {
+        return Flow.of(Step.class)
+                .mapConcat(step -> step.parts(microBatch))
+                .mapAsync(parallelism, part -> CompletableFuture.supplyAsync(() -> tokenized(part, examples), executor))
+                .statefulMapConcat(BatchStream::gather)
+                .buffer(prefetchBatches, OverflowStrategy.backpressure());
+    }
+
+    private Tokenized tokenized(Part part, LongFunction<Example> examples) {
+        List<TokenizedExample> rows = Arrays.stream(part.samples())
+                .mapToObj(examples)
+                .map(encoder::encode)
+                .toList();
+        return new Tokenized(part, MicroBatch.of(rows, padToken));
+    }
+
+    /** Collects micro-batches until a step has all of its own. */
+    private static Function<Tokenized, Iterable<StepBatch>> gather() {
+        List<MicroBatch> gathered = new ArrayList<>();
+        return tokenized -> {
+            gathered.add(tokenized.microBatch());
+            if (!tokenized.part().endsStep()) {
+                return List.of();
+            }
+            StepBatch batch = tokenized.part().step().batch(gathered);
+            gathered.clear();
+            return List.of(batch);
+        };
+    }
+
+    /**
+     * What a rank does in a step.
+     *
+     * @param samples the rank's examples; none where the step has fewer than there are ranks
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Step(Feed feed, long index, double epoch, long[] samples, boolean last) {
+        static Step training(Schedule schedule, ExampleOrder order, long step, int rank, int worldSize) {
+            Positions positions = schedule.positions(step).slice(rank, worldSize);
+            long[] samples = LongStream.range(positions.from(), positions.from() + positions.count())
+                    .map(position -> order.example(positions.epoch(), position))
+                    .toArray();
+            return new Step(Feed.TRAIN, step, schedule.epochsAfter(step), samples, false);
+        }
+
+        /** The step's micro-batches, at least one. */
+        List<Part> parts(int microBatch) {
+            int parts = Math.max(1, (samples.length - 1) / microBatch + 1);
+            return IntStream.range(0, parts)
+                    .mapToObj(part -> new Part(
+                            this,
+                            Arrays.copyOfRange(samples, part * microBatch, (int)
+                                    Math.min(samples.length, (part + 1L) * microBatch)),
+                            part == parts - 1))
+                    .toList();
+        }
+
+        StepBatch batch(List<MicroBatch> microBatches) {
+            return new StepBatch(
+                    feed,
+                    index,
+                    epoch,
+                    samples,
+                    microBatches.stream().mapToLong(MicroBatch::tokens).sum(),
+                    microBatches.stream().mapToLong(MicroBatch::tokensCut).sum(),
+                    microBatches.stream().map(MicroBatch::batch).toList(),
+                    last);
+        }
+    }
+
+    /** The examples of one micro-batch. */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Part(Step step, long[] samples, boolean endsStep) {}
+
+    private record Tokenized(Part part, MicroBatch microBatch) {}
+
+    /** A rank's neighbouring part of the held-out examples. */
+    private record Evaluation(long from, long until, int microBatch) {
+        static Evaluation of(long count, int microBatch, int rank, int worldSize) {
+            // split without overflow: the whole quotient, and the remainder spread over the ranks
+            long begin = count / worldSize * rank + count % worldSize * rank / worldSize;
+            long end = count / worldSize * (rank + 1) + count % worldSize * (rank + 1) / worldSize;
+            return new Evaluation(begin, end, microBatch);
+        }
+
+        /** At least one, so that a rank without examples also hears that the stream ends. */
+        long batches() {
+            return Math.max(1, (until - from + microBatch - 1) / microBatch);
+        }
+
+        Step step(long batch) {
+            long begin = from + (batch - 1) * microBatch;
+            long end = Math.min(until, begin + microBatch);
+            double done = until == from ? 1 : (double) (end - from) / (until - from);
+            boolean last = batch == batches();
+            return new Step(
+                    Feed.EVALUATION, batch, done, LongStream.range(begin, end).toArray(), last);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.chorale.data.generate.GenerateConfig;
+import org.chorale.data.source.MalformedRows;
+
+/**
+ * What a run reads and how it makes batches of it: {@code data} of the run's configuration, whose keys
+ * {@code chorale-defaults.conf} explains.
+ *
+ * @param train training examples; without a path, {@code generate} makes them
+ * @param eval held-out examples; without a path, those that {@code generate} makes, if it makes any
+ * @param tokenizer without a path, the model's folder
+ * @param globalBatch sequences per optimizer step over all workers
+ * @param microBatch sequences per forward pass of one worker
+ * @param sequenceTokens longest sequence
+ * @param malformedRows what becomes of rows that cannot be used
+ * @param prefetchBatches global batches that are made ahead of a worker
+ * @param generate data that a recipe makes by itself
+ */
+public record DataConfig(
+        Location train,
+        Location eval,
+        Location tokenizer,
+        int globalBatch,
+        int microBatch,
+        int sequenceTokens,
+        MalformedRows malformedRows,
+        int prefetchBatches,
+        GenerateConfig generate) {
+    private static final int MAX_SEQUENCES = 1 << 20;
+    private static final int MAX_SEQUENCE_TOKENS = 1 << 20;
+    private static final int MAX_PREFETCH = 1 << 10;
+
+    /** An object with a path that may be left out. */
+    public record Location(Optional<Path> path) {}
+
+    public DataConfig {
+        List<String> problems = new ArrayList<>();
+        checkRange(problems, "global-batch", globalBatch, 1, MAX_SEQUENCES);
+        checkRange(problems, "micro-batch", microBatch, 1, MAX_SEQUENCES);
+        checkRange(problems, "sequence-tokens", sequenceTokens, 2, MAX_SEQUENCE_TOKENS);
+        checkRange(problems, "prefetch-batches", prefetchBatches, 1, MAX_PREFETCH);
+        if (train.path().isEmpty() && generate.task().isEmpty()) {
+            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+                    + " data.generate.task = reverse-words make examples");
+        }
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+    }
+
+    private static void checkRange(List<String> problems, String key, int value, int min, int max) {
+        if (value < min || value > max) {
+            problems.add("data.%s = %d: must be %d to %d".formatted(key, value, min, max));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data;
+
+import com.typesafe.config.ConfigFactory;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.chorale.data.generate.GeneratedData;
+import org.chorale.data.source.SourceSettings;
+import org.chorale.proto.config.ConfigReader;
+
+/**
+ * Everything that a feeder reads from a run's configuration as resolved. {@link #trainPath} and {@link #evalPath} are
+ * where the examples are, whoever made them.
+ */
+public record FeedSettings(DataConfig data, Run run, Model model) {
+    /**
+     * {@code run}, as far as data depends on it.
+     *
+     * @param seed decides the order of the examples
+     * @param dir the run directory
+     */
+    public record Run(long seed, Path dir) {}
+
+    /**
+     * {@code model}, as far as data depends on it.
+     *
+     * @param path the folder whose tokenizer is taken where {@code data.tokenizer.path} names none
+     */
+    public record Model(Optional<Path> path) {}
+
+    /**
+     * Reads a configuration that was resolved before.
+     *
+     * @throws org.chorale.proto.fault.FaultException CONFIG_INVALID, with every problem
+     */
+    public static FeedSettings read(String runConf) {
+        ConfigReader reader = new ConfigReader(ConfigFactory.parseString(runConf));
+        Optional<DataConfig> data = reader.read("data", DataConfig.class);
+        Optional<Run> run = reader.read("run", Run.class);
+        Optional<Model> model = reader.read("model", Model.class);
+        if (data.isPresent()
+                && data.get()
+                        .tokenizer()
+                        .path()
+                        .or(() -> model.flatMap(Model::path))
+                        .isEmpty()) {
+            reader.problem("data.tokenizer.path is not set, nor is model.path: give a folder with tokenizer.json");
+        }
+        reader.throwProblems();
+        return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow());
+    }
+
+    /** Whether the examples are written by Chorale, because there is a task and no {@code data.train.path}. */
+    public boolean generates() {
+        return data.train().path().isEmpty();
+    }
+
+    /** Where generated examples are, or would be. */
+    public GeneratedData generatedData() {
+        return GeneratedData.in(run.dir());
+    }
+
+    /** Where the training examples are. */
+    public Path trainPath() {
+        return data.train().path().orElseGet(() -> generatedData().train());
+    }
+
+    /** Where the held-out examples are; empty where nothing is evaluated. */
+    public Optional<Path> evalPath() {
+        return data.eval()
+                .path()
+                .or(() -> generates() ? Optional.of(generatedData().heldOut()) : Optional.empty());
+    }
+
+    /** The folder with {@code tokenizer.json}, or the file itself. */
+    public Path tokenizerPath() {
+        return data.tokenizer().path().or(model::path).orElseThrow();
+    }
+
+    SourceSettings trainSource() {
+        return new SourceSettings("data.train.path", trainPath(), data.malformedRows(), data.sequenceTokens());
+    }
+
+    Optional<SourceSettings> evalSource() {
+        return evalPath()
+                .map(path -> new SourceSettings("data.eval.path", path, data.malformedRows(), data.sequenceTokens()));
+    }
+
+    Path indexFile(String name) {
+        return run.dir().resolve("index").resolve(name + ".idx");
+    }
+}

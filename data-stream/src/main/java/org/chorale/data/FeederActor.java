@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data;
+
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
+import org.apache.pekko.stream.javadsl.Source;
+import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.order.ExampleOrder;
+import org.chorale.data.source.ExampleSource;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.FeederCommand.Credit;
+import org.chorale.proto.message.FeederCommand.DescribeData;
+import org.chorale.proto.message.FeederCommand.OpenFeed;
+import org.chorale.proto.message.WorkerCommand;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Feeds ranks with batches: it opens the run's data when the coordinator asks what there is, keeps a stream for every
+ * rank and feed, and lets through what the rank gave credit for. Stopping it stops the streams and closes the data.
+ */
+public final class FeederActor extends AbstractBehavior<FeederCommand> {
+    private record DataOpened(
+            DescribeData request,
+            @Nullable RunData data,
+            @Nullable Throwable failure) implements FeederCommand.Internal {}
+
+    private record Pulled(RankStream stream, Optional<StepBatch> batch) implements FeederCommand.Internal {}
+
+    private record StreamFailed(RankStream stream, Throwable failure) implements FeederCommand.Internal {}
+
+    private record StreamKey(Feed feed, int rank) {}
+
+    /** A running stream; one batch at most is on its way out of it. */
+    private static final class RankStream {
+        private final OpenFeed request;
+        private final SinkQueueWithCancel<StepBatch> batches;
+        private int credit;
+        private boolean pulling;
+
+        RankStream(OpenFeed request, SinkQueueWithCancel<StepBatch> batches) {
+            this.request = request;
+            this.batches = batches;
+        }
+
+        StreamKey key() {
+            return new StreamKey(request.feed(), request.rank());
+        }
+    }
+
+    private static final Logger log = LoggerFactory.getLogger(FeederActor.class);
+    private static final String DISPATCHER = "chorale.tokenize-dispatcher";
+    private static final int MAX_PARALLELISM = 8; // threads of the dispatcher, at most
+
+    /** More credit than this is no news: it does not overflow. */
+    private static final int MAX_CREDIT = 1 << 20;
+
+    private final Executor tokenizing;
+    private final Materializer materializer;
+    private final Map<StreamKey, RankStream> streams = new HashMap<>();
+
+    private long generation = Long.MIN_VALUE;
+    private @Nullable ActorRef<CoordinatorCommand> coordinator;
+    private @Nullable RunData data;
+    private @Nullable BatchStream batchStream;
+    private @Nullable CompletableFuture<RunData> opening;
+    private @Nullable DescribeData next; // to be opened once what is being opened is there
+
+    /** A feeder that knows nothing yet; {@link DescribeData} tells it the run. */
+    public static Behavior<FeederCommand> create() {
+        return Behaviors.setup(FeederActor::new);
+    }
+
+    private FeederActor(ActorContext<FeederCommand> context) {
+        super(context);
+        tokenizing = context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(DISPATCHER));
+        materializer = Materializer.createMaterializer(context);
+    }
+
+    @Override
+    public Receive<FeederCommand> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(DescribeData.class, this::onDescribeData)
+                .onMessage(DataOpened.class, this::onDataOpened)
+                .onMessage(OpenFeed.class, this::onOpenFeed)
+                .onMessage(Credit.class, this::onCredit)
+                .onMessage(Pulled.class, this::onPulled)
+                .onMessage(StreamFailed.class, this::onStreamFailed)
+                .onSignal(PostStop.class, signal -> onPostStop())
+                .build();
+    }
+
+    private Behavior<FeederCommand> onDescribeData(DescribeData request) {
+        if (isStale(request.generation())) {
+            return this;
+        }
+        coordinator = request.replyTo();
+        if (opening == null) {
+            openData(request);
+        } else {
+            next = request;
+        }
+        return this;
+    }
+
+    private Behavior<FeederCommand> onDataOpened(DataOpened opened) {
+        opening = null;
+        DescribeData request = opened.request();
+        if (next != null) { // whoever asked before has been replaced
+            close(opened.data());
+            openData(next);
+            next = null;
+        } else if (request.generation() < generation) {
+            close(opened.data());
+        } else if (opened.data() != null) {
+            use(opened.data());
+            request.replyTo().tell(opened.data().describe(request.generation()));
+        } else if (opened.failure() != null) {
+            request.replyTo().tell(new CoordinatorCommand.FeedFailed(request.generation(), fault(opened.failure())));
+        }
+        return this;
+    }
+
+    private Behavior<FeederCommand> onOpenFeed(OpenFeed request) {
+        if (isStale(request.generation())) {
+            return this;
+        }
+        cancel(streams.remove(new StreamKey(request.feed(), request.rank())));
+        if (data == null || batchStream == null) {
+            refuse(request, "the data has not been described before");
+        } else if (request.feed() == Feed.EVALUATION && data.eval().isEmpty()) {
+            refuse(request, "there are no held-out examples (data.eval.path)");
+        } else {
+            RankStream stream = new RankStream(request, start(batches(request, data, batchStream)));
+            streams.put(stream.key(), stream);
+        }
+        return this;
+    }
+
+    private Behavior<FeederCommand> onCredit(Credit credit) {
+        RankStream stream = streams.get(new StreamKey(credit.feed(), credit.rank()));
+        if (stream != null && credit.generation() == generation && credit.batches() > 0) {
+            stream.credit = Math.min(MAX_CREDIT, stream.credit + Math.min(MAX_CREDIT, credit.batches()));
+            pull(stream);
+        }
+        return this;
+    }
+
+    private Behavior<FeederCommand> onPulled(Pulled pulled) {
+        RankStream stream = pulled.stream();
+        if (isReplaced(stream)) {
+            return this;
+        }
+        stream.pulling = false;
+        if (pulled.batch().isPresent()) {
+            stream.credit--;
+            stream.request
+                    .consumer()
+                    .tell(new WorkerCommand.BatchReady(
+                            generation, pulled.batch().get()));
+            pull(stream);
+        } else {
+            streams.remove(stream.key());
+        }
+        return this;
+    }
+
+    private Behavior<FeederCommand> onStreamFailed(StreamFailed failed) {
+        if (isReplaced(failed.stream())) {
+            return this;
+        }
+        Fault fault = fault(failed.failure());
+        streams.remove(failed.stream().key());
+        failed.stream().request.consumer().tell(new WorkerCommand.FeedBroken(generation, fault));
+        if (coordinator != null) {
+            coordinator.tell(new CoordinatorCommand.FeedFailed(generation, fault));
+        }
+        return this;
+    }
+
+    private Behavior<FeederCommand> onPostStop() {
+        cancelStreams();
+        close(data);
+        if (opening != null) { // nobody will receive it
+            CompletableFuture<Void> unused = opening.thenAccept(FeederActor::close);
+        }
+        return this;
+    }
+
+    /** Whether a message belongs to a grouping of the past; one of a newer grouping ends the streams of the old. */
+    private boolean isStale(long messageGeneration) {
+        if (messageGeneration > generation) {
+            generation = messageGeneration;
+            cancelStreams();
+        }
+        return messageGeneration < generation;
+    }
+
+    private boolean isReplaced(RankStream stream) {
+        return streams.get(stream.key()) != stream;
+    }
+
+    /** Takes as long as an index takes to make, on another thread. */
+    private void openData(DescribeData request) {
+        CompletableFuture<RunData> future =
+                CompletableFuture.supplyAsync(() -> RunData.open(FeedSettings.read(request.runConf())), tokenizing);
+        opening = future;
+        getContext().pipeToSelf(future, (opened, failure) -> new DataOpened(request, opened, failure));
+    }
+
+    private void use(RunData opened) {
+        cancelStreams();
+        close(data);
+        data = opened;
+        DataConfig config = opened.settings().data();
+        batchStream = new BatchStream(
+                config,
+                new ExampleEncoder(opened.tokenizer(), config.sequenceTokens()),
+                opened.tokenizer().pad(),
+                tokenizing,
+                Math.min(MAX_PARALLELISM, Runtime.getRuntime().availableProcessors()));
+    }
+
+    private static Source<StepBatch, NotUsed> batches(OpenFeed request, RunData data, BatchStream batches) {
+        if (request.feed() == Feed.TRAIN) {
+            ExampleSource train = data.train();
+            ExampleOrder order = new ExampleOrder(data.settings().run().seed(), train.examples());
+            return batches.training(order, train::read, request.afterStep(), request.rank(), request.worldSize());
+        }
+        ExampleSource eval = data.eval().orElseThrow();
+        return batches.evaluation(
+                eval.examples(), eval::read, request.afterStep(), request.rank(), request.worldSize());
+    }
+
+    private SinkQueueWithCancel<StepBatch> start(Source<StepBatch, NotUsed> batches) {
+        return batches.runWith(BatchStream.pulled(), materializer);
+    }
+
+    private void pull(RankStream stream) {
+        if (stream.credit > 0 && !stream.pulling) {
+            stream.pulling = true;
+            getContext()
+                    .pipeToSelf(
+                            stream.batches.pull(),
+                            (batch, failure) ->
+                                    failure == null ? new Pulled(stream, batch) : new StreamFailed(stream, failure));
+        }
+    }
+
+    private static void refuse(OpenFeed request, String why) {
+        Fault fault = new Fault(FaultCode.INTERNAL, request.feed() + " was asked for, but " + why);
+        request.consumer().tell(new WorkerCommand.FeedBroken(request.generation(), fault));
+    }
+
+    private static Fault fault(Throwable failure) {
+        Fault fault = DataFaults.of(failure);
+        if (fault.code() == FaultCode.INTERNAL) {
+            log.error("The feeder failed", failure);
+        }
+        return fault;
+    }
+
+    private void cancelStreams() {
+        streams.values().forEach(FeederActor::cancel);
+        streams.clear();
+    }
+
+    private static void cancel(@Nullable RankStream stream) {
+        if (stream != null) {
+            stream.batches.cancel();
+        }
+    }
+
+    private static void close(@Nullable RunData opened) {
+        try {
+            if (opened != null) {
+                opened.close();
+            }
+        } catch (IOException e) {
+            log.warn("The data could not be closed; nothing is lost, it was only read", e);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.source;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.chorale.data.tokenizer.TextTokenizer;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The examples of a file or folder, by number. Neither the files nor their index are held in memory. Safe to use from
+ * many threads.
+ */
+public final class ExampleSource implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(ExampleSource.class);
+
+    private final SourceSettings settings;
+    private final SourceFiles files;
+    private final IndexReader index;
+    private final RowReader rows;
+
+    private ExampleSource(SourceSettings settings, SourceFiles files, IndexReader index, RowReader rows) {
+        this.settings = settings;
+        this.files = files;
+        this.index = index;
+        this.rows = rows;
+    }
+
+    /**
+     * Opens a source, and reads it from end to end where there is no index of it yet, or an index of other settings, or
+     * where sizes or times of its files have changed.
+     *
+     * @param tokenizer counts the tokens that a text is cut by
+     * @throws FaultException FILE_MISSING, DATA_MALFORMED, DATA_EMPTY; DATA_CHANGED where the contents are not those
+     *     that the index was made of
+     */
+    public static ExampleSource open(SourceSettings settings, TextTokenizer tokenizer, Path indexFile) {
+        SourceFiles files = SourceFiles.of(settings);
+        Optional<IndexFile> before = existing(indexFile);
+        String indexSettings = SourceIndexer.settings(settings, files, tokenizer);
+        if (before.filter(old -> old.isOf(files.files(), indexSettings)).isEmpty()) {
+            String digest = before.map(IndexFile::digest).orElse("");
+            new SourceIndexer(settings, files, tokenizer).index(indexFile, digest);
+        }
+        return open(settings, files, indexFile);
+    }
+
+    /** Usable examples. */
+    public long examples() {
+        return index.examples();
+    }
+
+    /** Malformed rows, or text files, that were left out. */
+    public long rowsSkipped() {
+        return index.contents().skipped();
+    }
+
+    /** SHA-256 over the contents, in hexadecimal. */
+    public String digest() {
+        return index.contents().digest();
+    }
+
+    /**
+     * Reads an example, from 0.
+     *
+     * @throws FaultException DATA_CHANGED where the file no longer holds what was indexed, FILE_MISSING where it cannot
+     *     be read
+     */
+    public Example read(long example) {
+        try {
+            IndexReader.Place place = index.place(example);
+            Path path = files.path(files.files().get(place.file()));
+            try {
+                return parse(rows.read(place.file(), place.offset(), place.bytes()), place.lastOfFile());
+            } catch (EOFException | CharacterCodingException | MalformedRowException e) {
+                throw new FaultException(
+                        FaultCode.DATA_CHANGED,
+                        "%s, byte %d: example %d is no longer what was indexed (%s); bring the old data back, or give a"
+                                        .formatted(path, place.offset(), example, e.getMessage())
+                                + " new run directory (run.dir)",
+                        e);
+            } catch (IOException e) {
+                throw SourceFiles.unreadable(settings, path, e);
+            }
+        } catch (IOException e) {
+            throw new FaultException(FaultCode.STORAGE_FAILED, "the index cannot be read: " + e, e);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        try (index) {
+            rows.close();
+        }
+    }
+
+    private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
+        return switch (files.format()) {
+            case JSONL -> JsonlRow.parse(row);
+            case TEXT_FOLDER ->
+                new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
+        };
+    }
+
+    private static ExampleSource open(SourceSettings settings, SourceFiles files, Path indexFile) {
+        RowReader rows = null;
+        try {
+            rows = RowReader.open(files.files().stream().map(files::path).toList());
+            return new ExampleSource(settings, files, IndexReader.open(indexFile), rows);
+        } catch (IOException e) {
+            closeQuietly(rows, e);
+            throw SourceFiles.unreadable(settings, rows == null ? settings.path() : indexFile, e);
+        } catch (IndexReader.CorruptIndexException e) {
+            closeQuietly(rows, e);
+            throw new FaultException(
+                    FaultCode.STORAGE_FAILED, indexFile + " cannot be read back: " + e.getMessage(), e);
+        }
+    }
+
+    private static void closeQuietly(@Nullable RowReader rows, Exception because) {
+        try {
+            if (rows != null) {
+                rows.close();
+            }
+        } catch (IOException e) {
+            because.addSuppressed(e);
+        }
+    }
+
+    private static Optional<IndexFile> existing(Path indexFile) {
+        if (!Files.exists(indexFile)) {
+            return Optional.empty();
+        }
+        try (IndexReader index = IndexReader.open(indexFile)) {
+            return Optional.of(index.contents());
+        } catch (IndexReader.CorruptIndexException e) {
+            log.warn("{} is corrupt ({}) and is made anew", indexFile, e.getMessage());
+            return Optional.empty();
+        } catch (IOException e) {
+            throw new FaultException(FaultCode.STORAGE_FAILED, indexFile + " cannot be read: " + e, e);
+        }
+    }
+}

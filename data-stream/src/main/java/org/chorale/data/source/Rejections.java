@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.source;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Carries out {@code data.malformed-rows}: ends the run at the first row that cannot be used, or counts such rows. */
+final class Rejections {
+    private static final Logger log = LoggerFactory.getLogger(Rejections.class);
+
+    /** A few say what is wrong; thousands say no more. */
+    private static final int MAX_REPORTED = 5;
+
+    private final MalformedRows policy;
+    private final List<String> reported = new ArrayList<>();
+    private long count;
+
+    Rejections(MalformedRows policy) {
+        this.policy = policy;
+    }
+
+    /**
+     * Notes a row that cannot be used.
+     *
+     * @param line from 1
+     * @throws FaultException DATA_MALFORMED where the run shall end
+     */
+    void reject(Object path, long line, String problem) {
+        String message = "%s:%d: %s".formatted(path, line, problem);
+        if (policy == MalformedRows.FAIL) {
+            throw new FaultException(FaultCode.DATA_MALFORMED, message);
+        }
+        count++;
+        if (reported.size() < MAX_REPORTED) {
+            reported.add(message);
+        }
+    }
+
+    long count() {
+        return count;
+    }
+
+    /** Says what was left out, once the source is read. */
+    void report(Object path) {
+        if (count > 0) {
+            log.warn("{}: {} malformed rows are left out, among them:\n{}", path, count, String.join("\n", reported));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.tokenizer;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Function;
+import org.chorale.data.disk.Sha256;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A {@code tokenizer.json}, run by the Hugging Face tokenizers library through its JNI: the same ids as in Python. It
+ * never truncates or pads, whatever the file says. Safe to use from many threads; closing waits for them.
+ */
+public final class TextTokenizer implements AutoCloseable {
+    static {
+        // Without these the library looks up its host's cloud on the network, and on some GPUs downloads itself anew.
+        setUnlessGiven("ai.djl.offline", "true");
+        setUnlessGiven("RUST_FLAVOR", "cpu");
+    }
+
+    private final HuggingFaceTokenizer library;
+    private final ReadWriteLock closing = new ReentrantReadWriteLock();
+    private boolean closed;
+
+    private final long eos;
+    private final long pad;
+    private final long tokenIds;
+    private final int addedTokens;
+    private final boolean addsEos;
+    private final String digest;
+
+    private TextTokenizer(HuggingFaceTokenizer library, TokenizerFiles files) {
+        this.library = library;
+        eos = files.eos();
+        pad = files.pad();
+        tokenIds = files.tokenIds();
+        digest = Sha256.hex(files.bytes());
+        long[] nothing = encode("", true);
+        addedTokens = nothing.length;
+        addsEos = nothing.length > 0 && nothing[nothing.length - 1] == eos;
+    }
+
+    /**
+     * Loads a tokenizer.
+     *
+     * @param tokenizer a folder with {@code tokenizer.json}, or the file itself
+     * @param modelFolder whose {@code config.json} names the end-of-sequence token where the tokenizer does not
+     * @throws org.chorale.proto.fault.FaultException TOKENIZER_INVALID where it is missing or malformed
+     */
+    public static TextTokenizer load(Path tokenizer, @Nullable Path modelFolder) {
+        TokenizerFiles files = TokenizerFiles.read(tokenizer, modelFolder);
+        HuggingFaceTokenizer library = open(files);
+        try {
+            return new TextTokenizer(library, files);
+        } catch (RuntimeException e) {
+            library.close();
+            throw e;
+        }
+    }
+
+    private static HuggingFaceTokenizer open(TokenizerFiles files) {
+        try {
+            return HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(files.bytes()), Map.of("truncation", "false", "padding", "false"));
+        } catch (IOException | RuntimeException e) { // the library has no exception of its own
+            throw TokenizerFiles.invalid(files.vocabulary(), "is refused by the tokenizers library: " + e.getMessage());
+        }
+    }
+
+    /** The token ids of a text, with what the post-processor adds (a beginning-of-sequence token, say) or without. */
+    public long[] encode(String text, boolean addSpecialTokens) {
+        return guarded(open -> open.encode(text, addSpecialTokens, false).getIds());
+    }
+
+    /** The token ids of many texts; the library spreads them over the processors. */
+    public List<long[]> encodeAll(List<String> texts, boolean addSpecialTokens) {
+        return guarded(open -> Arrays.stream(open.batchEncode(texts, addSpecialTokens, false))
+                .map(Encoding::getIds)
+                .toList());
+    }
+
+    /** As {@link #encode}, with the characters that each token stands for. */
+    public TokenSpans encodeSpans(String text, boolean addSpecialTokens) {
+        Encoding encoding = guarded(open -> open.encode(text, addSpecialTokens, false));
+        @Nullable CharSpan[] spans = encoding.getCharTokenSpans();
+        int[] starts = new int[spans.length];
+        int[] ends = new int[spans.length];
+        for (int i = 0; i < spans.length; i++) {
+            CharSpan span = spans[i];
+            if (span != null) { // null: the post-processor added the token
+                starts[i] = span.getStart();
+                ends[i] = span.getEnd();
+            }
+        }
+        return new TokenSpans(encoding.getIds(), starts, ends);
+    }
+
+    /** The text that ids stand for, with or without tokens such as the one that ends a sequence. */
+    public String decode(long[] ids, boolean skipSpecialTokens) {
+        return guarded(open -> open.decode(ids, skipSpecialTokens));
+    }
+
+    /** The token that ends a sequence. */
+    public long eos() {
+        return eos;
+    }
+
+    /** The token that fills rows; the one that ends a sequence where the tokenizer names no other. */
+    public long pad() {
+        return pad;
+    }
+
+    /** One more than the largest id that the tokenizer can give, added tokens included. */
+    public long tokenIds() {
+        return tokenIds;
+    }
+
+    /** How many tokens the post-processor adds to a text. */
+    public int addedTokens() {
+        return addedTokens;
+    }
+
+    /** Whether the post-processor ends every text with {@link #eos()}. */
+    public boolean addsEos() {
+        return addsEos;
+    }
+
+    /** SHA-256 of {@code tokenizer.json}, in hexadecimal. */
+    public String digest() {
+        return digest;
+    }
+
+    @Override
+    public void close() {
+        closing.writeLock().lock();
+        try {
+            closed = true;
+            library.close();
+        } finally {
+            closing.writeLock().unlock();
+        }
+    }
+
+    /** The library frees its memory when closed, whoever still reads it: nobody may. */
+    private <R> R guarded(Function<HuggingFaceTokenizer, R> use) {
+        closing.readLock().lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("the tokenizer is closed");
+            }
+            return use.apply(library);
+        } finally {
+            closing.readLock().unlock();
+        }
+    }
+
+    private static void setUnlessGiven(String name, String value) {
+        if (System.getProperty(name) == null && System.getenv(name) == null) {
+            System.setProperty(name, value);
+        }
+    }
+}

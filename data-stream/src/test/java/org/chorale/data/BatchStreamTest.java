@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.ConfigFactory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongFunction;
+import java.util.stream.LongStream;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
+import org.apache.pekko.stream.javadsl.Source;
+import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.order.ExampleOrder;
+import org.chorale.data.source.Example;
+import org.chorale.data.tokenizer.TextTokenizer;
+import org.chorale.data.tokenizer.Tokenizers;
+import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.Column;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class BatchStreamTest {
+    private static final int EXAMPLES = 23;
+    private static final ExampleOrder ORDER = new ExampleOrder(42, EXAMPLES);
+
+    private static ActorTestKit kit;
+    private static TextTokenizer tokenizer;
+    private static ExecutorService threads;
+
+    @BeforeAll
+    static void start() {
+        kit = ActorTestKit.create(ConfigFactory.load());
+        tokenizer = TextTokenizer.load(Tokenizers.byteLevel(), null);
+        threads = Executors.newFixedThreadPool(4);
+    }
+
+    @AfterAll
+    static void stop() {
+        kit.shutdownTestKit();
+        threads.shutdownNow();
+        tokenizer.close();
+    }
+
+    @Test
+    void stepsFollowTheOrderOverTheEndOfAnEpoch() {
+        List<StepBatch> steps = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 6);
+        assertThat(steps).extracting(StepBatch::index).containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
+        assertThat(steps.stream().map(step -> step.samples().length)).containsExactly(8, 8, 7, 8, 8, 7);
+        assertThat(samples(steps))
+                .isEqualTo(LongStream.range(0, 2L * EXAMPLES)
+                        .map(position -> ORDER.example(position / EXAMPLES, position % EXAMPLES))
+                        .boxed()
+                        .toList());
+        assertThat(steps)
+                .extracting(StepBatch::epoch)
+                .containsExactly(8.0 / 23, 16.0 / 23, 1.0, 31.0 / 23, 39.0 / 23, 2.0);
+        assertThat(steps).allMatch(step -> step.feed() == Feed.TRAIN && !step.last());
+    }
+
+    @Test
+    void aStepIsItsExamplesInMicroBatchesOfTokensAndLabels() {
+        StepBatch step = take(stream(4).training(ORDER, BatchStreamTest::pair, 2, 0, 1), 1)
+                .get(0);
+        assertThat(step.microBatches().stream()
+                        .map(batch -> batch.column(Batch.TOKENS).shape()[0]))
+                .containsExactly(3L, 3L, 1L);
+        ExampleEncoder encoder = new ExampleEncoder(tokenizer, 32);
+        long[] tokens = encoder.encode(pair(step.samples()[4])).tokens();
+        Column second = step.microBatches().get(1).column(Batch.TOKENS);
+        long[] row =
+                Arrays.copyOfRange(second.longs(), (int) second.shape()[1], (int) second.shape()[1] + tokens.length);
+        assertThat(row).isEqualTo(tokens);
+        long trained = step.microBatches().stream()
+                .flatMapToLong(batch -> LongStream.of(batch.column(Batch.LABELS).longs()))
+                .filter(label -> label != Batch.IGNORED)
+                .count();
+        assertThat(step.tokens()).isGreaterThan(trained);
+        assertThat(step.tokens())
+                .isEqualTo(LongStream.of(step.samples())
+                        .map(sample -> encoder.encode(pair(sample)).tokens().length)
+                        .sum());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 2, 3, 7, 8})
+    void aStreamThatStartsLaterGivesTheSameWhateverTheParallelism(long afterStep) {
+        List<StepBatch> all = take(stream(1).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 12);
+        for (int parallelism : new int[] {1, 3, 8}) {
+            Source<StepBatch, NotUsed> later =
+                    stream(parallelism).training(ORDER, BatchStreamTest::unevenlyFast, afterStep, 0, 1);
+            assertThat(take(later, (int) (12 - afterStep))).isEqualTo(all.subList((int) afterStep, 12));
+        }
+    }
+
+    @Test
+    void ranksTogetherSeeWhatOneRankSees() {
+        List<StepBatch> alone = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 6);
+        for (int worldSize : new int[] {2, 3, 11}) {
+            List<List<StepBatch>> ranks = new ArrayList<>();
+            for (int rank = 0; rank < worldSize; rank++) {
+                ranks.add(take(stream(4).training(ORDER, BatchStreamTest::pair, 0, rank, worldSize), 6));
+            }
+            for (int step = 0; step < 6; step++) {
+                int at = step;
+                assertThat(samples(ranks.stream().map(steps -> steps.get(at)).toList()))
+                        .isEqualTo(samples(List.of(alone.get(at))));
+            }
+        }
+    }
+
+    @Test
+    void aRankWithoutRowsGetsOneEmptyMicroBatch() {
+        List<StepBatch> steps = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 11), 3);
+        assertThat(steps).allSatisfy(step -> {
+            assertThat(step.samples()).isEmpty();
+            assertThat(step.microBatches()).hasSize(1);
+            assertThat(step.microBatches().get(0).column(Batch.TOKENS).shape()).containsExactly(0, 1);
+            assertThat(step.tokens()).isZero();
+        });
+    }
+
+    @Test
+    void anEvaluationGoesThroughTheFileOnceAndSaysWhereItEnds() {
+        List<StepBatch> batches = take(stream(4).evaluation(8, BatchStreamTest::pair, 0, 0, 1), 100);
+        assertThat(samples(batches)).isEqualTo(LongStream.range(0, 8).boxed().toList());
+        assertThat(batches).extracting(StepBatch::index).containsExactly(1L, 2L, 3L);
+        assertThat(batches).extracting(StepBatch::last).containsExactly(false, false, true);
+        assertThat(batches).allMatch(batch -> batch.microBatches().size() == 1 && batch.feed() == Feed.EVALUATION);
+        assertThat(take(stream(4).evaluation(8, BatchStreamTest::pair, 1, 0, 1), 100))
+                .isEqualTo(batches.subList(1, 3));
+    }
+
+    @Test
+    void ranksShareAnEvaluationAndEachHearsItsEnd() {
+        List<StepBatch> together = new ArrayList<>();
+        for (int rank = 0; rank < 3; rank++) {
+            List<StepBatch> part = take(stream(4).evaluation(2, BatchStreamTest::pair, 0, rank, 3), 100);
+            assertThat(part).hasSize(1).allMatch(StepBatch::last);
+            together.addAll(part);
+        }
+        assertThat(samples(together)).containsExactly(0L, 1L);
+    }
+
+    @Test
+    void aStreamThatNobodyPullsFromStopsAtItsBound() throws Exception {
+        int parallelism = 3;
+        AtomicInteger read = new AtomicInteger();
+        Semaphore reads = new Semaphore(0);
+        LongFunction<Example> counting = sample -> {
+            read.incrementAndGet();
+            reads.release();
+            return pair(sample);
+        };
+        SinkQueueWithCancel<StepBatch> queue = stream(parallelism)
+                .training(new ExampleOrder(1, 1_000_000), counting, 0, 0, 1)
+                .runWith(BatchStream.pulled(), kit.system());
+
+        // prefetch (2) and the sink's one are filled for sure: 3 steps of 8
+        assertThat(reads.tryAcquire(24, 20, TimeUnit.SECONDS)).isTrue();
+        // at most: 2 in the buffer, 1 gathered, 1 in the sink, and 3 micro-batches of 3
+        int bound = (2 + 1 + 1) * 8 + parallelism * 3;
+        assertThat(reads.tryAcquire(bound - 24 + 1, 500, TimeUnit.MILLISECONDS)).isFalse();
+        assertThat(read.get()).isLessThanOrEqualTo(bound);
+
+        int before = read.get();
+        for (int pulls = 1; pulls <= 5; pulls++) {
+            assertThat(queue.pull().toCompletableFuture().get(20, TimeUnit.SECONDS))
+                    .isPresent();
+            assertThat(read.get()).isLessThanOrEqualTo(before + bound + pulls * 8);
+        }
+        queue.cancel();
+    }
+
+    @Test
+    void tasksRunAtTheSameTimeButNoMoreThanAllowed() throws Exception {
+        CountDownLatch three = new CountDownLatch(3);
+        AtomicInteger running = new AtomicInteger();
+        ConcurrentLinkedQueue<Integer> most = new ConcurrentLinkedQueue<>();
+        LongFunction<Example> meeting = sample -> {
+            most.add(running.incrementAndGet());
+            three.countDown();
+            await(three);
+            running.decrementAndGet();
+            return pair(sample);
+        };
+        take(stream(3).training(ORDER, meeting, 0, 0, 1), 3);
+        assertThat(most).contains(3).allMatch(tasks -> tasks <= 3);
+    }
+
+    @Test
+    void aRowThatCannotBeReadEndsTheStream() {
+        long broken = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 3)
+                .get(2)
+                .samples()[5];
+        LongFunction<Example> breaking = sample -> {
+            if (sample == broken) {
+                throw new IllegalStateException("row " + sample);
+            }
+            return pair(sample);
+        };
+        assertThat(take(stream(1).training(ORDER, breaking, 0, 0, 1), 2)).hasSize(2);
+        assertThatThrownBy(() -> take(stream(4).training(ORDER, breaking, 0, 0, 1), 3))
+                .hasStackTraceContaining("row " + broken);
+    }
+
+    private static BatchStream stream(int parallelism) {
+        DataConfig config = FeedSettings.read(RunConf.of(
+                        "run.dir = /r",
+                        "model.path = /m",
+                        "data { train.path = /t.jsonl, global-batch = 8, micro-batch = 3, prefetch-batches = 2 }"))
+                .data();
+        return new BatchStream(config, new ExampleEncoder(tokenizer, 32), tokenizer.pad(), threads, parallelism);
+    }
+
+    private static Example pair(long sample) {
+        return new Example.Pair("example " + "x".repeat((int) (sample % 5)), " " + sample);
+    }
+
+    /** Later rows are ready before earlier ones. */
+    private static Example unevenlyFast(long sample) {
+        long spins = sample % 3 == 0 ? 200_000 : 0;
+        assertThat(LongStream.range(0, spins).map(i -> i ^ i >> 3).sum()).isNotEqualTo(-1);
+        return pair(sample);
+    }
+
+    private static List<StepBatch> take(Source<StepBatch, NotUsed> stream, int steps) {
+        CompletionStage<List<StepBatch>> taken = stream.take(steps).runWith(Sink.seq(), kit.system());
+        return taken.toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
+    }
+
+    private static List<Long> samples(List<StepBatch> steps) {
+        return steps.stream()
+                .flatMapToLong(step -> LongStream.of(step.samples()))
+                .boxed()
+                .toList();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

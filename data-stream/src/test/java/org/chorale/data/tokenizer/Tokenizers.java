@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.tokenizer;
+
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Path;
+import java.util.Objects;
+
+/** Real, small tokenizers among the test resources. */
+public final class Tokenizers {
+    private Tokenizers() {}
+
+    /** Bytes as characters, a beginning-of-sequence token, ends with {@code <|eot_id|>} (4): as Llama 3's. */
+    public static Path byteLevel() {
+        return folder("bytelevel");
+    }
+
+    /** Blanks as {@code ▁}, bytes where characters are unknown, ends with {@code </s>} (2): as Llama 2's. */
+    public static Path metaspace() {
+        return folder("metaspace");
+    }
+
+    private static Path folder(String name) {
+        try {
+            URL resource = Tokenizers.class.getResource("/tokenizers/" + name);
+            return Path.of(Objects.requireNonNull(resource).toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
