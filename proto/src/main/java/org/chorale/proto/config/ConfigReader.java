@@ -10,6 +10,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -114,7 +115,7 @@ public final class ConfigReader {
         }
         try {
             return scalar(key, plain);
-        } catch (ConfigException e) {
+        } catch (ConfigException | ArithmeticException | InvalidPathException e) {
             problems.add(
                     "%s = %s: must be %s".formatted(key, config.getValue(key).unwrapped(), kind(plain)));
             return null;
@@ -123,15 +124,15 @@ public final class ConfigReader {
 
     private Object scalar(String key, Class<?> type) {
         if (type == int.class || type == Integer.class) {
-            return config.getInt(key);
+            return Math.toIntExact(whole(key));
         } else if (type == long.class || type == Long.class) {
-            return config.getLong(key);
+            return whole(key);
         } else if (type == double.class || type == Double.class) {
-            return config.getDouble(key);
+            return finite(key);
         } else if (type == boolean.class || type == Boolean.class) {
             return config.getBoolean(key);
         } else if (type == Duration.class) {
-            return config.getDuration(key);
+            return duration(key);
         } else if (type == Path.class) {
             return Path.of(config.getString(key));
         } else if (type.isEnum()) {
@@ -140,6 +141,31 @@ public final class ConfigReader {
             return config.getString(key);
         }
         throw new IllegalStateException("no rule reads a " + type + " (" + key + ")");
+    }
+
+    /** Config itself would cut the fraction off, and a number that is too large down to the largest. */
+    private long whole(String key) {
+        double exact = config.getDouble(key);
+        if (exact != Math.rint(exact) || Math.abs(exact) >= 0x1p63) {
+            throw new ConfigException.BadValue(key, "is no 64-bit integer");
+        }
+        return config.getLong(key);
+    }
+
+    private double finite(String key) {
+        double number = config.getDouble(key);
+        if (!Double.isFinite(number)) {
+            throw new ConfigException.BadValue(key, "is not finite");
+        }
+        return number;
+    }
+
+    /** Config itself would take a bare number for milliseconds. */
+    private Duration duration(String key) {
+        if (config.getString(key).chars().noneMatch(Character::isLetter)) {
+            throw new ConfigException.BadValue(key, "has no unit");
+        }
+        return config.getDuration(key);
     }
 
     private static Object constant(String key, Class<?> type, String word) {

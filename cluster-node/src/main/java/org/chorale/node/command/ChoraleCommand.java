@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import ch.qos.logback.classic.Level;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
+
+/** All commands of the program, with their options and what {@code --help} says of them. */
+@Command(
+        name = "chorale",
+        description = "Trains Hugging Face language models on the JVM.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        synopsisSubcommandLabel = "COMMAND",
+        footer = {
+            "",
+            "Examples:",
+            "  chorale train deploy/recipes/quickstart.conf",
+            "  chorale inspect runs/quickstart",
+            "",
+            "Exit codes: 0 done, 1 failed or differs, 2 wrong input, 130 interrupted."
+        })
+public final class ChoraleCommand {
+    private static final String JSON = "--json";
+    private static final int USAGE_COLUMNS = 100;
+
+    private final Console console;
+
+    @Option(
+            names = "--stacktrace",
+            scope = ScopeType.INHERIT,
+            description = "Print where in the program an error arose.")
+    private boolean stackTrace;
+
+    enum LogLevel {
+        ERROR,
+        WARN,
+        INFO,
+        DEBUG,
+        TRACE
+    }
+
+    private ChoraleCommand(Console console) {
+        this.console = console;
+    }
+
+    /** Carries out one command line, and says with which code the process ends. */
+    public static int run(Console console, String... arguments) {
+        ChoraleCommand chorale = new ChoraleCommand(console);
+        boolean json = Arrays.asList(arguments).contains(JSON);
+        return new CommandLine(chorale)
+                .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
+                .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))
+                .setUsageHelpWidth(USAGE_COLUMNS)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setParameterExceptionHandler((e, args) -> chorale.reportMisuse(e, json))
+                .setExecutionExceptionHandler(
+                        (e, command, parsed) -> chorale.errors(json).report(e))
+                .execute(arguments);
+    }
+
+    @Command(
+            name = "train",
+            description = "Trains as RUN.conf says, or goes on where the run was stopped.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "Paths in RUN.conf are relative to the file, paths in key=value to the current folder.",
+                "Ctrl-C finishes the step and writes a checkpoint; the same command goes on from there.",
+                "",
+                "Examples:",
+                "  chorale train deploy/recipes/quickstart.conf",
+                "  chorale train my.conf --run-dir runs/second run.steps=500 optimizer.learning-rate=1e-4",
+                "  chorale train my.conf --json | jq 'select(.event == \"step\").loss'"
+            })
+    int train(
+            @Parameters(index = "0", paramLabel = "RUN.conf", description = "The run's configuration, in HOCON.")
+                    Path file,
+            @Parameters(
+                            index = "1..*",
+                            arity = "0..*",
+                            paramLabel = "key=value",
+                            description = "Values that take the place of the file's.")
+                    @Nullable
+                    List<String> assignments,
+            @Option(
+                            names = "--run-dir",
+                            paramLabel = "DIR",
+                            description = "The run directory. Default: runs/ and the name of RUN.conf.")
+                    Optional<Path> runDir,
+            @Option(names = JSON, description = "Print one JSON object per event.") boolean json,
+            @Option(names = "--verbose", description = "Print a line per checkpoint too.") boolean verbose)
+            throws InterruptedException {
+        List<String> given = assignments == null ? List.of() : assignments;
+        return new Training(console, json, verbose).run(file, given, runDir);
+    }
+
+    @Command(
+            name = "verify",
+            description = "Recomputes what a reference implementation computed, and compares.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "Prints a row per quantity: largest difference, tolerance, verdict. Exit code 1 if any differs.",
+                "",
+                "Example:",
+                "  chorale verify my-llama my-llama/golden.safetensors"
+            })
+    int verify(
+            @Parameters(paramLabel = "MODEL_DIR", description = "A model folder.") Path model,
+            @Parameters(paramLabel = "GOLDEN.safetensors", description = "The reference's inputs and results.")
+                    Path golden,
+            @Option(names = JSON, description = "Print one JSON object.") boolean json) {
+        return new Verification(console, json).run(model, golden);
+    }
+
+    @Command(
+            name = "inspect",
+            description = "Describes a safetensors file, a model folder, a checkpoint or a run directory.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "Of a checkpoint every byte is read and compared with its manifest; exit code 1 if it is not whole.",
+                "",
+                "Examples:",
+                "  chorale inspect model.safetensors",
+                "  chorale inspect runs/quickstart/checkpoints/step-001200 --json | jq .whole"
+            })
+    int inspect(
+            @Parameters(paramLabel = "PATH", description = "What to look at.") Path path,
+            @Option(names = JSON, description = "Print one JSON object.") boolean json) {
+        return new Inspection(console, json).run(path);
+    }
+
+    @Command(
+            name = "export",
+            description = "Writes a run's newest whole checkpoint as a folder that Transformers loads.",
+            mixinStandardHelpOptions = true,
+            footer = {"", "Example:", "  chorale export runs/quickstart my-model"})
+    int export(
+            @Parameters(paramLabel = "RUN_DIR", description = "A run directory; the run may be going on.") Path run,
+            @Parameters(paramLabel = "OUT", description = "A folder that does not exist yet.") Path out,
+            @Option(names = JSON, description = "Print one JSON object.") boolean json) {
+        return new Export(console, json).run(run, out);
+    }
+
+    @Option(
+            names = "--log-level",
+            scope = ScopeType.INHERIT,
+            paramLabel = "LEVEL",
+            defaultValue = "WARN",
+            description = "What is logged to stderr: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
+    void setLogLevel(LogLevel level) {
+        if (LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME) instanceof ch.qos.logback.classic.Logger root) {
+            root.setLevel(Level.toLevel(level.name()));
+        }
+    }
+
+    private int reportMisuse(CommandLine.ParameterException misuse, boolean json) {
+        String hint = "\n  see " + misuse.getCommandLine().getCommandSpec().qualifiedName() + " --help";
+        errors(json).report(new Fault(FaultCode.CONFIG_INVALID, misuse.getMessage() + hint));
+        return ExitCode.WRONG_INPUT;
+    }
+
+    private ErrorReport errors(boolean json) {
+        return new ErrorReport(console, json, stackTrace);
+    }
+}

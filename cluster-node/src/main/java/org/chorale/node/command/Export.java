@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.chorale.coordinator.directory.Checkpoint;
+import org.chorale.coordinator.directory.Checkpoints;
+import org.chorale.coordinator.directory.RunContents;
+import org.chorale.coordinator.directory.RunDirectory;
+import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.training.ModelConfig;
+import org.chorale.training.checkpoint.ModelExport;
+
+/** {@code chorale export}. */
+record Export(Console console, boolean json) {
+    int run(Path runDir, Path target) {
+        Path out = console.currentFolder().resolve(target).normalize();
+        if (Files.exists(out)) {
+            throw new FaultException(
+                    FaultCode.FILE_MISSING, out + " exists already: name a folder that does not exist yet");
+        }
+        RunContents run =
+                RunDirectory.read(console.currentFolder().resolve(runDir).normalize());
+        Checkpoint checkpoint = newestWhole(run);
+        Path model =
+                ConfigReader.read(run.runConf(), "model", ModelConfig.class).path();
+        ModelExport.fromCheckpoint(model, onlyFile(checkpoint), out);
+        report(checkpoint, out);
+        return ExitCode.DONE;
+    }
+
+    private Checkpoint newestWhole(RunContents run) {
+        Checkpoints.Found found = run.checkpoints().newestWhole();
+        found.defects().forEach(defect -> console.err().println("passed over: " + defect));
+        return found.checkpoint()
+                .orElseThrow(() -> new FaultException(
+                        FaultCode.FILE_MISSING,
+                        run.dir() + " has no checkpoint yet: let the run reach one (checkpoint.every) or its end"));
+    }
+
+    private static Path onlyFile(Checkpoint checkpoint) {
+        if (checkpoint.manifest().getFilesCount() != 1) {
+            throw new FaultException(
+                    FaultCode.FILE_MALFORMED,
+                    "%s is of %d ranks: this release exports checkpoints of one rank"
+                            .formatted(
+                                    checkpoint.folder(), checkpoint.manifest().getFilesCount()));
+        }
+        ShardFile file = checkpoint.manifest().getFiles(0);
+        return checkpoint.folder().resolve(file.getName());
+    }
+
+    private void report(Checkpoint checkpoint, Path out) {
+        if (json) {
+            console.out()
+                    .println(JsonNodeFactory.instance
+                            .objectNode()
+                            .put("step", checkpoint.step())
+                            .put("path", out.toString()));
+        } else {
+            console.out().printf("wrote the model after step %d to %s%n", checkpoint.step(), out);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.config;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigOrigin;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
+import com.typesafe.config.ConfigValueType;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Makes every path absolute: one in a file is relative to that file's folder, one on the command line to the current
+ * folder. So a configuration means the same wherever it travels.
+ */
+final class Locations {
+    static final String RUN_DIR = "run.dir";
+
+    private static final List<String> PATH_KEYS =
+            List.of("model.path", "data.train.path", "data.eval.path", "data.tokenizer.path", RUN_DIR);
+    private static final String RUNS = "runs";
+
+    private final Path file;
+    private final Path currentFolder;
+
+    Locations(Path file, Path currentFolder) {
+        this.file = file.toAbsolutePath();
+        this.currentFolder = currentFolder.toAbsolutePath();
+    }
+
+    Config absolute(Config config, Optional<Path> runDir) {
+        Config located = config;
+        for (String key : PATH_KEYS) {
+            if (config.hasPath(key)) {
+                located = located.withValue(key, absolute(config.getValue(key)));
+            }
+        }
+        boolean named = config.hasPath(RUN_DIR);
+        if (runDir.isPresent() || !named) {
+            Path dir = runDir.orElseGet(() -> Path.of(RUNS, RunFile.runName(file)));
+            located = located.withValue(RUN_DIR, text(currentFolder.resolve(dir)));
+        }
+        return located;
+    }
+
+    /** What is no path stays as it is; the record that reads it says so. */
+    private ConfigValue absolute(ConfigValue value) {
+        boolean scalar = value.valueType() == ConfigValueType.STRING || value.valueType() == ConfigValueType.NUMBER;
+        String written = scalar ? text(value) : "";
+        if (written.isBlank()) {
+            return value;
+        }
+        try {
+            return text(base(value.origin()).resolve(written));
+        } catch (InvalidPathException e) {
+            return value;
+        }
+    }
+
+    private Path base(ConfigOrigin origin) {
+        if (origin.description().startsWith(CommandLineKeys.ORIGIN)) {
+            return currentFolder;
+        }
+        Path from =
+                origin.filename() == null ? file : Path.of(origin.filename()).toAbsolutePath();
+        return Optional.ofNullable(from.getParent()).orElse(currentFolder);
+    }
+
+    /** As it was written: a folder may be called 007. */
+    private static String text(ConfigValue scalar) {
+        return scalar.atKey("path").getString("path");
+    }
+
+    private static ConfigValue text(Path path) {
+        return ConfigValueFactory.fromAnyRef(path.normalize().toString());
+    }
+}

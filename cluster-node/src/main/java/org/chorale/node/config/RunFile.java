@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.config;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigSyntax;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+
+/**
+ * RUN.conf: a file in HOCON. Over it stands what the command line says, under it the defaults. It may include other
+ * local files, and refer to keys and to environment variables.
+ */
+public final class RunFile {
+    /** Nobody writes a configuration as long as this; whoever names a data file by mistake is told so. */
+    static final long MAX_BYTES = 1 << 20;
+
+    private static final String SUFFIX = ".conf";
+    private static final ConfigRenderOptions PLAIN = ConfigRenderOptions.defaults()
+            .setOriginComments(false)
+            .setComments(false)
+            .setJson(false);
+
+    private final Path file;
+    private final Path currentFolder;
+
+    /**
+     * @param file as the user named it
+     * @param currentFolder what relative paths of the command line stand in
+     */
+    public RunFile(Path file, Path currentFolder) {
+        this.file = currentFolder.resolve(file).normalize();
+        this.currentFolder = currentFolder;
+    }
+
+    /**
+     * Reads the file and checks everything that can be checked before a run begins.
+     *
+     * @param assignments {@code key=value} of the command line; of two for one key the later counts
+     * @param runDir {@code --run-dir}
+     * @throws FaultException FILE_MISSING, FILE_MALFORMED, or CONFIG_INVALID with a line per problem
+     */
+    public RunConf resolve(List<String> assignments, Optional<Path> runDir) {
+        CommandLineKeys commandLine = CommandLineKeys.parse(assignments);
+        Config defaults = ConfigReader.defaults();
+        Config merged = resolved(commandLine.config().withFallback(parse()).withFallback(defaults));
+        KnownKeys.Checked checked = new KnownKeys(defaults).check(merged);
+        Config complete = checked.usable().withFallback(defaults);
+        Config located = new Locations(file, currentFolder).absolute(complete, runDir);
+        ConfigReader reader = new ConfigReader(located);
+        commandLine.problems().forEach(reader::problem);
+        checked.problems().forEach(reader::problem);
+        RunConfiguration.check(reader);
+        refuse(reader.problems());
+        return new RunConf(located.root().render(PLAIN), Path.of(located.getString(Locations.RUN_DIR)));
+    }
+
+    /** What a run's directory is called after its file: {@code quickstart} for {@code recipes/quickstart.conf}. */
+    static String runName(Path file) {
+        String name = file.getFileName().toString();
+        return name.endsWith(SUFFIX) && name.length() > SUFFIX.length()
+                ? name.substring(0, name.length() - SUFFIX.length())
+                : name;
+    }
+
+    private Config parse() {
+        refuseOthersThanFiles();
+        ConfigParseOptions options = ConfigParseOptions.defaults()
+                .setSyntax(ConfigSyntax.CONF)
+                .setAllowMissing(false)
+                .setIncluder(new LocalIncluder());
+        try {
+            return ConfigFactory.parseFile(file.toFile(), options);
+        } catch (ConfigException.IO e) {
+            throw new FaultException(FaultCode.FILE_MISSING, file + " cannot be read: " + e.getMessage(), e);
+        } catch (ConfigException e) { // its message begins with file and line
+            throw new FaultException(FaultCode.FILE_MALFORMED, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private void refuseOthersThanFiles() {
+        if (!Files.isRegularFile(file)) {
+            String what = Files.exists(file) ? " is no file" : " does not exist";
+            throw new FaultException(FaultCode.FILE_MISSING, file + what + ": name a run's configuration, RUN.conf");
+        }
+        try {
+            if (Files.size(file) > MAX_BYTES) {
+                throw new FaultException(
+                        FaultCode.FILE_MALFORMED,
+                        "%s has %d bytes: a run's configuration has at most %d"
+                                .formatted(file, Files.size(file), MAX_BYTES));
+            }
+        } catch (IOException e) {
+            throw new FaultException(FaultCode.FILE_MISSING, file + " cannot be read: " + e, e);
+        }
+    }
+
+    private static Config resolved(Config said) {
+        try {
+            return said.resolve();
+        } catch (ConfigException e) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /** Several records may read one key; its problem is told once. */
+    private static void refuse(List<String> problems) {
+        if (!problems.isEmpty()) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    String.join("\n", problems.stream().distinct().toList()));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.inspect;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.typesafe.config.ConfigFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.chorale.coordinator.directory.Checkpoint;
+import org.chorale.coordinator.directory.RunContents;
+import org.chorale.coordinator.directory.RunDirectory;
+
+/** A run directory; the run may be going on. Of its checkpoints only the manifests are read. */
+record RunDescription(RunContents run, List<Checkpoint> checkpoints, boolean exported) implements Description {
+    static RunDescription read(Path folder) {
+        RunContents run = RunDirectory.read(folder);
+        List<Checkpoint> checkpoints =
+                run.checkpoints().folders().stream().map(Checkpoint::read).toList();
+        return new RunDescription(run, checkpoints, Files.exists(folder.resolve("export")));
+    }
+
+    @Override
+    public List<String> lines() {
+        List<String> lines = new ArrayList<>();
+        lines.add(Layout.field("run", run.dir()));
+        for (Checkpoint checkpoint : checkpoints) {
+            lines.add(Layout.field(
+                    "checkpoint",
+                    "step %s, %s".formatted(Layout.count(checkpoint.step()), Layout.bytes(checkpoint.bytes()))));
+        }
+        if (checkpoints.isEmpty()) {
+            lines.add(Layout.field("checkpoint", "none yet"));
+        }
+        lines.add(Layout.field("export", exported ? run.dir().resolve("export") : "none yet"));
+        lines.add("");
+        run.runConf().lines().forEach(lines::add);
+        return lines;
+    }
+
+    @Override
+    public ObjectNode json() {
+        ObjectNode json = JsonNodeFactory.instance
+                .objectNode()
+                .put("kind", "run")
+                .put("path", run.dir().toString())
+                .put("exported", exported);
+        ArrayNode list = json.putArray("checkpoints");
+        checkpoints.forEach(checkpoint -> list.addObject()
+                .put("step", checkpoint.step())
+                .put("path", checkpoint.folder().toString())
+                .put("bytes", checkpoint.bytes()));
+        json.set("configuration", configuration());
+        return json;
+    }
+
+    private ObjectNode configuration() {
+        ObjectNode keys = JsonNodeFactory.instance.objectNode();
+        ConfigFactory.parseString(run.runConf()).entrySet().stream()
+                .sorted(Map.Entry.comparingByKey())
+                .forEach(entry -> keys.putPOJO(entry.getKey(), entry.getValue().unwrapped()));
+        return keys;
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.progress;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.PrintStream;
+import java.util.Locale;
+import org.chorale.proto.wire.CheckpointCommitted;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.RunEnded;
+import org.chorale.proto.wire.RunEvent;
+import org.chorale.proto.wire.RunStarted;
+import org.chorale.proto.wire.StepReport;
+
+/** One JSON object per event and line, for programs. A number that is not finite is null. */
+public final class JsonView implements RunView {
+    private final PrintStream out;
+    private final RunFigures figures = new RunFigures();
+
+    public JsonView(PrintStream out) {
+        this.out = out;
+    }
+
+    @Override
+    public void show(RunEvent event) {
+        figures.add(event);
+        ObjectNode json = switch (event.getEventCase()) {
+            case STARTED -> started(event.getStarted());
+            case STEP -> step(event.getStep());
+            case EVALUATION -> evaluation(event.getEvaluation());
+            case CHECKPOINT -> checkpoint(event.getCheckpoint());
+            case ENDED -> ended(event.getEnded());
+            default -> throw new IllegalArgumentException("an event without content");
+        };
+        out.println(json); // which writes itself as JSON, on one line
+        out.flush();
+    }
+
+    private static ObjectNode started(RunStarted started) {
+        return event("started")
+                .put("generation", started.getGeneration())
+                .put("from_step", started.getFromStep())
+                .put("until_step", started.getUntilStep())
+                .put("parameters", started.getParameters())
+                .put("examples", started.getExamples())
+                .put("rows_skipped", started.getRowsSkipped())
+                .put("evaluation_examples", started.getEvaluationExamples());
+    }
+
+    private static ObjectNode step(StepReport step) {
+        ObjectNode json = event("step").put("step", step.getStep()).put("epoch", step.getEpoch());
+        put(json, "loss", step.getLossNats());
+        put(json, "grad_norm", step.getGradNorm());
+        put(json, "learning_rate", step.getLearningRate());
+        put(json, "tokens_per_second", step.getTokens() / step.getSeconds());
+        return json.put("tokens", step.getTokens())
+                .put("trained_tokens", step.getTrainedTokens())
+                .put("tokens_cut", step.getTokensCut())
+                .put("seconds", step.getSeconds())
+                .put("skipped", step.getSkipped());
+    }
+
+    private static ObjectNode evaluation(EvaluationReport evaluation) {
+        ObjectNode json = event("evaluation")
+                .put("step", evaluation.getStep())
+                .put("examples", evaluation.getExamples())
+                .put("exact", evaluation.getExact())
+                .put("judged", evaluation.getJudged())
+                .put("seconds", evaluation.getSeconds());
+        put(json, "loss", evaluation.getLossNats());
+        return json;
+    }
+
+    private static ObjectNode checkpoint(CheckpointCommitted checkpoint) {
+        return event("checkpoint")
+                .put("step", checkpoint.getStep())
+                .put("path", checkpoint.getPath())
+                .put("bytes", checkpoint.getBytes());
+    }
+
+    private ObjectNode ended(RunEnded ended) {
+        ObjectNode json = event("ended")
+                .put("outcome", ended.getOutcome().name().toLowerCase(Locale.ROOT))
+                .put("step", ended.getStep())
+                .put("steps", figures.steps())
+                .put("tokens", figures.tokens())
+                .put("tokens_cut", figures.tokensCut())
+                .put("steps_skipped", figures.skippedSteps())
+                .put("export", ended.getExportPath());
+        put(json, "tokens_per_second", figures.tokensPerSecond());
+        return json;
+    }
+
+    private static ObjectNode event(String name) {
+        return JsonNodeFactory.instance.objectNode().put("event", name);
+    }
+
+    private static void put(ObjectNode json, String name, double number) {
+        if (Double.isFinite(number)) {
+            json.put(name, number);
+        } else {
+            json.putNull(name);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class ChoraleCommandTest {
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"train", "verify", "inspect", "export"})
+    void everyCommandExplainsItselfWithAnExample(String command) {
+        assertThat(run(command, "--help")).isZero();
+        assertThat(out())
+                .contains("Usage: chorale " + command)
+                .contains("--json")
+                .contains("--stacktrace")
+                .contains("Example")
+                .contains("  chorale " + command + " ");
+        assertThat(err()).isEmpty();
+    }
+
+    @Test
+    void theProgramListsItsCommandsAndExitCodes() {
+        assertThat(run("--help")).isZero();
+        assertThat(out()).contains("train", "verify", "inspect", "export", "130 interrupted");
+    }
+
+    @Test
+    void theVersionIsThatOfTheBuild() {
+        assertThat(run("--version")).isZero();
+        assertThat(out()).matches("(?s)Chorale \\d+\\.\\d+.*\\RJava 1\\d.*, libtorch \\d+\\.\\d+.*\\R");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', nullValues = "nothing", textBlock = """
+                    nothing            | Missing required subcommand
+                    tain               | Unmatched argument at index 0: 'tain'
+                    train              | Missing required parameter: 'RUN.conf'
+                    train x.conf --foo | Unknown option: '--foo'
+                    verify a           | Missing required parameter: 'GOLDEN.safetensors'
+                    inspect            | Missing required parameter: 'PATH'
+                    export a b c       | Unmatched argument at index 3: 'c'
+                    inspect x --log-level LOUD | Invalid value for option '--log-level'
+                    """)
+    void aCommandLineThatCannotBeReadIsWrongInput(String line, String message) {
+        assertThat(run(line == null ? new String[0] : line.split(" "))).isEqualTo(2);
+        assertThat(err())
+                .startsWith("error [CONFIG_INVALID] ")
+                .contains(message)
+                .contains("--help");
+        assertThat(out()).isEmpty();
+    }
+
+    @Test
+    void everyProblemOfAConfigurationIsALineWithItsCode() throws IOException {
+        Files.writeString(folder.resolve("my.conf"), "model.path = m, data.train.path = t, optimiser.beta1 = 1");
+
+        assertThat(run("train", "my.conf", "run.steps=none")).isEqualTo(2);
+        assertThat(err().lines())
+                .containsExactly(
+                        "error [CONFIG_INVALID] optimiser.beta1 (my.conf:1): there is no such key, the nearest is"
+                                + " optimizer.beta1",
+                        "error [CONFIG_INVALID] run.steps = none: must be a whole number");
+        assertThat(folder.resolve("runs")).doesNotExist();
+    }
+
+    @Test
+    void withJsonAnErrorIsAnObjectOnStdoutToo() throws IOException {
+        assertThat(run("train", "nowhere.conf", "--json")).isEqualTo(2);
+
+        JsonNode error = MAPPER.readTree(out());
+        assertThat(error.get("event").asText()).isEqualTo("error");
+        assertThat(error.get("code").asText()).isEqualTo("FILE_MISSING");
+        assertThat(error.get("kind").asText()).isEqualTo("USER");
+        assertThat(error.get("message").asText()).contains("nowhere.conf does not exist");
+        assertThat(err()).startsWith("error [FILE_MISSING] ");
+    }
+
+    @Test
+    void aUsersMistakeHasAStackTraceOnRequestOnly() {
+        assertThat(run("train", "nowhere.conf")).isEqualTo(2);
+        assertThat(err()).doesNotContain("\tat ");
+
+        assertThat(run("train", "nowhere.conf", "--stacktrace")).isEqualTo(2);
+        assertThat(err()).contains("\tat org.chorale.");
+    }
+
+    @Test
+    void aSafetensorsFileIsDescribedInWordsAndInJson() throws IOException {
+        Path file = writeSafetensors("w.safetensors");
+
+        assertThat(run("inspect", "w.safetensors")).isZero();
+        assertThat(out()).contains("made by = hand", "tensor bytes  24 bytes", "F32", "[2, 3]", "layer.weight");
+
+        out.reset();
+        assertThat(run("inspect", "w.safetensors", "--json")).isZero();
+        JsonNode json = MAPPER.readTree(out());
+        assertThat(json.get("path").asText()).isEqualTo(file.toString());
+        assertThat(json.get("elements").asLong()).isEqualTo(6);
+        assertThat(json.at("/metadata/made by").asText()).isEqualTo("hand");
+        assertThat(json.at("/tensors/0/name").asText()).isEqualTo("layer.weight");
+        assertThat(json.at("/tensors/0/dtype").asText()).isEqualTo("F32");
+        assertThat(json.at("/tensors/0/shape").toString()).isEqualTo("[2,3]");
+        assertThat(json.at("/tensors/0/bytes").asLong()).isEqualTo(24);
+    }
+
+    @Test
+    void aModelFolderIsDescribedWithItsConfigAndItsWeights() throws IOException {
+        writeSafetensors("model.safetensors");
+        Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\", \"vocab_size\": 512}");
+
+        assertThat(run("inspect", ".")).isZero();
+        assertThat(out()).contains("family        llama", "vocab_size", "512", "weights       1 file", "layer.weight");
+
+        out.reset();
+        assertThat(run("inspect", ".", "--json")).isZero();
+        JsonNode json = MAPPER.readTree(out());
+        assertThat(json.get("kind").asText()).isEqualTo("model");
+        assertThat(json.at("/config/vocab_size").asInt()).isEqualTo(512);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+                    nowhere       | FILE_MISSING   | does not exist
+                    empty         | FILE_MALFORMED | is no model folder (config.json), checkpoint (manifest.pb) or run (run.conf)
+                    pickle.bin    | FILE_MALFORMED | pickle
+                    broken.safetensors | FILE_MALFORMED | broken.safetensors
+                    """)
+    void whatCannotBeInspectedIsRefusedByName(String path, String code, String words) throws IOException {
+        Files.createDirectory(folder.resolve("empty"));
+        Files.writeString(folder.resolve("pickle.bin"), "x");
+        Files.writeString(folder.resolve("broken.safetensors"), "x");
+
+        assertThat(run("inspect", path)).isEqualTo(2);
+        assertThat(err()).startsWith("error [" + code + "] ").contains(words);
+    }
+
+    @Test
+    void onlyARunWithACheckpointIsExported() throws IOException {
+        assertThat(run("export", "nowhere", "out")).isEqualTo(2);
+        assertThat(err()).contains("error [FILE_MISSING]").contains("is no run directory");
+
+        Files.writeString(folder.resolve("run.conf"), "model.path = x");
+        Files.createDirectory(folder.resolve("checkpoints"));
+        assertThat(run("export", ".", "out")).isEqualTo(2);
+        assertThat(err()).contains("has no checkpoint yet");
+
+        Files.createDirectory(folder.resolve("out"));
+        assertThat(run("export", ".", "out")).isEqualTo(2);
+        assertThat(err()).contains("out exists already");
+    }
+
+    private Path writeSafetensors(String name) throws IOException {
+        byte[] header = ("{\"__metadata__\":{\"made by\":\"hand\"},"
+                        + "\"layer.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}")
+                .getBytes(StandardCharsets.UTF_8);
+        ByteBuffer file = ByteBuffer.allocate(Long.BYTES + header.length + 24).order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(header.length).put(header);
+        return Files.write(folder.resolve(name), file.array());
+    }
+
+    private int run(String... arguments) {
+        Console console = new Console(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                false,
+                100,
+                folder);
+        return ChoraleCommand.run(console, arguments);
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+}

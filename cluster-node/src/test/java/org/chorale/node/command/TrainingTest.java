@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whole runs of a few steps, with the quickstart's recipe: every actor is the real one. */
+@Timeout(120)
+final class TrainingTest {
+    private static final Path RECIPE = Path.of(
+            Objects.requireNonNull(System.getProperty("chorale.root"), "surefire sets chorale.root"),
+            "deploy",
+            "recipes",
+            "quickstart.conf");
+
+    private static final List<String> SMALL = List.of(
+            "data.generate.train-rows=40",
+            "data.generate.held-out-rows=4",
+            "data.global-batch=4",
+            "data.micro-batch=2",
+            "optimizer.warmup-steps=1");
+
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void theRecipeIsThere() {
+        assertThat(RECIPE).exists();
+    }
+
+    @Test
+    void aRunIsTrainedInspectedAndExported() throws IOException {
+        assertThat(train("run.steps=3")).as(this::err).isZero();
+        assertThat(out())
+                .contains(
+                        "starting: 3 steps in all",
+                        "evaluation at step 0: exact match",
+                        "step 3/3  loss ",
+                        "evaluation at step 3: exact match",
+                        "finished at step 3 after");
+        Path run = folder.resolve("runs/quickstart");
+        assertThat(Files.readAllLines(run.resolve("metrics.jsonl")).stream()
+                        .filter(line -> line.contains("\"kind\":\"step\"")))
+                .hasSize(3);
+        assertThat(run.resolve("export/model.safetensors")).exists();
+
+        assertThat(run("inspect", "runs/quickstart")).isZero();
+        assertThat(out()).contains("checkpoint    step 3, ");
+
+        assertThat(run("inspect", "runs/quickstart/checkpoints/step-000003")).isZero();
+        assertThat(out()).contains("whole         yes");
+
+        assertThat(run("export", "runs/quickstart", "model")).as(this::err).isZero();
+        assertThat(folder.resolve("model/model.safetensors"))
+                .hasSameBinaryContentAs(run.resolve("export/model.safetensors"));
+    }
+
+    @Test
+    void aFinishedRunIsNotRepeatedAndOtherSettingsAreRefused() {
+        assertThat(train("run.steps=1")).as(this::err).isZero();
+        assertThat(train("run.steps=1")).as(this::err).isZero();
+        assertThat(out()).contains("finished at step 1").doesNotContain("step 1/1");
+
+        assertThat(train("run.steps=2")).isEqualTo(2);
+        assertThat(err()).contains("error [RUN_DIRECTORY_TAKEN] ", "  run.steps: there 1, asked for 2");
+    }
+
+    @Test
+    void withJsonEveryLineOfStdoutIsAnEvent() throws IOException {
+        assertThat(train("run.steps=2", "--json")).as(this::err).isZero();
+
+        List<String> events = new ArrayList<>();
+        for (String line : out().lines().toList()) {
+            JsonNode json = new ObjectMapper().readTree(line);
+            events.add(json.get("event").asText());
+        }
+        assertThat(events)
+                .containsExactly("started", "evaluation", "step", "step", "evaluation", "checkpoint", "ended");
+    }
+
+    @Test
+    void aDamagedCheckpointIsFoundOut() throws IOException {
+        assertThat(train("run.steps=1")).as(this::err).isZero();
+        Path shard = folder.resolve("runs/quickstart/checkpoints/step-000001/rank-00000.safetensors");
+        byte[] bytes = Files.readAllBytes(shard);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(shard, bytes);
+
+        assertThat(run("inspect", "runs/quickstart/checkpoints/step-000001")).isEqualTo(1);
+        assertThat(out()).contains("whole         no", "has SHA-256");
+        assertThat(run("export", "runs/quickstart", "model")).isEqualTo(1);
+        assertThat(err()).contains("error [CHECKPOINT_CORRUPT] ");
+        assertThat(folder.resolve("model")).doesNotExist();
+    }
+
+    @Test
+    void everythingThatIsMissingIsToldAtOnceBeforeThereIsARunDirectory() {
+        assertThat(train("data.train.path=nowhere.jsonl", "model.path=no-model"))
+                .isEqualTo(2);
+        assertThat(err().lines())
+                .containsExactly(
+                        "error [FILE_MISSING] data.train.path = " + folder + "/nowhere.jsonl: does not exist or cannot"
+                                + " be read; must be a .jsonl file or a folder of text files",
+                        "error [FILE_MISSING] model.path = " + folder + "/no-model: does not exist or cannot be read;"
+                                + " must be a folder with config.json");
+        assertThat(folder.resolve("runs")).doesNotExist();
+    }
+
+    @Test
+    void aFaultInsideTheRunEndsItWithItsCode() throws IOException {
+        Files.writeString(folder.resolve("train.jsonl"), "{\"text\": 5}\n");
+
+        assertThat(train("run.steps=1", "data.train.path=train.jsonl")).isEqualTo(2);
+        assertThat(err()).startsWith("error [DATA_MALFORMED] ").contains("train.jsonl:1");
+        assertThat(out()).contains("failed at step 0");
+    }
+
+    private int train(String... more) {
+        List<String> arguments = new ArrayList<>(List.of("train", RECIPE.toString()));
+        arguments.addAll(SMALL);
+        arguments.addAll(List.of(more));
+        return run(arguments.toArray(String[]::new));
+    }
+
+    private int run(String... arguments) {
+        out.reset();
+        err.reset();
+        Console console = new Console(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                false,
+                100,
+                folder);
+        return ChoraleCommand.run(console, arguments);
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,5 @@
+/** Tests of the command line. */
+@NullMarked
+package org.chorale.node.command;
+
+import org.jspecify.annotations.NullMarked;

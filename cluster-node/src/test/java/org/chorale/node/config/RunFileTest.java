@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class RunFileTest {
+    private static final String GOOD = "model.path = model, data.train.path = train.jsonl\n";
+
+    @TempDir
+    Path folder;
+
+    private Path recipes;
+    private Path here;
+
+    @BeforeEach
+    void makeFolders() throws IOException {
+        recipes = Files.createDirectory(folder.resolve("recipes"));
+        here = Files.createDirectory(folder.resolve("here"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+                    optimiser.learning-rate = 0.1 | optimiser.learning-rate (my.conf:2): there is no such key, the nearest is optimizer.learning-rate
+                    optimizer.learning_rate = 0.1 | optimizer.learning_rate (my.conf:2): there is no such key, the nearest is optimizer.learning-rate
+                    run.stepz = 5                 | run.stepz (my.conf:2): there is no such key, the nearest is run.steps
+                    steps = 5                     | steps (my.conf:2): there is no such key, the nearest is run.steps
+                    train { path = x }            | train.path (my.conf:2): there is no such key, the nearest is data.train.path
+                    optimizer = adamw             | optimizer = adamw (my.conf:2): is a section, set one of its keys, such as optimizer.beta1
+                    run = null                    | run = null (my.conf:2): is a section, set one of its keys, such as run.dir
+                    model.adapter { a = 1 }       | model.adapter.a (my.conf:2): there is nothing below the key model.adapter, which takes a value itself
+                    run.steps = 0                 | run.steps = 0: must be at least 1, or null so that run.epochs decides
+                    run.steps = many              | run.steps = many: must be a whole number
+                    run.seed = 1.5                | run.seed = 1.5: must be a whole number
+                    run.epochs = -1               | run.epochs = -1.0: must be more than 0 and at most 1000000
+                    run.progress-timeout = 30     | run.progress-timeout = 30: must be a duration with its unit, such as 30 minutes
+                    model.initialize = maybe      | model.initialize = maybe: must be one of pretrained, random
+                    model.adapter = lora          | model.adapter = lora: adapters are not supported yet; must be none
+                    model.path = null             | model.path is not set: give a path
+                    data.train.path = null        | data.train.path is not set: give a .jsonl file or a folder of text files, or let data.generate.task = reverse-words make examples
+                    data.malformed-rows = drop    | data.malformed-rows = drop: must be one of fail, skip
+                    data.global-batch = 0         | data.global-batch = 0: must be 1 to 1048576
+                    parallel.workers = 2          | parallel.workers = 2: must be 1: this release trains on one worker
+                    precision = bf16              | precision = bf16: not supported yet; must be fp32
+                    checkpoint.keep = 0           | checkpoint.keep = 0: must be at least 1
+                    metrics.samples = none        | metrics.samples = none: must be one of indices, digest
+                    """)
+    void aMistakeIsToldOnceWithWhatWouldBeRight(String mistake, String problem) {
+        FaultException fault = refused(GOOD + mistake);
+
+        assertThat(fault.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
+        assertThat(fault.fault().message()).isEqualTo(problem);
+    }
+
+    @Test
+    void theMistakesOfAllSectionsAreToldAtOnceAndEachOnce() {
+        FaultException fault = refused("""
+                optimiser { learning-rate = 1, epsilon = 1 }
+                run { seed = x, stepz = 1 }
+                precision = fp16
+                """, "run.epochs=none", "nonsense", "data.global-batch=0");
+
+        assertThat(fault.fault().message().lines())
+                .containsExactlyInAnyOrder(
+                        "nonsense: must be key=value, such as run.steps=100",
+                        "optimiser.learning-rate (my.conf:1): there is no such key, the nearest is"
+                                + " optimizer.learning-rate",
+                        "optimiser.epsilon (my.conf:1): there is no such key, the nearest is optimizer.epsilon",
+                        "run.stepz (my.conf:2): there is no such key, the nearest is run.steps",
+                        "run.seed = x: must be a whole number",
+                        "run.epochs = none: must be a number",
+                        "data.global-batch = 0: must be 1 to 1048576",
+                        "data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+                                + " data.generate.task = reverse-words make examples",
+                        "model.path is not set: give a path",
+                        "precision = fp16: not supported yet; must be fp32");
+    }
+
+    @Test
+    void theCommandLineStandsOverTheFileAndTheFileOverTheDefaults() {
+        Config config = resolved(GOOD + "run.steps = 5, run.seed = 6", "run.steps=7", "optimizer.learning-rate=2e-3");
+
+        assertThat(config.getLong("run.steps")).isEqualTo(7);
+        assertThat(config.getLong("run.seed")).isEqualTo(6);
+        assertThat(config.getDouble("optimizer.learning-rate")).isEqualTo(0.002);
+        assertThat(config.getDouble("optimizer.beta1")).isEqualTo(0.9);
+        assertThat(config.getIsNull("data.eval.path")).isTrue();
+    }
+
+    @Test
+    void nullOnTheCommandLineUnsetsAKey() {
+        assertThat(resolved(GOOD + "run.steps = 5", "run.steps=null").hasPath("run.steps"))
+                .isFalse();
+    }
+
+    @Test
+    void pathsOfTheFileAreRelativeToItAndPathsOfTheCommandLineToTheCurrentFolder() {
+        Config config = resolved(
+                "model.path = ../models/a, data.train.path = /data/t.jsonl, data.eval.path = e.jsonl",
+                "data.eval.path=my data/held out: {2024}.jsonl",
+                "data.tokenizer.path=007");
+
+        assertThat(config.getString("model.path")).isEqualTo(folder + "/models/a");
+        assertThat(config.getString("data.train.path")).isEqualTo("/data/t.jsonl");
+        assertThat(config.getString("data.eval.path")).isEqualTo(here + "/my data/held out: {2024}.jsonl");
+        assertThat(config.getString("data.tokenizer.path")).isEqualTo(here + "/007");
+    }
+
+    @Test
+    void theRunDirectoryIsNamedAfterTheFileUnlessSomeoneNamesIt() throws IOException {
+        Path file = write(GOOD);
+        RunFile run = new RunFile(file, here);
+
+        assertThat(run.resolve(List.of(), Optional.empty()).dir()).isEqualTo(here.resolve("runs/my"));
+        assertThat(run.resolve(List.of("run.dir=b"), Optional.empty()).dir()).isEqualTo(here.resolve("b"));
+        assertThat(run.resolve(List.of("run.dir=b"), Optional.of(Path.of("c"))).dir())
+                .isEqualTo(here.resolve("c"));
+        write(GOOD + "run.dir = d");
+        assertThat(run.resolve(List.of(), Optional.empty()).dir()).isEqualTo(recipes.resolve("d"));
+    }
+
+    @Test
+    void theTextThatTravelsIsReadBackAsTheSameConfiguration() throws IOException {
+        RunConf first = new RunFile(write(GOOD), here).resolve(List.of("run.steps=3"), Optional.empty());
+        write(first.text());
+        RunConf second = new RunFile(recipes.resolve("my.conf"), folder).resolve(List.of(), Optional.empty());
+
+        assertThat(second).isEqualTo(first);
+    }
+
+    @Test
+    void keysMayReferToOthersEvenToOnesThatAnotherLayerSets() {
+        Config config =
+                resolved(GOOD + "checkpoint.every = ${run.steps}, data.generate.seed = ${run.seed}", "run.steps=9");
+
+        assertThat(config.getInt("checkpoint.every")).isEqualTo(9);
+        assertThat(config.getInt("data.generate.seed")).isEqualTo(42);
+    }
+
+    @Test
+    void aReferenceToNothingIsRefusedWithItsLine() {
+        FaultException fault = refused(GOOD + "checkpoint.every = ${run.stepz}");
+
+        assertThat(fault.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
+        assertThat(fault).hasMessageContaining("my.conf: 2").hasMessageContaining("run.stepz");
+    }
+
+    @Test
+    void anIncludedFileHasItsOwnFolderForItsPaths() throws IOException {
+        Path shared = Files.createDirectory(recipes.resolve("shared"));
+        Files.writeString(shared.resolve("model.conf"), "model.path = tiny");
+
+        assertThat(resolved("include \"shared/model.conf\"\ndata.train.path = t.jsonl")
+                        .getString("model.path"))
+                .isEqualTo(shared + "/tiny");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "include \"http://localhost:1/x.conf\"",
+                "include url(\"http://localhost:1/x.conf\")",
+                "include url(\"file:///etc/hostname\")",
+                "include classpath(\"chorale-defaults.conf\")",
+                "include \"chorale-defaults.conf\"",
+                "include \"missing.conf\"",
+                "include \"my.conf\""
+            })
+    void onlyLocalFilesThatExistAreIncluded(String include) {
+        FaultException fault = refused(include + "\n" + GOOD);
+
+        assertThat(fault.fault().code()).isEqualTo(FaultCode.FILE_MALFORMED);
+        assertThat(fault).hasMessageContaining("include");
+    }
+
+    @Test
+    void aSyntaxErrorNamesFileAndLine() {
+        FaultException fault = refused("model.path = a\nrun {\n  steps = 5\n");
+
+        assertThat(fault.fault().code()).isEqualTo(FaultCode.FILE_MALFORMED);
+        assertThat(fault.getMessage()).startsWith(recipes + "/my.conf: 4: ");
+    }
+
+    @Test
+    void aMissingFileIsRefusedWithItsName() {
+        RunFile run = new RunFile(Path.of("nowhere.conf"), here);
+        FaultException fault =
+                catchThrowableOfType(FaultException.class, () -> run.resolve(List.of(), Optional.empty()));
+
+        assertThat(fault.fault().code()).isEqualTo(FaultCode.FILE_MISSING);
+        assertThat(fault).hasMessageContaining(here + "/nowhere.conf does not exist");
+    }
+
+    @Test
+    void aFileOfDataIsNotTakenForAConfiguration() {
+        FaultException fault = refused(" ".repeat((int) RunFile.MAX_BYTES + 1));
+
+        assertThat(fault.fault().code()).isEqualTo(FaultCode.FILE_MALFORMED);
+        assertThat(fault).hasMessageContaining("at most 1048576");
+    }
+
+    private Config resolved(String text, String... assignments) {
+        try {
+            RunConf conf = new RunFile(write(text), here).resolve(List.of(assignments), Optional.empty());
+            return ConfigFactory.parseString(conf.text());
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private FaultException refused(String text, String... assignments) {
+        return catchThrowableOfType(FaultException.class, () -> resolved(text, assignments));
+    }
+
+    private Path write(String text) throws IOException {
+        return Files.writeString(recipes.resolve("my.conf"), text);
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.progress;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+final class JsonViewTest {
+    @Test
+    void everyEventIsOneObjectOnOneLine() throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        JsonView view = new JsonView(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+        Events.run(3).forEach(view::show);
+        view.show(Events.step(4, Double.NaN));
+
+        List<JsonNode> objects = new ArrayList<>();
+        for (String line : bytes.toString(StandardCharsets.UTF_8).lines().toList()) {
+            objects.add(new ObjectMapper().readTree(line));
+        }
+        assertThat(objects.stream().map(json -> json.get("event").asText()))
+                .containsExactly(
+                        "started", "evaluation", "step", "step", "step", "evaluation", "checkpoint", "ended", "step");
+        assertThat(objects.get(2).get("loss").asDouble()).isEqualTo(6.0);
+        assertThat(objects.get(2).get("tokens_per_second").asDouble()).isEqualTo(2_000);
+        assertThat(objects.get(5).get("exact").asLong()).isEqualTo(189);
+        assertThat(objects.get(7).get("outcome").asText()).isEqualTo("finished");
+        assertThat(objects.get(7).get("tokens").asLong()).isEqualTo(3_000);
+        assertThat(objects.get(8).get("loss").isNull()).isTrue();
+        assertThat(objects.get(8).get("skipped").asBoolean()).isTrue();
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.chorale.node.progress.RunView;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.RunEnded;
+import org.chorale.proto.wire.RunEnded.Outcome;
+import org.chorale.proto.wire.RunEvent;
+import org.chorale.proto.wire.StepReport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+final class LocalRunTest {
+    private static final Duration LONG = Duration.ofMinutes(10);
+    private static final Duration SHORT = Duration.ofMillis(20);
+
+    private final List<RunEvent> shown = new CopyOnWriteArrayList<>();
+
+    /** Each part is played by a behaviour that a test chooses. */
+    private record Players(Behavior<FeederCommand> feeder, Leader leader, Behavior<WorkerCommand> worker)
+            implements Cast {
+        interface Leader {
+            Behavior<CoordinatorCommand> lead(ActorRef<RunEvent> listener);
+        }
+
+        static Players withLeader(Leader leader) {
+            return new Players(Behaviors.empty(), leader, Behaviors.empty());
+        }
+
+        @Override
+        public Behavior<CoordinatorCommand> coordinator(ActorRef<FeederCommand> feeder, ActorRef<RunEvent> listener) {
+            return leader.lead(listener);
+        }
+
+        @Override
+        public Behavior<WorkerCommand> worker(ActorRef<CoordinatorCommand> coordinator) {
+            return worker;
+        }
+    }
+
+    @Test
+    void theRunEndsAsTheCoordinatorSaysAndEveryEventIsShownInOrder() throws InterruptedException {
+        RunEnded ended = run(Players.withLeader(listener -> Behaviors.setup(context -> {
+            listener.tell(step(1));
+            listener.tell(step(2));
+            listener.tell(end(Outcome.FINISHED, 2));
+            return Behaviors.stopped();
+        })));
+
+        assertThat(ended.getOutcome()).isEqualTo(Outcome.FINISHED);
+        assertThat(shown).containsExactly(step(1), step(2), end(Outcome.FINISHED, 2));
+    }
+
+    @Test
+    void aStopReachesTheCoordinatorAndTheHookWaitsForTheEnd() throws InterruptedException {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        Cast cast = Players.withLeader(listener -> Behaviors.receive(CoordinatorCommand.class)
+                .onMessage(CoordinatorCommand.StopRun.class, stop -> {
+                    listener.tell(end(Outcome.STOPPED, 5));
+                    return Behaviors.stopped();
+                })
+                .build());
+        try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
+            StopOnSignal.stop(run, LONG, new PrintStream(said, true, StandardCharsets.UTF_8));
+
+            assertThat(run.isOver()).isTrue();
+            assertThat(run.await().getOutcome()).isEqualTo(Outcome.STOPPED);
+        }
+        assertThat(said.toString(StandardCharsets.UTF_8))
+                .isEqualTo("stopping: finishing the step and writing a checkpoint; this may take up to 600 seconds\n");
+    }
+
+    @Test
+    void aStopThatNobodyAnswersIsGivenUpWithTheReason() {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        try (LocalRun run = LocalRun.start(Players.withLeader(listener -> Behaviors.ignore()), LONG, shown::add)) {
+            StopOnSignal.stop(run, SHORT, new PrintStream(said, true, StandardCharsets.UTF_8));
+
+            assertThat(run.isOver()).isFalse();
+        }
+        assertThat(said.toString(StandardCharsets.UTF_8)).contains("gave up after 0 seconds of waiting for the step");
+    }
+
+    @Test
+    void aCrashOfAnyActorIsACodedFault() throws InterruptedException {
+        Behavior<FeederCommand> feeder = crash();
+        Behavior<WorkerCommand> worker = crash();
+        for (Players players : List.of(
+                Players.withLeader(listener -> crash()),
+                new Players(feeder, listener -> Behaviors.empty(), Behaviors.empty()),
+                new Players(Behaviors.empty(), listener -> Behaviors.empty(), worker))) {
+            RunEnded ended = run(players);
+
+            assertThat(ended.getOutcome()).isEqualTo(Outcome.FAILED);
+            assertThat(ended.getFaultCode()).isEqualTo(FaultCode.DATA_EMPTY.name());
+            assertThat(ended.getMessage()).isEqualTo("nothing in it");
+        }
+    }
+
+    @Test
+    void aCrashInTheMiddleIsOneToo() throws InterruptedException {
+        Cast cast = Players.withLeader(listener -> Behaviors.receiveMessage(message -> {
+            throw new IllegalStateException("there is a sheet missing");
+        }));
+        try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
+            run.stop("so that there is a message");
+
+            assertThat(run.await().getFaultCode()).isEqualTo(FaultCode.INTERNAL.name());
+            assertThat(run.await().getMessage()).contains("there is a sheet missing");
+        }
+    }
+
+    @Test
+    void anActorThatStopsUnaskedIsABugAndNoHang() throws InterruptedException {
+        RunEnded ended = run(Players.withLeader(listener -> Behaviors.stopped()));
+
+        assertThat(ended.getFaultCode()).isEqualTo(FaultCode.INTERNAL.name());
+        assertThat(ended.getMessage()).isEqualTo("the coordinator stopped without being asked to");
+    }
+
+    @Test
+    void aWorkerThatStopsIsExplainedByTheCoordinator() throws InterruptedException {
+        RunEnded explained = end(Outcome.FAILED, 3).getEnded();
+        RunEnded ended = run(new Players(
+                Behaviors.empty(),
+                listener -> Behaviors.withTimers(timers -> {
+                    timers.startSingleTimer(new CoordinatorCommand.StopRun("wake"), SHORT);
+                    return Behaviors.receiveMessage(wake -> {
+                        listener.tell(RunEvent.newBuilder().setEnded(explained).build());
+                        return Behaviors.stopped();
+                    });
+                }),
+                Behaviors.stopped()));
+
+        assertThat(ended).isEqualTo(explained);
+    }
+
+    @Test
+    void aWorkerThatNobodyExplainsIsABugAndNoHang() throws InterruptedException {
+        RunEnded ended = run(new Players(Behaviors.empty(), listener -> Behaviors.empty(), Behaviors.stopped()));
+
+        assertThat(ended.getFaultCode()).isEqualTo(FaultCode.INTERNAL.name());
+        assertThat(ended.getMessage()).isEqualTo("the worker stopped without being asked to");
+    }
+
+    @Test
+    void aCoordinatorThatFallsSilentEndsTheRun() throws InterruptedException {
+        RunEnded ended;
+        try (LocalRun run = LocalRun.start(
+                Players.withLeader(listener -> Behaviors.setup(context -> {
+                    listener.tell(step(7));
+                    return Behaviors.ignore();
+                })),
+                SHORT,
+                shown::add)) {
+            ended = run.await();
+        }
+        assertThat(ended.getFaultCode()).isEqualTo(FaultCode.TIMED_OUT.name());
+        assertThat(ended.getStep()).isEqualTo(7);
+    }
+
+    @Test
+    void aViewThatBreaksEndsTheRunToo() {
+        RunView broken = event -> {
+            throw new IllegalStateException("the paper is out");
+        };
+        try (LocalRun run = LocalRun.start(
+                Players.withLeader(listener -> Behaviors.setup(context -> {
+                    listener.tell(step(1));
+                    return Behaviors.ignore();
+                })),
+                LONG,
+                broken)) {
+            assertThatThrownBy(run::await)
+                    .isInstanceOf(FaultException.class)
+                    .hasMessageContaining("the actor system ended before the run did");
+        }
+    }
+
+    private RunEnded run(Cast cast) throws InterruptedException {
+        try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
+            return run.await();
+        }
+    }
+
+    private static <T> Behavior<T> crash() {
+        return Behaviors.setup(context -> {
+            throw new FaultException(FaultCode.DATA_EMPTY, "nothing in it");
+        });
+    }
+
+    private static RunEvent step(long step) {
+        return RunEvent.newBuilder()
+                .setStep(StepReport.newBuilder().setStep(step))
+                .build();
+    }
+
+    private static RunEvent end(Outcome outcome, long step) {
+        return RunEvent.newBuilder()
+                .setEnded(RunEnded.newBuilder().setOutcome(outcome).setStep(step))
+                .build();
+    }
+}

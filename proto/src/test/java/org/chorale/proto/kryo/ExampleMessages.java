@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.proto.kryo;
+
+import java.util.List;
+import java.util.Optional;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.Column;
+import org.chorale.proto.batch.ColumnType;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.RankSlice;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.ShardPlan;
+import org.chorale.proto.wire.StepReport;
+import org.chorale.proto.wire.UnitOutline;
+import org.chorale.proto.wire.UnitPlan;
+
+/** At least one of each message, with unlike values in unlike fields. */
+record ExampleMessages(
+        ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker, ActorRef<FeederCommand> feeder) {
+    private static final String RUN_CONF = "run.seed = 42 # naïve ✓";
+    private static final Fault FAULT = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl:17: not an object");
+
+    List<Record> all() {
+        return List.of(
+                new CoordinatorCommand.WorkerJoined(worker, "node-1", "cpu"),
+                new CoordinatorCommand.ModelDescribed(1, outline()),
+                new CoordinatorCommand.DataDescribed(2, 4000, 3, 200, 512, "ab".repeat(32)),
+                new CoordinatorCommand.ShardReady(3, 1, 100),
+                new CoordinatorCommand.StepDone(4, 2, stepReport()),
+                new CoordinatorCommand.SpanDone(5, 3, Long.MAX_VALUE),
+                new CoordinatorCommand.Evaluated(6, evaluationReport()),
+                new CoordinatorCommand.ShardWritten(7, 4, 300, shardFile()),
+                new CoordinatorCommand.ModelExported(8, 1200),
+                new CoordinatorCommand.WorkerFailed(9, -1, FAULT),
+                new CoordinatorCommand.FeedFailed(10, FAULT),
+                new CoordinatorCommand.StopRun("SIGINT"),
+                new WorkerCommand.DescribeModel(11, RUN_CONF, coordinator),
+                takeShard(Optional.of("/runs/a/checkpoints/step-000100")),
+                takeShard(Optional.empty()),
+                new WorkerCommand.RunSteps(13, 100, 200),
+                new WorkerCommand.StopSpan(14),
+                new WorkerCommand.Evaluate(15, 200),
+                new WorkerCommand.WriteShard(16, 200, "/runs/a/checkpoints/step-000200.tmp-16"),
+                new WorkerCommand.ExportModel(17, 1200, "/runs/a/export"),
+                new WorkerCommand.BatchReady(18, batch()),
+                new WorkerCommand.FeedBroken(19, FAULT),
+                new FeederCommand.DescribeData(20, RUN_CONF, coordinator),
+                new FeederCommand.OpenFeed(21, Feed.EVALUATION, 1, 8, 300, worker),
+                new FeederCommand.Credit(22, Feed.TRAIN, 2, 4));
+    }
+
+    /** A step's batch with two, three and no columns, so that every form of an immutable list travels. */
+    static StepBatch batch() {
+        Column tokens = Column.ofLongs(Batch.TOKENS, new long[] {1, 2, Long.MIN_VALUE, 4, 5, 6}, 2, 3);
+        Column labels = Column.ofLongs(Batch.LABELS, new long[] {-100, 2, 3, 4, 5, -100}, 2, 3);
+        Column mask = new Column("mask", ColumnType.U8, new long[] {2, 1}, new byte[] {0, -1});
+        return new StepBatch(
+                Feed.TRAIN,
+                101,
+                0.25,
+                new long[] {7, 3_000_000_000L},
+                6,
+                1,
+                List.of(
+                        new Batch(List.of(tokens, labels)),
+                        new Batch(List.of(tokens, labels, mask)),
+                        new Batch(List.of())),
+                false);
+    }
+
+    private WorkerCommand.TakeShard takeShard(Optional<String> checkpoint) {
+        return new WorkerCommand.TakeShard(12, 5, plan(), RUN_CONF, checkpoint, 1200, feeder, coordinator);
+    }
+
+    private static ModelOutline outline() {
+        ParameterOutline norm = ParameterOutline.newBuilder()
+                .setName("model.norm.weight")
+                .addShape(128)
+                .setStoredDtype("BF16")
+                .setTrainable(true)
+                .build();
+        return ModelOutline.newBuilder()
+                .setFamily("llama")
+                .setVocabulary(512)
+                .addUnits(UnitOutline.newBuilder().setName("root").addParameters(norm))
+                .build();
+    }
+
+    private static ShardPlan plan() {
+        UnitPlan.Builder unit = UnitPlan.newBuilder().setName("root");
+        unit.addGroupsBuilder().setDtype("F32").addSlices(RankSlice.newBuilder().setUntil(64));
+        return ShardPlan.newBuilder().setWorldSize(1).addUnits(unit).build();
+    }
+
+    private static StepReport stepReport() {
+        return StepReport.newBuilder()
+                .setStep(101)
+                .setLossNats(Double.NaN)
+                .addSamples(7)
+                .setSkipped(true)
+                .build();
+    }
+
+    private static EvaluationReport evaluationReport() {
+        return EvaluationReport.newBuilder()
+                .setStep(200)
+                .setExact(181)
+                .setJudged(200)
+                .build();
+    }
+
+    private static ShardFile shardFile() {
+        return ShardFile.newBuilder()
+                .setRank(4)
+                .setName("rank-00004.safetensors")
+                .setSha256("cd".repeat(32))
+                .build();
+    }
+}
