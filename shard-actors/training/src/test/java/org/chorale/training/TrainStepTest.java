@@ -144,8 +144,9 @@ final class TrainStepTest {
             for (int i = 0; i < 3; i++) {
                 first.step.run(List.of(TinyModel.batch(i, 4, 8)), 1e-2);
             }
-            CheckpointWriter.write(file, first.shard, first.optimizer);
-            CheckpointReader.restore(file, second.shard, second.optimizer);
+            CheckpointWriter.write(file, first.shard, first.optimizer, 3);
+            assertThat(CheckpointReader.restore(file, second.shard, second.optimizer))
+                    .isEqualTo(3);
             for (int i = 3; i < 6; i++) {
                 MicroBatch batch = TinyModel.batch(i, 4, 8);
                 assertThat(second.step.run(List.of(batch), 1e-2)).isEqualTo(first.step.run(List.of(batch), 1e-2));
@@ -165,7 +166,7 @@ final class TrainStepTest {
                 Bench bench = new Bench(folder, false, 1)) {
             bench.step.run(List.of(TinyModel.batch(0, 4, 8)), 1e-2);
             ModelExport.write(folder, bench.shard, out);
-            CheckpointWriter.write(checkpoint, bench.shard, bench.optimizer);
+            CheckpointWriter.write(checkpoint, bench.shard, bench.optimizer, 1);
             ModelExport.fromCheckpoint(directory, checkpoint, directory.resolve("again"));
             try (ModelFolder exported = ModelFolder.pretrained(out);
                     ModelShard loaded = ModelShard.whole(exported)) {

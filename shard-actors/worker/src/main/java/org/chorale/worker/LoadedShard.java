@@ -33,6 +33,7 @@ final class LoadedShard implements AutoCloseable {
     private final AdamW optimizer;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
+    private long stepsDone;
 
     private LoadedShard(
             int rank, ModelFolder folder, ModelShard shard, AdamW optimizer, OptimizerConfig config, long totalSteps) {
@@ -53,7 +54,7 @@ final class LoadedShard implements AutoCloseable {
         AdamW optimizer = new AdamW(config, shard.groups());
         LoadedShard loaded = new LoadedShard(order.rank(), folder, shard, optimizer, config, order.totalSteps());
         try {
-            loaded.restore(order.checkpoint());
+            loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
         } catch (RuntimeException e) {
             loaded.close();
@@ -65,7 +66,14 @@ final class LoadedShard implements AutoCloseable {
     StepResult step(StepBatch batch) {
         List<MicroBatch> microBatches =
                 batch.microBatches().stream().map(LoadedShard::microBatch).toList();
-        return trainStep.run(microBatches, learningRate.at(batch.index()));
+        StepResult result = trainStep.run(microBatches, learningRate.at(batch.index()));
+        stepsDone = batch.index();
+        return result;
+    }
+
+    /** Steps that the weights have seen, skipped ones included. */
+    long stepsDone() {
+        return stepsDone;
     }
 
     double learningRateAt(long step) {
@@ -82,7 +90,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     WrittenShard write(Path checkpoint) {
-        return CheckpointWriter.write(checkpoint.resolve(fileName()), shard, optimizer);
+        return CheckpointWriter.write(checkpoint.resolve(fileName()), shard, optimizer, stepsDone);
     }
 
     void export(Path out) {
@@ -105,12 +113,13 @@ final class LoadedShard implements AutoCloseable {
         folder.close();
     }
 
-    private void restore(Optional<String> checkpoint) {
+    /** @return the steps that the weights have seen */
+    private long restore(Optional<String> checkpoint) {
         if (checkpoint.isPresent()) {
-            CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), shard, optimizer);
-        } else {
-            shard.load(folder);
+            return CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), shard, optimizer);
         }
+        shard.load(folder);
+        return 0;
     }
 
     /** The key {@code run.seed}. */

@@ -12,6 +12,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.SupervisorStrategy;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -74,7 +75,9 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     }
 
     static Behavior<ShardCommand> create(ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker) {
-        return Behaviors.setup(context -> new ShardActor(context, coordinator, worker));
+        Behavior<ShardCommand> shard = Behaviors.setup(context -> new ShardActor(context, coordinator, worker));
+        // The worker hears of a failure and reports it; Pekko need not print it as well.
+        return Behaviors.supervise(shard).onFailure(SupervisorStrategy.stop().withLoggingEnabled(false));
     }
 
     @Override
@@ -109,6 +112,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         generation = order.generation();
         rank = order.rank();
         shard = withMemory(() -> LoadedShard.load(order));
+        step = loaded().stepsDone();
+        until = step;
         coordinator.tell(new ShardReady(generation, rank, step));
         return this;
     }

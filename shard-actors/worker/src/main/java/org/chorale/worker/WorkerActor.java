@@ -16,6 +16,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultKind;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
@@ -162,8 +163,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onShardFailed(ChildFailed failure) {
-        getContext().getLog().error("the shard has failed", failure.cause());
-        fail(FaultTranslation.of(failure.cause()));
+        Fault fault = FaultTranslation.of(failure.cause());
+        if (fault.code().kind() == FaultKind.USER) {
+            getContext().getLog().debug("the shard has refused its input", failure.cause());
+        } else {
+            getContext().getLog().error("the shard has failed", failure.cause());
+        }
+        fail(fault);
         return Behaviors.stopped();
     }
 

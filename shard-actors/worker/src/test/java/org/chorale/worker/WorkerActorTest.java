@@ -130,7 +130,7 @@ final class WorkerActorTest {
         assertThat(Files.size(checkpoint.resolve(written.file().getName())))
                 .isEqualTo(written.file().getBytes());
         assertThat(written.file().getTensorsList()).hasSize(3 * 12);
-        load(Optional.of(checkpoint.toString()));
+        assertThat(load(Optional.of(checkpoint.toString()))).as("steps done").isEqualTo(1);
         worker.tell(new WorkerCommand.ExportModel(
                 GENERATION, 1, directory.resolve("export").toString()));
         assertThat(heard(CoordinatorCommand.ModelExported.class).step()).isEqualTo(1);
@@ -169,13 +169,13 @@ final class WorkerActorTest {
         coordinator.expectNoMessage(Duration.ofMillis(10));
     }
 
-    private void load(Optional<String> checkpoint) {
+    private long load(Optional<String> checkpoint) {
         worker.tell(new WorkerCommand.DescribeModel(GENERATION, runConf(), coordinator.ref()));
         ModelOutline outline = heard(CoordinatorCommand.ModelDescribed.class).outline();
         assertThat(outline.getVocabulary()).isEqualTo(11);
         worker.tell(new WorkerCommand.TakeShard(
                 GENERATION, 0, plan(outline), runConf(), checkpoint, 100, feeder.ref(), coordinator.ref()));
-        heard(CoordinatorCommand.ShardReady.class);
+        return heard(CoordinatorCommand.ShardReady.class).step();
     }
 
     private String runConf() {

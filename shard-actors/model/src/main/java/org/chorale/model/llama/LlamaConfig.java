@@ -3,8 +3,8 @@
 
 package org.chorale.model.llama;
 
-import org.chorale.model.ConfigJson;
-import org.chorale.model.InvalidModelException.Reason;
+import org.chorale.model.outline.ConfigJson;
+import org.chorale.model.outline.InvalidModelException.Reason;
 
 /**
  * What a Llama's config.json says, as Transformers 4 ({@code rope_theta}, {@code rope_scaling}) and 5 ({@code
@@ -53,7 +53,7 @@ public record LlamaConfig(
     /**
      * Reads and checks a configuration. Defaults are Transformers'.
      *
-     * @throws org.chorale.model.InvalidModelException with every problem, a line each
+     * @throws org.chorale.model.outline.InvalidModelException with every problem, a line each
      */
     public static LlamaConfig from(ConfigJson json) {
         long width = json.count("hidden_size", MAX_WIDTH);

@@ -5,8 +5,8 @@ package org.chorale.model.llama;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.chorale.model.UnitOutline;
-import org.chorale.model.UnitOutline.ParameterOutline;
+import org.chorale.model.outline.UnitOutline;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
 
 /** The published names of a Llama's parameters, their shapes, and the units that they form. */
 final class LlamaNames {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model;
+package org.chorale.model.outline;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -16,7 +16,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.chorale.model.InvalidModelException.Reason;
+import org.chorale.model.outline.InvalidModelException.Reason;
 
 /**
  * A config.json from anywhere: nothing in it is believed before it is checked, and every problem is reported at once.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model;
+package org.chorale.model.outline;
 
 import java.util.Arrays;
 import java.util.List;

@@ -5,6 +5,7 @@ package org.chorale.training.checkpoint;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsFile;
@@ -21,9 +22,10 @@ public final class CheckpointReader {
      * Restores weights and optimizer state.
      *
      * @param file of this rank, in a committed checkpoint
+     * @return optimizer steps done
      * @throws RuntimeException where the file is malformed, or lacks a tensor of the shard
      */
-    public static void restore(Path file, ModelShard shard, AdamW optimizer) {
+    public static long restore(Path file, ModelShard shard, AdamW optimizer) {
         try (SafetensorsFile stored = SafetensorsFile.open(file)) {
             List<FlatGroup> groups = shard.groups();
             for (int i = 0; i < groups.size(); i++) {
@@ -44,6 +46,8 @@ public final class CheckpointReader {
             try (TensorScope scope = new TensorScope()) {
                 optimizer.steps().copy_(stored.tensor(CheckpointWriter.STEPS));
             }
+            String step = stored.metadata().get(CheckpointWriter.STEP);
+            return Long.parseLong(Objects.requireNonNull(step, () -> file + ": its metadata has no step"));
         }
     }
 

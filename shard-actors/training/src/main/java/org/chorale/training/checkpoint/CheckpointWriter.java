@@ -28,7 +28,8 @@ public final class CheckpointWriter {
     /** AdamW's t, the steps that were not skipped, [1] fp32. */
     static final String STEPS = "adam.steps";
 
-    private static final Map<String, String> METADATA = Map.of("format", "pt", "chorale", "checkpoint");
+    /** Metadata: optimizer steps done, skipped ones included. */
+    static final String STEP = "step";
 
     private CheckpointWriter() {}
 
@@ -38,9 +39,10 @@ public final class CheckpointWriter {
     /**
      * Writes the file, whole or not at all.
      *
+     * @param step optimizer steps done, skipped ones included
      * @throws java.io.UncheckedIOException where the disk refuses
      */
-    public static WrittenShard write(Path file, ModelShard shard, AdamW optimizer) {
+    public static WrittenShard write(Path file, ModelShard shard, AdamW optimizer, long step) {
         try (TensorScope scope = new TensorScope()) {
             Map<String, Tensor> tensors = new LinkedHashMap<>();
             List<StoredBox> boxes = new ArrayList<>();
@@ -63,8 +65,12 @@ public final class CheckpointWriter {
                 }
             }
             tensors.put(STEPS, optimizer.steps());
-            return new WrittenShard(SafetensorsWriter.write(file, tensors, METADATA), boxes);
+            return new WrittenShard(SafetensorsWriter.write(file, tensors, metadata(step)), boxes);
         }
+    }
+
+    private static Map<String, String> metadata(long step) {
+        return Map.of("format", "pt", "chorale", "checkpoint", STEP, Long.toString(step));
     }
 
     private static void add(

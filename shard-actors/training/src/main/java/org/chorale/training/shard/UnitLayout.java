@@ -5,8 +5,8 @@ package org.chorale.training.shard;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.chorale.model.UnitOutline;
-import org.chorale.model.UnitOutline.ParameterOutline;
+import org.chorale.model.outline.UnitOutline;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
 
 /**
  * Where the parameters of a unit lie in its flat buffers, as the coordinator's plan says it.
