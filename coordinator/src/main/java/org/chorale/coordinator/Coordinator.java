@@ -66,6 +66,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     private RunState state;
     private @Nullable ActorRef<WorkerCommand> worker;
     private @Nullable MetricsLog metrics;
+    private String workerName = "no worker"; // host and device: what decides bits is recorded with the run
 
     private Coordinator(
             ActorContext<CoordinatorCommand> context,
@@ -143,6 +144,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     private Behavior<CoordinatorCommand> onWorkerJoined(CoordinatorCommand.WorkerJoined joined) {
         if (worker == null) {
             worker = joined.worker();
+            workerName = "the worker on %s (%s)".formatted(joined.host(), joined.device());
             getContext().watchWith(joined.worker(), new WorkerGone());
         }
         return hear(new RunSignal.WorkerJoined("the worker on %s (%s)".formatted(joined.host(), joined.device())));
@@ -253,7 +255,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     }
 
     private RunSignal claimGeneration() {
-        long generation = directory.claimGeneration();
+        long generation = directory.claimGeneration(workerName);
         Checkpoints.Found found = directory.checkpoints().newestWhole();
         found.defects().forEach(defect -> getContext().getLog().warn("Checkpoint passed over: {}", defect));
         Optional<ResumePoint> resume = found.checkpoint()

@@ -136,12 +136,16 @@ public final class RunDirectory implements AutoCloseable {
         return new FaultException(FaultCode.RUN_DIRECTORY_TAKEN, message);
     }
 
-    /** Claims the next generation. The file that stands for it can be created once only, whoever tries. */
-    public long claimGeneration() {
+    /**
+     * Claims the next generation. The file that stands for it can be created once only, whoever tries.
+     *
+     * @param workers who computes in this generation: the bits of a run depend on device and threads
+     */
+    public long claimGeneration(String workers) {
         Path folder = dir.resolve("generations");
         return Storage.at(folder, () -> {
             long generation = newestGeneration() + 1;
-            for (int attempt = 1; !claim(folder.resolve(Long.toString(generation))); attempt++, generation++) {
+            for (int attempt = 1; !claim(folder.resolve(Long.toString(generation)), workers); attempt++, generation++) {
                 if (attempt == MAX_CLAIM_ATTEMPTS) {
                     throw taken("%s: others claimed %d generations in a row".formatted(dir, attempt));
                 }
@@ -151,9 +155,11 @@ public final class RunDirectory implements AutoCloseable {
         });
     }
 
-    private static boolean claim(Path file) throws IOException {
+    private static boolean claim(Path file, String workers) throws IOException {
         try {
-            Storage.create(file, ("process " + ProcessHandle.current().pid() + "\n").getBytes(StandardCharsets.UTF_8));
+            String claimant =
+                    "process %d\n%s\n".formatted(ProcessHandle.current().pid(), workers);
+            Storage.create(file, claimant.getBytes(StandardCharsets.UTF_8));
             return true;
         } catch (FileAlreadyExistsException e) {
             return false;

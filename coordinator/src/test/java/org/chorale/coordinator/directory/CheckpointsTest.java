@@ -31,7 +31,7 @@ class CheckpointsTest {
     @BeforeEach
     void open() {
         directory = RunDirectory.open(dir, RunFixture.conf(dir));
-        generation = directory.claimGeneration();
+        generation = directory.claimGeneration("a worker");
     }
 
     @AfterEach

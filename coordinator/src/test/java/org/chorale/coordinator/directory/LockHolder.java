@@ -13,7 +13,7 @@ final class LockHolder {
     public static void main(String[] arguments) throws IOException {
         Path dir = Path.of(arguments[0]);
         try (RunDirectory directory = RunDirectory.open(dir, RunFixture.conf(dir))) {
-            System.out.println("generation " + directory.claimGeneration());
+            System.out.println("generation " + directory.claimGeneration("a worker"));
             System.out.flush();
             while (System.in.read() >= 0) {
                 // holds on until it is killed, or its parent is gone

@@ -85,7 +85,7 @@ class RunDirectoryTest {
     void aRunDirectoryThatWasMovedIsStillTheSameRun() throws IOException {
         String train = "data.train.path = \"%s/data/train.jsonl\"";
         try (RunDirectory directory = open("run", train.formatted(temporary.resolve("run")))) {
-            RunFixture.checkpoint(directory, directory.claimGeneration(), 1, "a");
+            RunFixture.checkpoint(directory, directory.claimGeneration("a worker"), 1, "a");
         }
         Files.move(temporary.resolve("run"), temporary.resolve("moved"));
         open("moved", train.formatted(temporary.resolve("moved"))).close();
@@ -94,7 +94,7 @@ class RunDirectoryTest {
     @Test
     void aDirectoryWithoutProgressIsTakenOver() {
         try (RunDirectory directory = open("run")) {
-            directory.claimGeneration();
+            directory.claimGeneration("a worker");
             directory.startMetrics(INDICES).close();
         }
         open("run", "run.seed = 1").close();
@@ -147,7 +147,7 @@ class RunDirectoryTest {
             String holder = "process " + ProcessHandle.current().pid();
             assertTaken(() -> open("run")).hasMessageContaining("in use by " + holder);
             assertTaken(() -> open("run")).hasMessageContaining("in use by " + holder);
-            assertThat(directory.claimGeneration()).isEqualTo(1);
+            assertThat(directory.claimGeneration("a worker")).isEqualTo(1);
         }
         open("run").close();
     }
@@ -170,25 +170,25 @@ class RunDirectoryTest {
             holder.destroyForcibly().waitFor();
         }
         try (RunDirectory directory = open("run")) {
-            assertThat(directory.claimGeneration()).isEqualTo(2);
+            assertThat(directory.claimGeneration("a worker")).isEqualTo(2);
         }
     }
 
     @Test
     void aGenerationIsClaimedOnceOnly() {
         try (RunDirectory directory = open("run")) {
-            assertThat(directory.claimGeneration()).isEqualTo(1);
-            assertThat(directory.claimGeneration()).isEqualTo(2);
+            assertThat(directory.claimGeneration("a worker")).isEqualTo(1);
+            assertThat(directory.claimGeneration("a worker")).isEqualTo(2);
         }
-        assertThat(temporary.resolve("run/generations/2")).isRegularFile();
+        assertThat(temporary.resolve("run/generations/2")).content().contains("process ", "a worker");
     }
 
     @Test
     void aCoordinatorThatComesBackLateCannotCommit() throws IOException {
         try (RunDirectory directory = open("run")) {
-            long late = directory.claimGeneration();
+            long late = directory.claimGeneration("a worker");
             ShardFile file = RunFixture.shard(directory.beginCheckpoint(5, late), "late");
-            directory.claimGeneration();
+            directory.claimGeneration("a worker");
             assertTaken(() -> directory.commit(RunFixture.manifest(late, 5, file)))
                     .hasMessageContaining("generation 2 has taken over from generation 1");
             assertThat(directory.checkpoints().folders()).isEmpty();
@@ -226,7 +226,7 @@ class RunDirectoryTest {
 
     private void progress(String name) throws IOException {
         try (RunDirectory directory = open(name)) {
-            RunFixture.checkpoint(directory, directory.claimGeneration(), 1, "a");
+            RunFixture.checkpoint(directory, directory.claimGeneration("a worker"), 1, "a");
         }
     }
 

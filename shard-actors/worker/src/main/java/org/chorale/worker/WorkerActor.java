@@ -48,7 +48,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         this.coordinator = coordinator;
         this.shard = context.spawn(ShardActor.create(coordinator, context.getSelf()), "shard", ShardActor.DISPATCHER);
         context.watch(shard);
-        coordinator.tell(new WorkerJoined(context.getSelf(), hostName(), "cpu"));
+        coordinator.tell(new WorkerJoined(context.getSelf(), hostName(), device()));
     }
 
     /** A worker that announces itself to its coordinator. */
@@ -186,6 +186,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private void fail(Fault fault) {
         coordinator.tell(new WorkerFailed(generation, rank, fault));
+    }
+
+    /** With the threads of its matrix products, which decide the order of sums and so the last bits. */
+    private static String device() {
+        String threads = System.getenv("OMP_NUM_THREADS");
+        return "cpu, OMP_NUM_THREADS " + (threads == null ? "not set" : threads);
     }
 
     private static String hostName() {
