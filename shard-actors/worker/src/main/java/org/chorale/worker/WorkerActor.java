@@ -24,6 +24,7 @@ import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.tensor.NativeFlags;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,6 +49,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         this.coordinator = coordinator;
         this.shard = context.spawn(ShardActor.create(coordinator, context.getSelf()), "shard", ShardActor.DISPATCHER);
         context.watch(shard);
+        NativeFlags.missing(System.getProperties())
+                .forEach(flag -> context.getLog().warn("this JVM was started without {}: see NativeFlags", flag));
         coordinator.tell(new WorkerJoined(context.getSelf(), hostName(), device()));
     }
 
