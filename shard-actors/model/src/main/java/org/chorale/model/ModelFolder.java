@@ -3,11 +3,15 @@
 
 package org.chorale.model;
 
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -82,6 +86,18 @@ public final class ModelFolder implements AutoCloseable {
     /** Hugging Face's model_type. */
     public String family() {
         return LlamaConfig.MODEL_TYPE;
+    }
+
+    /** SHA-256 of config.json, in lower-case hexadecimal: two runs with the same one compute the same function. */
+    public String configSha256() {
+        try {
+            byte[] bytes = Files.readAllBytes(folder.resolve("config.json"));
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JVM has SHA-256", e);
+        }
     }
 
     public LlamaConfig config() {

@@ -11,4 +11,7 @@ package org.chorale.training;
  * @param trainedTokens labels that counted
  * @param skipped whether loss or gradient was not finite, so that no weight was touched
  */
-public record StepResult(double lossNats, double gradNorm, long trainedTokens, boolean skipped) {}
+public record StepResult(double lossNats, double gradNorm, long trainedTokens, boolean skipped) {
+    /** Of a batch in which no label counts: there is no loss, and nothing moved. */
+    static final StepResult NOTHING_TRAINED = new StepResult(Double.NaN, 0, 0, false);
+}

@@ -55,6 +55,9 @@ public final class TrainStep {
             for (MicroBatch microBatch : microBatches) {
                 weight += addGradients(microBatch, lossSum);
             }
+            if (weight == 0) {
+                return StepResult.NOTHING_TRAINED;
+            }
             Tensor meanLoss = lossSum.div_(new Scalar((double) weight));
             Tensor norm = gradientNorm(weight);
             Tensor finite = torch.isfinite(meanLoss).logical_and_(torch.isfinite(norm));

@@ -4,15 +4,21 @@
 package org.chorale.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.ModelFolderWriter;
+import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
 import org.chorale.tensor.safetensors.TensorEntry;
 import org.chorale.tensor.safetensors.TensorSpec;
@@ -57,6 +63,24 @@ final class GoldenTest {
                 copy.resolve("config.json"), config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-06"));
         assertThat(GoldenCheck.run(copy, original.resolve("golden.safetensors")))
                 .anySatisfy(row -> assertThat(row.passed()).isFalse());
+    }
+
+    @Test
+    void aGoldenOfAnotherModelIsRefusedWithTensorAndShape() throws Exception {
+        Path original = folder("llama");
+        Path other = copy.resolve("golden.safetensors");
+        try (SafetensorsFile golden = SafetensorsFile.open(original.resolve("golden.safetensors"));
+                TensorScope scope = new TensorScope()) {
+            Map<String, Tensor> tensors = new LinkedHashMap<>();
+            for (String name : List.of("input_ids", "attention_mask", "labels")) {
+                tensors.put(name, golden.tensor(name));
+            }
+            tensors.put("grad.model.norm.weight", golden.tensor("loss")); // [1] would broadcast
+            SafetensorsWriter.write(other, tensors);
+        }
+        assertThatThrownBy(() -> GoldenCheck.run(original, other))
+                .isInstanceOf(InvalidFileException.class)
+                .hasMessageContaining("grad.model.norm.weight: has shape [1], must be [48]");
     }
 
     private static void passes(List<Row> rows) {

@@ -117,6 +117,21 @@ final class TrainStepTest {
     }
 
     @Test
+    void aBatchWithoutLabelsMovesNothingAndIsNoFault() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench bench = new Bench(folder, false, 1)) {
+            Map<String, float[]> before = weights(bench.shard);
+            long[] labels = new long[12];
+            Arrays.fill(labels, MicroBatch.IGNORED);
+            StepResult result = bench.step.run(List.of(MicroBatch.rightPadded(3, 4, new long[12], labels)), 1e-2);
+            assertThat(result.skipped()).isFalse();
+            assertThat(result.trainedTokens()).isZero();
+            assertThat(result.lossNats()).isNaN();
+            same(weights(bench.shard), before);
+        }
+    }
+
+    @Test
     void gradientsAreClippedByTheirGlobalNorm() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
                 Bench free = new Bench(folder, false, NO_CLIP);
@@ -165,9 +180,10 @@ final class TrainStepTest {
         try (ModelFolder folder = TinyModel.folder(directory, tied);
                 Bench bench = new Bench(folder, false, 1)) {
             bench.step.run(List.of(TinyModel.batch(0, 4, 8)), 1e-2);
-            ModelExport.write(folder, bench.shard, out);
+            ModelExport.write(folder, bench.shard, directory, out);
             CheckpointWriter.write(checkpoint, bench.shard, bench.optimizer, 1);
-            ModelExport.fromCheckpoint(directory, checkpoint, directory.resolve("again"));
+            ModelExport.fromCheckpoint(
+                    directory, checkpoint, directory.resolve("tokenizer.json"), directory.resolve("again"));
             try (ModelFolder exported = ModelFolder.pretrained(out);
                     ModelShard loaded = ModelShard.whole(exported)) {
                 same(weights(loaded), weights(bench.shard));

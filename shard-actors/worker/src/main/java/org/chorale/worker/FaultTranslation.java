@@ -30,13 +30,21 @@ public final class FaultTranslation {
         } else if (failure instanceof MissingFileException missing) {
             return fault(FaultCode.FILE_MISSING, missing);
         } else if (failure instanceof UncheckedIOException wrapped && wrapped.getCause() != null) {
-            return of(wrapped.getCause());
+            Fault cause = of(wrapped.getCause());
+            boolean saysMore = !wrapped.getCause().toString().equals(wrapped.getMessage());
+            return saysMore ? fault(cause.code(), wrapped) : cause;
         } else if (failure instanceof IOException io) {
             return new Fault(code(io), io.getMessage() == null ? io.toString() : describe(io));
         } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
             return new Fault(
                     FaultCode.OUT_OF_MEMORY,
                     firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
+        }
+        if (failure instanceof LinkageError) {
+            return new Fault(
+                    FaultCode.FILE_MISSING,
+                    "libtorch could not be loaded (" + firstLine(failure)
+                            + "): the class path needs org.bytedeco's pytorch, openblas and javacpp for linux-x86_64");
         }
         return new Fault(FaultCode.INTERNAL, failure.getClass().getName() + ": " + firstLine(failure));
     }
@@ -47,6 +55,7 @@ public final class FaultTranslation {
 
     private static FaultCode code(InvalidModelException.Reason reason) {
         return switch (reason) {
+            case MALFORMED -> FaultCode.FILE_MALFORMED;
             case UNSUPPORTED -> FaultCode.MODEL_UNSUPPORTED;
             case MISMATCH -> FaultCode.MODEL_MISMATCH;
         };

@@ -4,6 +4,8 @@
 package org.chorale.worker;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
@@ -33,31 +35,37 @@ final class LoadedShard implements AutoCloseable {
     private final AdamW optimizer;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
+    private final Path tokenizer;
     private long stepsDone;
 
     private LoadedShard(
-            int rank, ModelFolder folder, ModelShard shard, AdamW optimizer, OptimizerConfig config, long totalSteps) {
-        this.rank = rank;
+            ShardCommand.Load order, ModelFolder folder, ModelShard shard, AdamW optimizer, OptimizerConfig config) {
+        this.rank = order.rank();
         this.folder = folder;
         this.shard = shard;
         this.optimizer = optimizer;
         this.trainStep = new TrainStep(shard, optimizer, config.clipNorm());
-        this.learningRate = LearningRate.of(config, totalSteps);
+        this.learningRate = LearningRate.of(config, order.totalSteps());
+        this.tokenizer = TokenizerPath.read(order.runConf(), folder);
     }
 
     /** Allocates by the plan, then reads first weights, or the checkpoint's. */
     static LoadedShard load(ShardCommand.Load order) {
         ModelConfig model = ConfigReader.read(order.runConf(), "model", ModelConfig.class);
         OptimizerConfig config = ConfigReader.read(order.runConf(), "optimizer", OptimizerConfig.class);
-        ModelFolder folder = model.open(RunSeed.read(order.runConf()));
-        ModelShard shard = new ModelShard(folder, order.layout(), model.recompute() == Recompute.FULL);
-        AdamW optimizer = new AdamW(config, shard.groups());
-        LoadedShard loaded = new LoadedShard(order.rank(), folder, shard, optimizer, config, order.totalSteps());
+        Deque<Runnable> owned = new ArrayDeque<>();
         try {
+            ModelFolder folder = model.open(RunSeed.read(order.runConf()));
+            owned.push(folder::close);
+            ModelShard shard = new ModelShard(folder, order.layout(), model.recompute() == Recompute.FULL);
+            owned.push(shard::close);
+            AdamW optimizer = new AdamW(config, shard.groups());
+            owned.push(optimizer::close);
+            LoadedShard loaded = new LoadedShard(order, folder, shard, optimizer, config);
             loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
-        } catch (RuntimeException e) {
-            loaded.close();
+        } catch (RuntimeException | Error e) {
+            owned.forEach(Runnable::run);
             throw e;
         }
     }
@@ -94,7 +102,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     void export(Path out) {
-        ModelExport.write(folder, shard, out);
+        ModelExport.write(folder, shard, tokenizer, out);
     }
 
     static MicroBatch microBatch(Batch batch) {
@@ -120,6 +128,15 @@ final class LoadedShard implements AutoCloseable {
         }
         shard.load(folder);
         return 0;
+    }
+
+    /** The key {@code data.tokenizer.path}; where it is not set, the tokenizer stands beside the model. */
+    public record TokenizerPath(Optional<Path> path) {
+        static Path read(String runConf, ModelFolder folder) {
+            return ConfigReader.read(runConf, "data.tokenizer", TokenizerPath.class)
+                    .path()
+                    .orElse(folder.folder());
+        }
     }
 
     /** The key {@code run.seed}. */

@@ -25,7 +25,8 @@ final class PlanTranslation {
         ModelOutline.Builder outline = ModelOutline.newBuilder()
                 .setFamily(folder.family())
                 .setVocabulary(folder.config().vocabulary())
-                .setContextTokens(folder.config().contextTokens());
+                .setContextTokens(folder.config().contextTokens())
+                .setConfigSha256(folder.configSha256());
         folder.units().forEach(unit -> {
             UnitOutline.Builder wire = UnitOutline.newBuilder().setName(unit.name());
             unit.parameters()

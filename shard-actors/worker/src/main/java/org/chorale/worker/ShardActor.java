@@ -6,7 +6,6 @@ package org.chorale.worker;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.function.Supplier;
 import java.util.stream.LongStream;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -17,10 +16,12 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.japi.function.Function;
 import org.chorale.model.ModelFolder;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.Evaluated;
@@ -83,15 +84,15 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     @Override
     public Receive<ShardCommand> createReceive() {
         return newReceiveBuilder()
-                .onMessage(ShardCommand.Describe.class, this::onDescribe)
-                .onMessage(ShardCommand.Load.class, this::onLoad)
-                .onMessage(ShardCommand.Run.class, this::onRun)
-                .onMessage(ShardCommand.Batch.class, this::onBatch)
-                .onMessageEquals(Next.STEP, this::onNextStep)
+                .onMessage(ShardCommand.Describe.class, guarded(this::onDescribe))
+                .onMessage(ShardCommand.Load.class, guarded(this::onLoad))
+                .onMessage(ShardCommand.Run.class, guarded(this::onRun))
+                .onMessage(ShardCommand.Batch.class, guarded(this::onBatch))
+                .onMessage(Next.class, guarded(next -> onNextStep()))
                 .onMessage(ShardCommand.EndSpan.class, order -> onEndSpan())
-                .onMessage(ShardCommand.Evaluate.class, this::onEvaluate)
-                .onMessage(ShardCommand.Write.class, this::onWrite)
-                .onMessage(ShardCommand.Export.class, this::onExport)
+                .onMessage(ShardCommand.Evaluate.class, guarded(this::onEvaluate))
+                .onMessage(ShardCommand.Write.class, guarded(this::onWrite))
+                .onMessage(ShardCommand.Export.class, guarded(this::onExport))
                 .onSignal(PostStop.class, signal -> onPostStop())
                 .build();
     }
@@ -111,7 +112,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         evaluation = null;
         generation = order.generation();
         rank = order.rank();
-        shard = withMemory(() -> LoadedShard.load(order));
+        shard = LoadedShard.load(order);
         step = loaded().stepsDone();
         until = step;
         coordinator.tell(new ShardReady(generation, rank, step));
@@ -146,7 +147,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             throw new IllegalStateException(
                     "the batch of step %d came where step %d is due".formatted(batch.index(), step + 1));
         }
-        StepResult result = withMemory(() -> loaded().step(batch));
+        StepResult result = loaded().step(batch);
         step = batch.index();
         coordinator.tell(new StepDone(generation, rank, report(batch, result)));
         if (step == until) {
@@ -177,11 +178,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         if (running == null) { // of an evaluation that was given up
             return this;
         }
-        batch.microBatches()
-                .forEach(microBatch -> withMemory(() -> {
-                    running.add(LoadedShard.microBatch(microBatch));
-                    return running;
-                }));
+        batch.microBatches().forEach(microBatch -> running.add(LoadedShard.microBatch(microBatch)));
         if (batch.last()) {
             evaluation = null;
             coordinator.tell(new Evaluated(generation, report(running)));
@@ -269,13 +266,15 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         }
     }
 
-    /** An OutOfMemoryError would end the whole JVM; as a fault it ends the run and says what to change. */
-    private static <T> T withMemory(Supplier<T> work) {
-        try {
-            return work.get();
-        } catch (OutOfMemoryError e) {
-            throw new FaultException(
-                    FaultTranslation.of(e).code(), FaultTranslation.of(e).message(), e);
-        }
+    /** Out of memory, or without libtorch, a JVM would end: as a fault it ends the run and says what to change. */
+    private static <M> Function<M, Behavior<ShardCommand>> guarded(Function<M, Behavior<ShardCommand>> handler) {
+        return message -> {
+            try {
+                return handler.apply(message);
+            } catch (OutOfMemoryError | LinkageError e) {
+                Fault fault = FaultTranslation.of(e);
+                throw new FaultException(fault.code(), fault.message(), e);
+            }
+        };
     }
 }

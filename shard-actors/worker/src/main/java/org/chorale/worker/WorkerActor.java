@@ -18,6 +18,7 @@ import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultKind;
 import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
 import org.chorale.proto.message.FeederCommand;
@@ -158,9 +159,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         return this;
     }
 
+    /** A fault of the feed and not of this worker: the coordinator knows whether the run still needs data. */
     private Behavior<WorkerCommand> onFeedBroken(WorkerCommand.FeedBroken broken) {
         if (broken.generation() == generation) {
-            fail(broken.fault());
+            coordinator.tell(new FeedFailed(generation, broken.fault()));
         }
         return this;
     }

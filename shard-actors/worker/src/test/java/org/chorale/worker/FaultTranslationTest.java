@@ -28,6 +28,10 @@ final class FaultTranslationTest {
                         FaultCode.DATA_EMPTY,
                         "train.jsonl: no row"),
                 Arguments.of(
+                        new InvalidModelException(Reason.MALFORMED, Path.of("m/config.json"), "is not JSON"),
+                        FaultCode.FILE_MALFORMED,
+                        "m/config.json: is not JSON"),
+                Arguments.of(
                         new InvalidModelException(Reason.UNSUPPORTED, Path.of("m/config.json"), "model_type = x"),
                         FaultCode.MODEL_UNSUPPORTED,
                         "m/config.json: model_type = x"),
@@ -43,6 +47,11 @@ final class FaultTranslationTest {
                         new UncheckedIOException(new FileSystemException("run", null, "No space left on device")),
                         FaultCode.STORAGE_FAILED,
                         "run: No space left on device"),
+                Arguments.of(
+                        new UncheckedIOException("out: could not be written", new IOException("File too large")),
+                        FaultCode.STORAGE_FAILED,
+                        "out: could not be written"),
+                Arguments.of(new UnsatisfiedLinkError("no jnitorch"), FaultCode.FILE_MISSING, "linux-x86_64"),
                 Arguments.of(new IOException("Broken pipe"), FaultCode.STORAGE_FAILED, "Broken pipe"),
                 Arguments.of(new OutOfMemoryError("Java heap space"), FaultCode.OUT_OF_MEMORY, "data.micro-batch"),
                 Arguments.of(

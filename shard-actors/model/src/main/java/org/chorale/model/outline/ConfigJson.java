@@ -4,6 +4,7 @@
 package org.chorale.model.outline;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
@@ -56,18 +57,23 @@ public final class ConfigJson {
                 throw new NoSuchFileException(file.toString(), null, "a model folder has a config.json");
             }
             if (Files.size(file) > MAX_BYTES) {
-                throw new InvalidModelException(Reason.MISMATCH, file, "is larger than " + MAX_BYTES + " bytes");
+                throw new InvalidModelException(Reason.MALFORMED, file, "is larger than " + MAX_BYTES + " bytes");
             }
             JsonNode root = MAPPER.readTree(file.toFile());
             if (!root.isObject()) {
-                throw new InvalidModelException(Reason.MISMATCH, file, "must hold a JSON object");
+                throw new InvalidModelException(Reason.MALFORMED, file, "must hold a JSON object");
             }
             return new ConfigJson(file, root);
         } catch (JsonProcessingException e) {
-            throw new InvalidModelException(Reason.MISMATCH, file, "is not JSON: " + e.getOriginalMessage());
+            throw new InvalidModelException(Reason.MALFORMED, file, "is not JSON: " + e.getOriginalMessage() + at(e));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static String at(JsonProcessingException e) {
+        JsonLocation location = e.getLocation();
+        return location == null ? "" : " (line %d, column %d)".formatted(location.getLineNr(), location.getColumnNr());
     }
 
     /** The file that this was read from. */

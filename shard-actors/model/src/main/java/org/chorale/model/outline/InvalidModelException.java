@@ -11,6 +11,8 @@ public final class InvalidModelException extends RuntimeException {
 
     /** Why the folder cannot be used. */
     public enum Reason {
+        /** config.json is no JSON object. */
+        MALFORMED,
         /** config.json asks for something that Chorale does not do. */
         UNSUPPORTED,
         /** config.json contradicts itself, or the weights are not what it asks for. */

@@ -14,12 +14,14 @@ public final class InvalidFileException extends RuntimeException {
 
     private final Path file;
 
-    InvalidFileException(Path file, String problem) {
+    /** A file as a whole breaks a rule. */
+    public InvalidFileException(Path file, String problem) {
         super(file + ": " + problem);
         this.file = file;
     }
 
-    InvalidFileException(Path file, String tensor, String problem) {
+    /** One tensor of a file breaks a rule. */
+    public InvalidFileException(Path file, String tensor, String problem) {
         this(file, "tensor " + printable(tensor) + ": " + problem);
     }
 

@@ -7,12 +7,15 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
@@ -28,8 +31,8 @@ import org.chorale.training.shard.ModelShard;
  * Writes a folder that Transformers loads: config.json, weights, and whatever tokenizer files stand beside the original.
  */
 public final class ModelExport {
-    /** What belongs to a tokenizer or to generation; copied as it is. */
-    private static final List<String> COMPANIONS = List.of(
+    /** What belongs to a tokenizer; copied as it is. */
+    private static final List<String> TOKENIZER_FILES = List.of(
             "tokenizer.json",
             "tokenizer_config.json",
             "tokenizer.model",
@@ -37,27 +40,32 @@ public final class ModelExport {
             "added_tokens.json",
             "vocab.json",
             "merges.txt",
-            "chat_template.jinja",
-            "generation_config.json");
+            "chat_template.jinja");
+
+    private static final String GENERATION_FILE = "generation_config.json";
 
     private static final JsonMapper MAPPER = new JsonMapper();
 
     private ModelExport() {}
 
-    /** Exports the weights that a shard holds; {@code out} appears whole or not at all. */
-    public static void write(ModelFolder source, ModelShard shard, Path out) {
-        write(source, name -> shard.parameter(name).value(), out);
+    /**
+     * Exports the weights that a shard holds; {@code out} appears whole or not at all.
+     *
+     * @param tokenizer folder with the tokenizer's files, or tokenizer.json itself
+     */
+    public static void write(ModelFolder source, ModelShard shard, Path tokenizer, Path out) {
+        write(source, name -> shard.parameter(name).value(), tokenizer, out);
     }
 
     /** Exports the weights of a checkpoint's file; {@code out} appears whole or not at all. */
-    public static void fromCheckpoint(Path modelFolder, Path checkpointFile, Path out) {
+    public static void fromCheckpoint(Path modelFolder, Path checkpointFile, Path tokenizer, Path out) {
         try (ModelFolder source = ModelFolder.random(modelFolder, 0);
                 SafetensorsFile stored = SafetensorsFile.open(checkpointFile)) {
-            write(source, stored::tensor, out);
+            write(source, stored::tensor, tokenizer, out);
         }
     }
 
-    private static void write(ModelFolder source, Function<String, Tensor> weights, Path out) {
+    private static void write(ModelFolder source, Function<String, Tensor> weights, Path tokenizer, Path out) {
         Path absolute = out.toAbsolutePath();
         Path unfinished = absolute.resolveSibling("." + absolute.getFileName() + ".unfinished");
         try {
@@ -67,14 +75,36 @@ public final class ModelExport {
             }
             delete(unfinished);
             Files.createDirectories(unfinished);
-            ModelFolderWriter.write(unfinished, specs(source), weights);
-            writeConfig(source, unfinished.resolve("config.json"));
-            for (String companion : COMPANIONS) {
-                copy(source.folder().resolve(companion), unfinished.resolve(companion));
-            }
+            fill(unfinished, source, weights, Files.isDirectory(tokenizer) ? tokenizer : parent(tokenizer));
+            sync(unfinished);
             Files.move(unfinished, absolute, StandardCopyOption.ATOMIC_MOVE);
+            sync(parent(absolute));
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new UncheckedIOException(out + ": could not be written: " + e, e);
+        } finally {
+            deleteWithoutFail(unfinished);
+        }
+    }
+
+    private static void fill(Path folder, ModelFolder source, Function<String, Tensor> weights, Path tokenizer)
+            throws IOException {
+        ModelFolderWriter.write(folder, specs(source), weights);
+        writeConfig(source, folder.resolve("config.json"));
+        sync(folder.resolve("config.json"));
+        copy(source.folder().resolve(GENERATION_FILE), folder.resolve(GENERATION_FILE));
+        for (String name : TOKENIZER_FILES) {
+            copy(tokenizer.resolve(name), folder.resolve(name));
+        }
+    }
+
+    private static Path parent(Path path) {
+        return Objects.requireNonNull(path.toAbsolutePath().getParent(), () -> path + " has no folder");
+    }
+
+    /** Makes a file's bytes, or a folder's names, survive a power cut. */
+    private static void sync(Path path) throws IOException {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            channel.force(true);
         }
     }
 
@@ -95,10 +125,20 @@ public final class ModelExport {
     private static void copy(Path from, Path to) throws IOException {
         if (Files.isRegularFile(from)) {
             Files.copy(from, to);
+            sync(to);
         }
     }
 
-    /** What an export that was killed has left. */
+    /** After a success there is nothing to delete; after a failure, that failure is what counts. */
+    private static void deleteWithoutFail(Path folder) {
+        try {
+            delete(folder);
+        } catch (IOException e) {
+            // The next export to the same place tries again, and says why it cannot.
+        }
+    }
+
+    /** What an export that failed or was killed has left. */
     private static void delete(Path folder) throws IOException {
         if (Files.notExists(folder)) {
             return;

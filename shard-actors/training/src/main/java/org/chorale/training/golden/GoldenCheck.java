@@ -16,6 +16,7 @@ import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.TensorEntry;
 import org.chorale.training.MicroBatch;
@@ -47,13 +48,48 @@ public final class GoldenCheck {
     private GoldenCheck(ModelFolder folder, SafetensorsFile golden) {
         this.folder = folder;
         this.golden = golden;
-        TensorEntry ids = golden.entry("input_ids");
+        TensorEntry ids = checkInputs();
         this.batch = new MicroBatch(
                 ids.shape().get(0).intValue(),
                 ids.shape().get(1).intValue(),
                 longs("input_ids"),
                 longs("labels"),
                 longs("attention_mask"));
+    }
+
+    /** @return the entry of {@code input_ids}, with which the other inputs agree */
+    private TensorEntry checkInputs() {
+        TensorEntry ids = golden.entry("input_ids");
+        if (ids.shape().size() != 2 || ids.elements() == 0) {
+            throw invalid("input_ids", "has shape " + ids.shape() + ", must be [sequences, tokens]");
+        }
+        for (String name : List.of("labels", "attention_mask")) {
+            requireShape(name, ids.shape());
+        }
+        requireBelowVocabulary("input_ids", 0);
+        requireBelowVocabulary("labels", MicroBatch.IGNORED);
+        return ids;
+    }
+
+    private void requireShape(String name, List<Long> shape) {
+        if (!golden.entry(name).shape().equals(shape)) {
+            throw invalid(
+                    name,
+                    "has shape %s, must be %s".formatted(golden.entry(name).shape(), shape));
+        }
+    }
+
+    private void requireBelowVocabulary(String name, long alsoAllowed) {
+        long vocabulary = folder.config().vocabulary();
+        for (long id : longs(name)) {
+            if ((id < 0 || id >= vocabulary) && id != alsoAllowed) {
+                throw invalid(name, "holds %d; ids of this model are below %d".formatted(id, vocabulary));
+            }
+        }
+    }
+
+    private InvalidFileException invalid(String tensor, String problem) {
+        return new InvalidFileException(golden.header().file(), tensor, problem);
     }
 
     /**
@@ -96,6 +132,7 @@ public final class GoldenCheck {
             Tensor hidden =
                     shard.model().forward(HostTensors.ofLongs(batch.tokens(), batch.tokens().length), context, tape);
             Tensor logits = shard.model().logits(hidden);
+            requireShape("logits", List.of((long) batch.sequences(), (long) batch.width(), logits.size(1)));
             Tensor expected = golden.tensor("logits").view(logits.shape());
             long[] rowsThatSee = rowsThatSeeAKey();
             Tensor seen = HostTensors.ofLongs(rowsThatSee, rowsThatSee.length);
@@ -123,6 +160,7 @@ public final class GoldenCheck {
             }
             shard.parameters().forEach((name, parameter) -> {
                 if (has("grad." + name)) {
+                    requireShape("grad." + name, shape(parameter.value()));
                     Tensor expected = golden.tensor("grad." + name);
                     double magnitude = expected.abs().max().item_float();
                     double difference = largestDifference(parameter.gradient(), expected);
@@ -141,6 +179,9 @@ public final class GoldenCheck {
                 AdamW optimizer = new AdamW(OPTIMIZER, shard.groups())) {
             TrainStep step = new TrainStep(shard, optimizer, OPTIMIZER.clipNorm());
             Tensor losses = golden.tensor("train.losses");
+            if (has("train.grad_norms")) {
+                requireShape("train.grad_norms", golden.entry("train.losses").shape());
+            }
             double lossDifference = 0;
             double normDifference = 0;
             for (long i = 0; i < losses.numel(); i++) {
@@ -158,6 +199,7 @@ public final class GoldenCheck {
             }
             shard.parameters().forEach((name, parameter) -> {
                 if (has("train.final." + name)) {
+                    requireShape("train.final." + name, shape(parameter.value()));
                     compare("train.final." + name, parameter.value(), golden.tensor("train.final." + name), 1e-5);
                 }
             });
@@ -172,6 +214,10 @@ public final class GoldenCheck {
                 .filter(name -> !known.contains(name))
                 .forEach(name -> rows.add(new Row(
                         name, Double.NaN, 0, false, "nothing here computes this; adapters are not supported yet")));
+    }
+
+    private static List<Long> shape(Tensor tensor) {
+        return LongStream.of(tensor.shape()).boxed().toList();
     }
 
     private void compare(String quantity, Tensor actual, Tensor expected, double tolerance) {

@@ -51,6 +51,9 @@ public final class AdamW implements AutoCloseable {
                 secondMoments.add(owner.hold(torch.zeros_like(group.values())));
                 stepsOfEach.add(steps);
             }
+        } catch (RuntimeException e) { // no memory: what was had is given back
+            owner.close();
+            throw e;
         }
     }
 

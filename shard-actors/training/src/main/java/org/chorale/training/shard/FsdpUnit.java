@@ -23,9 +23,14 @@ public final class FsdpUnit implements AutoCloseable {
     /** Allocates the unit's buffers; weights and gradients are zero. */
     public FsdpUnit(UnitLayout layout) {
         this.name = layout.name();
-        this.groups = layout.groups().stream()
-                .map(group -> new FlatGroup(group, owner))
-                .toList();
+        try {
+            this.groups = layout.groups().stream()
+                    .map(group -> new FlatGroup(group, owner))
+                    .toList();
+        } catch (RuntimeException e) { // no memory: what was had is given back
+            owner.close();
+            throw e;
+        }
     }
 
     /** Reads, or draws, the unit's first weights. */

@@ -3,6 +3,8 @@
 
 package org.chorale.training.shard;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,15 +15,20 @@ import org.chorale.model.llama.LlamaModel;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
 public final class ModelShard implements AutoCloseable {
-    private final List<FsdpUnit> units;
+    private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final LlamaModel model;
 
     /** Allocates by the plan; the weights are zero until they are loaded. */
     public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute) {
-        this.units = plan.stream().map(FsdpUnit::new).toList();
-        units.forEach(unit -> unit.parameters().forEach(parameter -> parameters.put(parameter.name(), parameter)));
-        this.model = folder.model(this::parameter, recompute);
+        try {
+            plan.forEach(layout -> units.add(new FsdpUnit(layout)));
+            units.forEach(unit -> unit.parameters().forEach(parameter -> parameters.put(parameter.name(), parameter)));
+            this.model = folder.model(this::parameter, recompute);
+        } catch (RuntimeException e) { // no memory: what was had is given back
+            units.forEach(FsdpUnit::close);
+            throw e;
+        }
     }
 
     /** The whole model on one rank with its first weights, for commands that run outside any cluster. */
@@ -49,7 +56,7 @@ public final class ModelShard implements AutoCloseable {
     }
 
     public List<FsdpUnit> units() {
-        return units;
+        return Collections.unmodifiableList(units);
     }
 
     /** All flat buffers, unit by unit. */
