@@ -224,8 +224,8 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
             return Optional.of(commit(commit));
         } else if (effect instanceof Effect.Describe describe) {
             describe(describe);
-        } else if (effect instanceof Effect.RememberData remember) {
-            directory.rememberData(remember.digest());
+        } else if (effect instanceof Effect.RememberInputs remember) {
+            directory.rememberInputs(remember.dataDigest(), remember.configDigest());
         } else if (effect instanceof Effect.OpenMetrics open) {
             openMetrics(open);
         } else if (effect instanceof Effect.TakeShard take) {
@@ -263,7 +263,8 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                         checkpoint.folder().toString(),
                         checkpoint.step(),
                         checkpoint.manifest().getSkippedInARow(),
-                        directory.dataDigest()));
+                        directory.dataDigest(),
+                        directory.configDigest()));
         return new RunSignal.GenerationClaimed(generation, resume, directory.exported());
     }
 

@@ -131,8 +131,36 @@ class CoordinatorTest {
             secondHalf(run);
             assertThat(run.metrics()).containsExactly("step 1", "step 2", "step 3", "step 4");
         }
-        assertThat(dir.resolve("export")).isEmptyDirectory();
+        assertThat(dir.resolve("export/of-the-lost-checkpoint")).doesNotExist();
         assertThat(RunDirectory.read(dir).checkpoints().newestWhole().defects()).isEmpty();
+    }
+
+    @Test
+    void aFinishedRunWhoseExportIsNotWholeMakesItAgain() throws IOException {
+        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+            toFirstCheckpoint(run);
+            secondHalf(run);
+        }
+        Files.delete(dir.resolve("export/model.safetensors"));
+        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+            run.prepare(0);
+            run.ready(4);
+            run.export(4);
+            assertThat(run.ended().getOutcome()).isEqualTo(Outcome.FINISHED);
+        }
+    }
+
+    @Test
+    void aRunDoesNotGoOnWithAnotherConfigurationOfTheModel() throws IOException {
+        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+            toFirstCheckpoint(run);
+        }
+        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+            run.describe(0, Rehearsal.MODEL.toBuilder().setConfigSha256("other").build());
+            RunEnded ended = run.ended();
+            assertThat(ended.getFaultCode()).isEqualTo("MODEL_MISMATCH");
+            assertThat(ended.getMessage()).contains("model.path/config.json");
+        }
     }
 
     @Test

@@ -73,11 +73,16 @@ final class Rehearsal implements AutoCloseable {
 
     /** A worker joins, model and data are described. */
     void describe(long evaluationExamples) {
+        describe(evaluationExamples, MODEL);
+    }
+
+    /** A worker joins, this model and data are described. */
+    void describe(long evaluationExamples, ModelOutline outline) {
         coordinator.tell(new CoordinatorCommand.WorkerJoined(worker.ref(), "host", "cpu"));
         WorkerCommand.DescribeModel model = worker.expectMessageClass(WorkerCommand.DescribeModel.class);
         FeederCommand.DescribeData data = feeder.expectMessageClass(FeederCommand.DescribeData.class);
         generation = model.generation();
-        model.replyTo().tell(new CoordinatorCommand.ModelDescribed(generation, MODEL));
+        model.replyTo().tell(new CoordinatorCommand.ModelDescribed(generation, outline));
         data.replyTo()
                 .tell(new CoordinatorCommand.DataDescribed(generation, 100, 0, evaluationExamples, 100, "digest"));
     }
@@ -138,7 +143,7 @@ final class Rehearsal implements AutoCloseable {
     /** Expects the export to be ordered, and writes it. */
     void export(long step) throws IOException {
         WorkerCommand.ExportModel order = worker.expectMessageClass(WorkerCommand.ExportModel.class);
-        Files.createDirectory(Path.of(order.folder()));
+        RunFixture.export(Path.of(order.folder()));
         coordinator.tell(new CoordinatorCommand.ModelExported(generation, step));
     }
 

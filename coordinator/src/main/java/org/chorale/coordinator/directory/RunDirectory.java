@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.CheckpointManifest;
@@ -21,7 +22,9 @@ import org.chorale.proto.wire.CheckpointManifest;
  * <pre>
  * run.conf                 the configuration as resolved
  * run.lock                 held by the process that trains
- * data.sha256              of the training source that the run began with
+ * data.sha256              of the training source and tokenizer that the run began with
+ * config.sha256            of the model's config.json that the run began with
+ * index/, data/            where each row of the data begins, and generated examples; the feeder's
  * metrics.jsonl            a line per step and evaluation
  * generations/7            one file per start of the run, claimed by exclusive creation
  * checkpoints/step-000123/ manifest.pb and rank-00000.safetensors
@@ -34,11 +37,15 @@ public final class RunDirectory implements AutoCloseable {
     private static final String RUN_CONF = "run.conf";
     private static final String METRICS = "metrics.jsonl";
     private static final String DATA_DIGEST = "data.sha256";
+    private static final String CONFIG_DIGEST = "config.sha256";
     private static final String EXPORT = "export";
     private static final int MAX_CLAIM_ATTEMPTS = 100;
 
     /** What a directory may hold whose run died before its run.conf was written. */
     private static final Set<String> FIRST_FILES = Set.of(RunLock.FILE, RUN_CONF + ".tmp");
+
+    /** What is derived from a run's settings; other settings derive it anew. */
+    private static final List<String> DERIVED = List.of("index", DATA_DIGEST, CONFIG_DIGEST);
 
     private final Path dir;
     private final RunLock lock;
@@ -54,11 +61,13 @@ public final class RunDirectory implements AutoCloseable {
      * Creates the directory, or takes up the run that is in it.
      *
      * @param runConf the configuration as resolved, in HOCON
-     * @throws FaultException RUN_DIRECTORY_TAKEN where it is in use, is not a run's, or belongs to a run with other
-     *     settings (the message lists them)
+     * @throws FaultException RUN_DIRECTORY_TAKEN where it is in use, is not a run's, may not be written, or belongs to a
+     *     run with other settings (the message lists them)
      */
     public static RunDirectory open(Path dir, String runConf) {
         return Storage.at(dir, () -> {
+            refuseUnusable(dir.toAbsolutePath());
+            refuseForeignFiles(dir); // once before the lock leaves its file there, once when nobody else can write
             Files.createDirectories(dir);
             RunLock lock = RunLock.take(dir);
             try {
@@ -75,7 +84,7 @@ public final class RunDirectory implements AutoCloseable {
     /**
      * Looks into a run directory without locking it; the run may be going on.
      *
-     * @throws FaultException FILE_MISSING where it is none
+     * @throws FaultException FILE_MISSING where it is none, FILE_MALFORMED where its run.conf is damaged
      */
     public static RunContents read(Path dir) {
         Path conf = dir.resolve(RUN_CONF);
@@ -83,16 +92,33 @@ public final class RunDirectory implements AutoCloseable {
             throw new FaultException(
                     FaultCode.FILE_MISSING, "%s is no run directory: it has no %s".formatted(dir, RUN_CONF));
         }
-        return Storage.at(
-                conf, () -> new RunContents(dir, Files.readString(conf), new Checkpoints(dir.resolve("checkpoints"))));
+        return Storage.at(conf, () -> {
+            String text = Files.readString(conf);
+            RunIdentity.parse(conf.toString(), text);
+            return new RunContents(dir, text, new Checkpoints(dir.resolve("checkpoints")));
+        });
+    }
+
+    /** Looks at the folder, or at the nearest one above it that is there: in that it would be created. */
+    private static void refuseUnusable(Path absolute) {
+        Path there = absolute;
+        while (!Files.exists(there) && there.getParent() != null) {
+            there = there.getParent();
+        }
+        if (!Files.isDirectory(there)) {
+            throw taken("%s is a file, not a folder: choose another --run-dir".formatted(there));
+        } else if (!Files.isWritable(there)) {
+            throw taken("%s may not be written by this user: choose another --run-dir".formatted(there));
+        }
     }
 
     private void takeUp(String runConf) throws IOException {
         Path conf = dir.resolve(RUN_CONF);
-        if (!Files.exists(conf)) {
-            refuseForeignFiles();
-        } else if (hasProgress()) {
+        refuseForeignFiles(dir);
+        if (hasProgress()) {
             refuseOtherSettings(conf, runConf);
+        } else {
+            discardDerived();
         }
         Storage.replace(conf, runConf.getBytes(StandardCharsets.UTF_8));
         Files.createDirectories(dir.resolve("checkpoints"));
@@ -101,7 +127,10 @@ public final class RunDirectory implements AutoCloseable {
         Storage.syncFolder(dir);
     }
 
-    private void refuseForeignFiles() throws IOException {
+    private static void refuseForeignFiles(Path dir) throws IOException {
+        if (Files.exists(dir.resolve(RUN_CONF))) {
+            return;
+        }
         List<String> foreign = Storage.entries(dir).stream()
                 .map(entry -> entry.getFileName().toString())
                 .filter(name -> !FIRST_FILES.contains(name))
@@ -117,6 +146,12 @@ public final class RunDirectory implements AutoCloseable {
         Path metrics = dir.resolve(METRICS);
         boolean measured = Files.exists(metrics) && Files.size(metrics) > 0;
         return measured || exported() || !checkpoints.folders().isEmpty();
+    }
+
+    private void discardDerived() throws IOException {
+        for (String name : DERIVED) {
+            Storage.delete(dir.resolve(name));
+        }
     }
 
     private void refuseOtherSettings(Path conf, String runConf) throws IOException {
@@ -222,15 +257,29 @@ public final class RunDirectory implements AutoCloseable {
 
     /** The digest of the data that the run began with, where it came that far. */
     public Optional<String> dataDigest() {
-        Path file = dir.resolve(DATA_DIGEST);
+        return digest(DATA_DIGEST);
+    }
+
+    /** The digest of the config.json that the run began with, where it came that far. */
+    public Optional<String> configDigest() {
+        return digest(CONFIG_DIGEST);
+    }
+
+    private Optional<String> digest(String name) {
+        Path file = dir.resolve(name);
         return Storage.at(
                 file,
                 () -> Files.exists(file) ? Optional.of(Files.readString(file).strip()) : Optional.empty());
     }
 
-    /** Notes which data the run is about. */
-    public void rememberData(String digest) {
-        Path file = dir.resolve(DATA_DIGEST);
+    /** Notes which data and which config.json the run is about. */
+    public void rememberInputs(String dataDigest, String configDigest) {
+        remember(DATA_DIGEST, dataDigest);
+        remember(CONFIG_DIGEST, configDigest);
+    }
+
+    private void remember(String name, String digest) {
+        Path file = dir.resolve(name);
         Storage.at(file, () -> {
             Storage.replace(file, (digest + "\n").getBytes(StandardCharsets.UTF_8));
             return file;
@@ -242,9 +291,12 @@ public final class RunDirectory implements AutoCloseable {
         return dir.resolve(EXPORT);
     }
 
-    /** Whether the result is there. */
+    /** Whether the result is there: a model folder with configuration and weights, else it is made again. */
     public boolean exported() {
-        return Files.exists(exportFolder());
+        Path export = exportFolder();
+        return Files.isRegularFile(export.resolve("config.json"))
+                && Stream.of("model.safetensors", "model.safetensors.index.json")
+                        .anyMatch(weights -> Files.isRegularFile(export.resolve(weights)));
     }
 
     /** Makes room for the result of the committed last step; an export that is there is of a lost past. */

@@ -6,6 +6,7 @@ package org.chorale.coordinator.directory;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +31,8 @@ final class RunIdentity {
             "checkpoint.every",
             "checkpoint.keep",
             "data.prefetch-batches",
-            "metrics.samples");
+            "metrics.samples",
+            "model.recompute");
 
     private static final String UNSET = "nothing";
 
@@ -78,12 +80,13 @@ final class RunIdentity {
                 : value;
     }
 
-    private static Config parse(String source, String text) {
+    /** @throws FaultException FILE_MALFORMED, naming source and line */
+    static Config parse(String source, String text) {
+        ConfigParseOptions named = ConfigParseOptions.defaults().setOriginDescription(source);
         try {
-            return ConfigFactory.parseString(text).resolve();
+            return ConfigFactory.parseString(text, named).resolve();
         } catch (ConfigException e) {
-            throw new FaultException(
-                    FaultCode.FILE_MALFORMED, "%s is no HOCON: %s".formatted(source, e.getMessage()), e);
+            throw new FaultException(FaultCode.FILE_MALFORMED, "no HOCON: " + e.getMessage(), e);
         }
     }
 }

@@ -10,6 +10,6 @@ package org.chorale.coordinator.plan;
  * @param rowsSkipped malformed rows that were left out
  * @param evaluationExamples 0 where nothing is evaluated
  * @param tokenIds one more than the largest id that the tokenizer can give
- * @param digest SHA-256 over the training source
+ * @param digest SHA-256 over the training source and the tokenizer
  */
 public record DataFacts(long examples, long rowsSkipped, long evaluationExamples, long tokenIds, String digest) {}

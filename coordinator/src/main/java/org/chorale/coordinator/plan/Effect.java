@@ -22,8 +22,8 @@ public sealed interface Effect {
     /** Ask the worker for the model and the feeder for the data. */
     record Describe(long generation) implements Effect {}
 
-    /** Note which data the run is about. */
-    record RememberData(String digest) implements Effect {}
+    /** Note which data and which config.json the run is about. */
+    record RememberInputs(String dataDigest, String configDigest) implements Effect {}
 
     /** Cut the metrics back to the step of the checkpoint; start them anew where there is none. */
     record OpenMetrics(Optional<Long> resumeStep) implements Effect {}

@@ -43,6 +43,9 @@ final class Fitness {
                     "data.sequence-tokens = %d: must be at most %d, the model's max_position_embeddings"
                             .formatted(terms.data().sequenceTokens(), model.getContextTokens())));
         }
+        resume.flatMap(ResumePoint::configDigest)
+                .filter(digest -> !digest.equals(model.getConfigSha256()))
+                .ifPresent(digest -> faults.add(modelChanged(digest, model.getConfigSha256())));
         resume.flatMap(ResumePoint::dataDigest)
                 .filter(digest -> !digest.equals(data.digest()))
                 .ifPresent(digest -> faults.add(dataChanged(digest, data.digest())));
@@ -52,11 +55,19 @@ final class Fitness {
                         first.code(), faults.stream().map(Fault::message).collect(Collectors.joining("\n"))));
     }
 
+    private static Fault modelChanged(String then, String now) {
+        return new Fault(
+                FaultCode.MODEL_MISMATCH,
+                "model.path/config.json: the run began with one of SHA-256 %s, now it is %s:".formatted(then, now)
+                        + " restore the file, or start another run in another --run-dir");
+    }
+
     private static Fault dataChanged(String then, String now) {
         return new Fault(
                 FaultCode.DATA_CHANGED,
-                "data.train.path: the run began with data of SHA-256 %s, now it is %s:".formatted(then, now)
-                        + " restore the data, or start another run in another --run-dir");
+                "data.train.path: the run began with data or tokenizer of SHA-256 %s, now it is %s:"
+                                .formatted(then, now)
+                        + " restore data and tokenizer, or start another run in another --run-dir");
     }
 
     static Fault notFinite(StepReport report, int skippedInARow) {

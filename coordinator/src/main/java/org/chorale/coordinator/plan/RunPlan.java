@@ -160,7 +160,7 @@ public final class RunPlan {
                 Fitness.parameters(model));
         return Decision.of(
                 new Loading(course, Progress.from(state.resume())),
-                new Effect.RememberData(data.digest()),
+                new Effect.RememberInputs(data.digest(), model.getConfigSha256()),
                 new Effect.OpenMetrics(state.resume().map(ResumePoint::step)),
                 new Effect.TakeShard(
                         state.generation(),
@@ -282,6 +282,7 @@ public final class RunPlan {
                 : Decision.of(stopping);
     }
 
+    /** The last evaluation still reads held-out examples, and news of a feed does not say which feed it was. */
     private static boolean needsNoMoreData(RunState state) {
         return state instanceof UnderWay underWay
                 && state.step() >= underWay.course().totalSteps()

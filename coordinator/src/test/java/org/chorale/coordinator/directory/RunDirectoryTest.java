@@ -5,11 +5,14 @@ package org.chorale.coordinator.directory;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.chorale.proto.fault.FaultCode;
@@ -43,7 +46,8 @@ class RunDirectoryTest {
             "checkpoint.every = 7",
             "checkpoint.keep = 9",
             "data.prefetch-batches = 1",
-            "metrics.samples = digest"
+            "metrics.samples = digest",
+            "model.recompute = block"
         };
         open("run", free).close();
         assertThat(RunDirectory.read(temporary.resolve("run")).runConf()).isEqualTo(conf("run", free));
@@ -102,6 +106,49 @@ class RunDirectoryTest {
     }
 
     @Test
+    void aTakeOverForgetsWhatWasDerivedFromTheSettingsBefore() throws IOException {
+        try (RunDirectory directory = open("run")) {
+            directory.rememberInputs("abc", "cfg");
+        }
+        for (String derived : List.of("index/train.idx", "data/train.jsonl")) {
+            Path file = temporary.resolve("run").resolve(derived);
+            Files.createDirectories(file.getParent());
+            Files.createFile(file);
+        }
+        try (RunDirectory directory = open("run", "run.seed = 1")) {
+            assertThat(directory.dataDigest()).isEmpty();
+            assertThat(directory.configDigest()).isEmpty();
+        }
+        assertThat(temporary.resolve("run/index")).doesNotExist();
+        assertThat(temporary.resolve("run/data/train.jsonl"))
+                .as("rows may be the user's own")
+                .exists();
+    }
+
+    @Test
+    void whatWasDerivedStaysWithARunThatMadeProgress() throws IOException {
+        progress("run");
+        Files.createDirectory(temporary.resolve("run/index"));
+        open("run").close();
+        assertThat(temporary.resolve("run/index")).isDirectory();
+    }
+
+    @Test
+    void anExportCountsOnlyWithConfigurationAndWeights() throws IOException {
+        Path export = temporary.resolve("run/export");
+        try (RunDirectory directory = open("run")) {
+            RunFixture.export(export);
+            assertThat(directory.exported()).isTrue();
+            Files.move(export.resolve("model.safetensors"), export.resolve("model.safetensors.index.json"));
+            assertThat(directory.exported()).as("in shards").isTrue();
+            Files.delete(export.resolve("model.safetensors.index.json"));
+            assertThat(directory.exported()).as("without weights").isFalse();
+            Files.move(export.resolve("config.json"), export.resolve("model.safetensors"));
+            assertThat(directory.exported()).as("without configuration").isFalse();
+        }
+    }
+
+    @Test
     void aSingleLineOfMetricsIsProgress() {
         try (RunDirectory directory = open("run");
                 MetricsLog metrics = directory.startMetrics(INDICES)) {
@@ -113,7 +160,7 @@ class RunDirectoryTest {
     @Test
     void anExportWhoseCheckpointsAreGoneIsNotOverwritten() throws IOException {
         open("run").close();
-        Files.createDirectory(temporary.resolve("run/export"));
+        RunFixture.export(temporary.resolve("run/export"));
         assertTaken(() -> open("run")).hasMessageContaining("whose checkpoints are gone");
     }
 
@@ -122,7 +169,7 @@ class RunDirectoryTest {
         Files.createDirectory(temporary.resolve("run"));
         Files.writeString(temporary.resolve("run/thesis.tex"), "");
         assertTaken(() -> open("run")).hasMessageContaining("not empty (thesis.tex");
-        assertThat(temporary.resolve("run/run.conf")).doesNotExist();
+        assertThat(temporary.resolve("run")).isDirectoryNotContaining("glob:**/run.*");
     }
 
     @Test
@@ -139,6 +186,36 @@ class RunDirectoryTest {
             assertThat(e.fault().code()).isEqualTo(FaultCode.FILE_MISSING);
             assertThat(e.fault().message()).contains(temporary.toString()).contains("run.conf");
         });
+    }
+
+    @Test
+    void aDamagedConfigurationIsReadAsMalformedWithFileAndLine() throws IOException {
+        open("run").close();
+        Path conf = Files.writeString(temporary.resolve("run/run.conf"), "run.seed = 42\ndata {\n");
+        assertThatThrownBy(() -> RunDirectory.read(temporary.resolve("run")))
+                .isInstanceOfSatisfying(FaultException.class, e -> {
+                    assertThat(e.fault().code()).isEqualTo(FaultCode.FILE_MALFORMED);
+                    assertThat(e.fault().message()).contains(conf + ": 3: ");
+                });
+    }
+
+    @Test
+    void aFileIsNoRunDirectoryAndHoldsNone() throws IOException {
+        Path file = Files.writeString(temporary.resolve("run"), "");
+        assertTaken(() -> open("run")).hasMessageContaining(file + " is a file");
+        assertTaken(() -> open("run/below")).hasMessageContaining(file + " is a file");
+    }
+
+    @Test
+    void aFolderThatMayNotBeWrittenIsRefusedWithoutTalkOfResuming() throws IOException {
+        Path closed = Files.createDirectory(temporary.resolve("closed"));
+        Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("r-xr-xr-x"));
+        assumeThat(Files.isWritable(closed)).as("root may write everywhere").isFalse();
+        for (String name : List.of("closed", "closed/run")) {
+            assertTaken(() -> open(name))
+                    .hasMessageContaining(closed + " may not be written by this user")
+                    .hasMessageNotContaining("checkpoint");
+        }
     }
 
     @Test
@@ -196,24 +273,29 @@ class RunDirectoryTest {
     }
 
     @Test
-    void whichDataTheRunBeganWithIsRemembered() {
+    void whatTheRunBeganWithIsRemembered() throws IOException {
         try (RunDirectory directory = open("run")) {
             assertThat(directory.dataDigest()).isEmpty();
-            directory.rememberData("abc");
+            assertThat(directory.configDigest()).isEmpty();
+            directory.rememberInputs("abc", "cfg");
+            RunFixture.checkpoint(directory, directory.claimGeneration("a worker"), 1, "a");
         }
         try (RunDirectory directory = open("run")) {
             assertThat(directory.dataDigest()).contains("abc");
+            assertThat(directory.configDigest()).contains("cfg");
         }
     }
 
     @Test
     void whatCannotBeWrittenIsAStorageFaultWithItsPath() throws IOException {
-        Path file = Files.writeString(temporary.resolve("file"), "");
-        assertThatThrownBy(() -> RunDirectory.open(file.resolve("run"), conf("run")))
-                .isInstanceOfSatisfying(FaultException.class, e -> {
-                    assertThat(e.fault().code()).isEqualTo(FaultCode.STORAGE_FAILED);
-                    assertThat(e.fault().message()).contains(file.resolve("run").toString());
-                });
+        open("run").close();
+        Path generations = temporary.resolve("run/generations");
+        Files.delete(generations);
+        Files.writeString(generations, "a file where a folder belongs");
+        assertThatThrownBy(() -> open("run")).isInstanceOfSatisfying(FaultException.class, e -> {
+            assertThat(e.fault().code()).isEqualTo(FaultCode.STORAGE_FAILED);
+            assertThat(e.fault().message()).contains(generations.toString());
+        });
     }
 
     private RunDirectory open(String name, String... lines) {

@@ -55,6 +55,13 @@ public final class RunFixture {
         return directory.commit(manifest(generation, step, file));
     }
 
+    /** Makes the folder of a model whose files are there and empty. */
+    public static void export(Path folder) throws IOException {
+        Files.createDirectory(folder);
+        Files.createFile(folder.resolve("config.json"));
+        Files.createFile(folder.resolve("model.safetensors"));
+    }
+
     private static String sha256(byte[] bytes) {
         try {
             return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));

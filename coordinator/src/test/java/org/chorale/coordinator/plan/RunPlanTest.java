@@ -54,7 +54,7 @@ class RunPlanTest {
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
         assertThat(effects)
                 .containsExactly(
-                        new Effect.RememberData("abc"),
+                        new Effect.RememberInputs("abc", "cfg"),
                         new Effect.OpenMetrics(Optional.empty()),
                         new Effect.TakeShard(GENERATION, ShardPlanner.plan(Runs.MODEL, 1), Optional.empty(), 5));
     }
@@ -123,7 +123,7 @@ class RunPlanTest {
 
     @Test
     void aResumedRunGoesOnFromItsCheckpointWithoutMeasuringItAgain() {
-        resume(new ResumePoint("step-000002", 2, 1, Optional.of("abc")), false);
+        resume(new ResumePoint("step-000002", 2, 1, Optional.of("abc"), Optional.of("cfg")), false);
         assertThat(effects)
                 .contains(new Effect.OpenMetrics(Optional.of(2L)))
                 .contains(new Effect.TakeShard(
@@ -134,7 +134,7 @@ class RunPlanTest {
 
     @Test
     void skippedStepsInARowAreCountedAcrossAResume() {
-        resume(new ResumePoint("step-000002", 2, 3, Optional.of("abc")), false);
+        resume(new ResumePoint("step-000002", 2, 3, Optional.of("abc"), Optional.of("cfg")), false);
         hear(new RunSignal.ShardReady(GENERATION, 2));
         hear(new RunSignal.StepDone(GENERATION, Runs.step(3, true)));
         assertThat(fault().code()).isEqualTo(FaultCode.NOT_FINITE);
@@ -142,14 +142,14 @@ class RunPlanTest {
 
     @Test
     void aCompleteRunWithItsExportIsFinishedAtOnce() {
-        resume(new ResumePoint("step-000005", 5, 0, Optional.of("abc")), true);
+        resume(new ResumePoint("step-000005", 5, 0, Optional.of("abc"), Optional.of("cfg")), true);
         assertThat(end().outcome()).isEqualTo(Outcome.FINISHED);
         assertThat(effects).hasSize(1);
     }
 
     @Test
     void aCompleteRunWithoutItsExportWritesThatOnly() {
-        resume(new ResumePoint("step-000005", 5, 0, Optional.of("abc")), false);
+        resume(new ResumePoint("step-000005", 5, 0, Optional.of("abc"), Optional.of("cfg")), false);
         hear(new RunSignal.ShardReady(GENERATION, 5));
         assertThat(effects).last().isEqualTo(new Effect.Export(GENERATION, 5));
         hear(new RunSignal.ModelExported(GENERATION, 5));
@@ -158,8 +158,20 @@ class RunPlanTest {
 
     @Test
     void changedDataIsNotTrainedOn() {
-        resume(new ResumePoint("step-000002", 2, 0, Optional.of("other")), false);
+        resume(new ResumePoint("step-000002", 2, 0, Optional.of("other"), Optional.of("cfg")), false);
         assertThat(fault().code()).isEqualTo(FaultCode.DATA_CHANGED);
+        assertThat(fault().message()).contains("data or tokenizer");
+    }
+
+    @Test
+    void aChangedModelConfigurationIsNotTrainedOn() {
+        resume(new ResumePoint("step-000002", 2, 0, Optional.of("abc"), Optional.of("other")), false);
+        assertThat(fault().code()).isEqualTo(FaultCode.MODEL_MISMATCH);
+        assertThat(fault().message())
+                .contains("model.path/config.json")
+                .contains("SHA-256 other, now it is cfg")
+                .contains("restore the file")
+                .contains("another --run-dir");
     }
 
     @Test
@@ -303,6 +315,14 @@ class RunPlanTest {
     }
 
     @Test
+    void aFeedThatFailsInTheLastEvaluationEndsTheRunAtOnce() {
+        train();
+        span(0, 5);
+        hear(new RunSignal.FeedFailed(GENERATION, new Fault(FaultCode.FILE_MISSING, "gone")));
+        assertThat(fault().code()).isEqualTo(FaultCode.FILE_MISSING);
+    }
+
+    @Test
     void aFeedThatFailsBeyondTheLastStepHarmsNothing() {
         train();
         span(0, 5);
@@ -368,7 +388,7 @@ class RunPlanTest {
 
     @Test
     void aShardAtAnotherStepThanTheCheckpointsIsABug() {
-        resume(new ResumePoint("step-000002", 2, 0, Optional.empty()), false);
+        resume(new ResumePoint("step-000002", 2, 0, Optional.empty(), Optional.empty()), false);
         hear(new RunSignal.ShardReady(GENERATION, 0));
         assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
     }

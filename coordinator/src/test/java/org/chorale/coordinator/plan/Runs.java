@@ -17,6 +17,7 @@ final class Runs {
             .setFamily("llama")
             .setVocabulary(100)
             .setContextTokens(64)
+            .setConfigSha256("cfg")
             .addUnits(UnitOutline.newBuilder()
                     .setName("root")
                     .addParameters(ParameterOutline.newBuilder()

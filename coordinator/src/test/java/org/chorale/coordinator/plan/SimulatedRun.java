@@ -248,7 +248,8 @@ final class SimulatedRun {
                         Long.toString(newestCheckpoint()),
                         newestCheckpoint(),
                         checkpoints.lastEntry().getValue(),
-                        Optional.of("abc")));
+                        Optional.of("abc"),
+                        Optional.of("cfg")));
         hostSays.add(new RunSignal.GenerationClaimed(generations, resume, exported));
     }
 
