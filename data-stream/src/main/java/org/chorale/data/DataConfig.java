@@ -36,6 +36,10 @@ public record DataConfig(
         GenerateConfig generate) {
     private static final int MAX_SEQUENCES = 1 << 20;
     private static final int MAX_SEQUENCE_TOKENS = 1 << 20;
+
+    /** Of a padded micro-batch: a column of 8-byte numbers is one array of 1 GiB then. */
+    private static final int MAX_MICRO_BATCH_TOKENS = 1 << 27;
+
     private static final int MAX_PREFETCH = 1 << 10;
 
     /** An object with a path that may be left out. */
@@ -47,6 +51,10 @@ public record DataConfig(
         checkRange(problems, "micro-batch", microBatch, 1, MAX_SEQUENCES);
         checkRange(problems, "sequence-tokens", sequenceTokens, 2, MAX_SEQUENCE_TOKENS);
         checkRange(problems, "prefetch-batches", prefetchBatches, 1, MAX_PREFETCH);
+        if ((long) microBatch * sequenceTokens > MAX_MICRO_BATCH_TOKENS) {
+            problems.add("data.micro-batch = %d with data.sequence-tokens = %d: their product must be at most %d"
+                    .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
+        }
         if (train.path().isEmpty() && generate.task().isEmpty()) {
             problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
                     + " data.generate.task = reverse-words make examples");

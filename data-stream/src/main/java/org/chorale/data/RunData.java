@@ -4,7 +4,9 @@
 package org.chorale.data;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Optional;
+import org.chorale.data.disk.Sha256;
 import org.chorale.data.source.ExampleSource;
 import org.chorale.data.source.SourceSettings;
 import org.chorale.data.tokenizer.TextTokenizer;
@@ -63,6 +65,7 @@ final class RunData implements AutoCloseable {
         return Optional.ofNullable(eval);
     }
 
+    /** The digest is of all that a row's tokens come from, so that a run also notices another tokenizer. */
     DataDescribed describe(long generation) {
         return new DataDescribed(
                 generation,
@@ -70,7 +73,13 @@ final class RunData implements AutoCloseable {
                 train.rowsSkipped() + eval().map(ExampleSource::rowsSkipped).orElse(0L),
                 eval().map(ExampleSource::examples).orElse(0L),
                 tokenizer.tokenIds(),
-                train.digest());
+                digest());
+    }
+
+    /** SHA-256 over the digests of the training source and of the tokenizer, in hexadecimal, a line each. */
+    private String digest() {
+        String lines = train.digest() + "\n" + tokenizer.digest() + "\n";
+        return Sha256.hex(lines.getBytes(StandardCharsets.US_ASCII));
     }
 
     @Override

@@ -62,6 +62,13 @@ class DataConfigTest {
                         "data.train.path is not set: give a .jsonl file or a folder of text files",
                         "run.dir is not set");
         assertThatThrownBy(() -> FeedSettings.read(
+                        RunConf.of("run.dir = /r", "data { micro-batch = 257, sequence-tokens = 524288 }")))
+                .hasMessageContaining("data.micro-batch = 257 with data.sequence-tokens = 524288: their product must be"
+                        + " at most 134217728");
+        assertThatThrownBy(() -> FeedSettings.read(
+                        RunConf.of("run.dir = /r", "data { micro-batch = 256, sequence-tokens = 524288 }")))
+                .hasMessageNotContaining("product");
+        assertThatThrownBy(() -> FeedSettings.read(
                         RunConf.of("run.dir = /r", "data { train.path = /t.jsonl, malformed-rows = ignore }")))
                 .hasMessageContaining("data.malformed-rows = ignore: must be one of fail, skip");
         assertThatThrownBy(() -> FeedSettings.read(RunConf.of("run.dir = /r", "data.train.path = /t.jsonl")))

@@ -69,6 +69,20 @@ class FeederActorTest {
     }
 
     @Test
+    void theDigestChangesWithTheTokenizerAndWithTheData() throws IOException {
+        String conf = conf(rows(5), "");
+        String before = describe(1, conf).digest();
+        assertThat(describe(2, conf).digest()).isEqualTo(before);
+        String otherTokenizer = conf.replace(
+                Tokenizers.byteLevel().toString(), Tokenizers.metaspace().toString());
+        assertThat(describe(3, otherTokenizer).digest()).matches("[0-9a-f]{64}").isNotEqualTo(before);
+        String otherRun = conf.replace(
+                folder.resolve("run").toString(), folder.resolve("other").toString());
+        Files.writeString(folder.resolve("train.jsonl"), rows(6));
+        assertThat(describe(4, otherRun).digest()).isNotEqualTo(before);
+    }
+
+    @Test
     void nothingIsSentWithoutCreditAndNoMoreThanWasGiven() throws IOException {
         describe(1, conf(rows(50), ""));
         open(1, Feed.TRAIN, 0, 1, 0);

@@ -174,7 +174,10 @@ public final class ChoraleCommand {
 
     private int reportMisuse(CommandLine.ParameterException misuse, boolean json) {
         String hint = "\n  see " + misuse.getCommandLine().getCommandSpec().qualifiedName() + " --help";
-        errors(json).report(new Fault(FaultCode.CONFIG_INVALID, misuse.getMessage() + hint));
+        errors(json)
+                .report(new Fault(
+                        FaultCode.CONFIG_INVALID,
+                        String.valueOf(misuse.getMessage()).replace("\n", "\n  ") + hint));
         return ExitCode.WRONG_INPUT;
     }
 

@@ -5,11 +5,13 @@ package org.chorale.node.command;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import org.chorale.coordinator.directory.Checkpoint;
 import org.chorale.coordinator.directory.Checkpoints;
 import org.chorale.coordinator.directory.RunContents;
 import org.chorale.coordinator.directory.RunDirectory;
+import org.chorale.data.FeedSettings;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -21,18 +23,36 @@ import org.chorale.training.checkpoint.ModelExport;
 record Export(Console console, boolean json) {
     int run(Path runDir, Path target) {
         Path out = console.currentFolder().resolve(target).normalize();
-        if (Files.exists(out)) {
-            throw new FaultException(
-                    FaultCode.FILE_MISSING, out + " exists already: name a folder that does not exist yet");
-        }
+        refuseUnlessNew(out);
         RunContents run =
                 RunDirectory.read(console.currentFolder().resolve(runDir).normalize());
         Checkpoint checkpoint = newestWhole(run);
         Path model =
                 ConfigReader.read(run.runConf(), "model", ModelConfig.class).path();
-        ModelExport.fromCheckpoint(model, onlyFile(checkpoint), out);
+        Path tokenizer = FeedSettings.read(run.runConf()).tokenizerPath();
+        ModelExport.fromCheckpoint(model, onlyFile(checkpoint), tokenizer, out);
         report(checkpoint, out);
         return ExitCode.DONE;
+    }
+
+    /** Before anything is read or written: an export of a large model takes long. */
+    private static void refuseUnlessNew(Path out) {
+        if (Files.exists(out, LinkOption.NOFOLLOW_LINKS)) {
+            throw new FaultException(
+                    FaultCode.FILE_MISSING, out + " exists already: name a folder that does not exist yet");
+        }
+        Path above = out.toAbsolutePath().getParent();
+        while (above != null && Files.notExists(above, LinkOption.NOFOLLOW_LINKS)) {
+            above = above.getParent();
+        }
+        if (above == null || !Files.isDirectory(above)) {
+            throw new FaultException(
+                    FaultCode.FILE_MISSING, out + " cannot be made: " + above + " is no folder; name another place");
+        } else if (!Files.isWritable(above)) {
+            throw new FaultException(
+                    FaultCode.FILE_MISSING,
+                    out + " cannot be made: " + above + " may not be written by this user; name another place");
+        }
     }
 
     private Checkpoint newestWhole(RunContents run) {

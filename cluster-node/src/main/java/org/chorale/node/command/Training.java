@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.plan.RunSettings;
+import org.chorale.model.outline.ConfigJson;
 import org.chorale.node.config.NamedPaths;
 import org.chorale.node.config.RunConf;
 import org.chorale.node.config.RunFile;
@@ -22,7 +23,9 @@ import org.chorale.node.run.StopOnSignal;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.RunEnded;
+import org.chorale.training.ModelConfig;
 
 /** {@code chorale train}. */
 record Training(Console console, boolean json, boolean verbose) {
@@ -32,18 +35,40 @@ record Training(Console console, boolean json, boolean verbose) {
     int run(Path file, List<String> assignments, Optional<Path> runDir) throws InterruptedException {
         RunConf conf = new RunFile(file, console.currentFolder()).resolve(assignments, runDir);
         NamedPaths.refuseMissing(conf);
+        refuseMalformedModel(conf);
         try (RunDirectory directory = RunDirectory.open(conf.dir(), conf.text())) {
-            return exitCode(train(conf, directory));
+            return train(conf, directory);
         }
     }
 
-    private RunEnded train(RunConf conf, RunDirectory directory) throws InterruptedException {
+    /** The worker and the feeder read it at the same time; without this, whoever complained first would be heard. */
+    private static void refuseMalformedModel(RunConf conf) {
+        ConfigJson.read(
+                ConfigReader.read(conf.text(), "model", ModelConfig.class).path());
+    }
+
+    private int train(RunConf conf, RunDirectory directory) throws InterruptedException {
         Duration timeout =
                 ConfigReader.read(conf.text(), "run", RunSettings.class).progressTimeout();
         LocalCast cast = new LocalCast(conf.text(), directory);
         try (LocalRun run = LocalRun.start(cast, timeout, view());
                 StopOnSignal stop = StopOnSignal.install(run, STOP_PATIENCE, console.err())) {
-            return run.await();
+            int exitCode = tellEnd(run);
+            console.out().flush();
+            console.err().flush();
+            if (exitCode != ExitCode.DONE && exitCode != ExitCode.INTERRUPTED) {
+                stop.failed(exitCode);
+            }
+            return exitCode;
+        }
+    }
+
+    /** While the run's hook still keeps the JVM alive, so that what went wrong is told after a Ctrl-C too. */
+    private int tellEnd(LocalRun run) throws InterruptedException {
+        try {
+            return exitCode(run.await());
+        } catch (FaultException e) {
+            return new ErrorReport(console, json, false).report(e);
         }
     }
 

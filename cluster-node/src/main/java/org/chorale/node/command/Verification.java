@@ -8,18 +8,30 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 import org.chorale.training.golden.GoldenCheck;
 import org.chorale.training.golden.GoldenCheck.Row;
 import org.jspecify.annotations.Nullable;
 
 /** {@code chorale verify}. */
 record Verification(Console console, boolean json) {
-    private static final String FORMAT = "%-44s %12s %12s  %s%n";
+    private static final String HEADING = "quantity";
 
     int run(Path model, Path golden) {
         List<Row> rows = GoldenCheck.run(
                 console.currentFolder().resolve(model), console.currentFolder().resolve(golden));
-        boolean passed = !rows.isEmpty() && rows.stream().allMatch(Row::passed);
+        return report(golden, rows);
+    }
+
+    int report(Path golden, List<Row> rows) {
+        if (rows.isEmpty()) {
+            throw new FaultException(
+                    FaultCode.FILE_MALFORMED,
+                    golden + " holds no quantity to compare: must hold logits, loss, grad.NAME or train.losses too");
+        }
+        boolean passed = rows.stream().allMatch(Row::passed);
         if (json) {
             printJson(rows, passed);
         } else {
@@ -29,13 +41,18 @@ record Verification(Console console, boolean json) {
     }
 
     private void printTable(List<Row> rows, boolean passed) {
-        console.out().printf(Locale.ROOT, FORMAT, "quantity", "difference", "tolerance", "verdict");
+        int width = Stream.concat(Stream.of(HEADING), rows.stream().map(Row::quantity))
+                .mapToInt(String::length)
+                .max()
+                .getAsInt();
+        String format = "%-" + width + "s %12s %12s  %s%n";
+        console.out().printf(Locale.ROOT, format, HEADING, "difference", "tolerance", "verdict");
         for (Row row : rows) {
             String verdict = (row.passed() ? "equal" : "DIFFERS") + (row.note().isEmpty() ? "" : ": " + row.note());
             console.out()
                     .printf(
                             Locale.ROOT,
-                            FORMAT,
+                            format,
                             row.quantity(),
                             figure(row.largestDifference()),
                             figure(row.tolerance()),

@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigValueFactory;
 import com.typesafe.config.ConfigValueType;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -30,6 +31,22 @@ final class Locations {
     Locations(Path file, Path currentFolder) {
         this.file = file.toAbsolutePath();
         this.currentFolder = currentFolder.toAbsolutePath();
+    }
+
+    /** A blank text would be the current folder, which nobody means. */
+    List<String> problems(Config config, Optional<Path> runDir) {
+        List<String> problems = new ArrayList<>();
+        if (runDir.filter(dir -> dir.toString().isBlank()).isPresent()) {
+            problems.add("--run-dir is empty: give a path");
+        }
+        PATH_KEYS.stream()
+                .filter(key -> config.hasPath(key) && isBlank(config.getValue(key)))
+                .forEach(key -> problems.add(key + " is empty: give a path, or null"));
+        return problems;
+    }
+
+    private static boolean isBlank(ConfigValue value) {
+        return value.valueType() == ConfigValueType.STRING && text(value).isBlank();
     }
 
     Config absolute(Config config, Optional<Path> runDir) {

@@ -57,10 +57,12 @@ public final class RunFile {
         Config merged = resolved(commandLine.config().withFallback(parse()).withFallback(defaults));
         KnownKeys.Checked checked = new KnownKeys(defaults).check(merged);
         Config complete = checked.usable().withFallback(defaults);
-        Config located = new Locations(file, currentFolder).absolute(complete, runDir);
+        Locations locations = new Locations(file, currentFolder);
+        Config located = locations.absolute(complete, runDir);
         ConfigReader reader = new ConfigReader(located);
         commandLine.problems().forEach(reader::problem);
         checked.problems().forEach(reader::problem);
+        locations.problems(complete, runDir).forEach(reader::problem);
         RunConfiguration.check(reader);
         refuse(reader.problems());
         return new RunConf(located.root().render(PLAIN), Path.of(located.getString(Locations.RUN_DIR)));
@@ -79,7 +81,7 @@ public final class RunFile {
         ConfigParseOptions options = ConfigParseOptions.defaults()
                 .setSyntax(ConfigSyntax.CONF)
                 .setAllowMissing(false)
-                .setIncluder(new LocalIncluder());
+                .setIncluder(new LocalIncluder(List.of(file.toAbsolutePath())));
         try {
             return ConfigFactory.parseFile(file.toFile(), options);
         } catch (ConfigException.IO e) {

@@ -34,6 +34,10 @@ public sealed interface Description permits TensorFile, ModelDirectory, Checkpoi
             return CheckpointDirectory.read(path);
         } else if (Files.exists(path.resolve("config.json"))) {
             return ModelDirectory.read(path);
+        } else if (Files.exists(path.resolve("adapter_config.json"))) {
+            throw new FaultException(
+                    FaultCode.MODEL_UNSUPPORTED,
+                    path + " is a PEFT adapter (adapter_config.json): adapters are not supported yet");
         }
         throw new FaultException(
                 FaultCode.FILE_MALFORMED,

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.SafetensorsHeader;
@@ -47,6 +48,9 @@ record ModelDirectory(Path folder, JsonNode config, Collection<SafetensorsHeader
         List<String> lines = new ArrayList<>();
         lines.add(Layout.field("model folder", folder));
         lines.add(Layout.field("family", config.path("model_type").asText("not named")));
+        if (!isTrainable()) {
+            lines.add(Layout.field("", "this release does not train this family; it trains " + LlamaConfig.MODEL_TYPE));
+        }
         SHOWN.stream().filter(config::has).forEach(name -> lines.add(Layout.detail(name, config.get(name))));
         lines.add(Layout.field("tokenizer", hasTokenizer() ? "tokenizer.json" : "none"));
         if (headers.isEmpty()) {
@@ -65,11 +69,17 @@ record ModelDirectory(Path folder, JsonNode config, Collection<SafetensorsHeader
                 .objectNode()
                 .put("kind", "model")
                 .put("path", folder.toString())
+                .put("trainable", isTrainable())
                 .put("tokenizer", hasTokenizer());
         json.set("config", config);
         headers.forEach(header -> json.withArray("files").add(header.file().toString()));
         TensorFile.putTensors(json, headers);
         return json;
+    }
+
+    /** Whether the family is one of this release's; what else config.json says is not looked at. */
+    private boolean isTrainable() {
+        return config.path("model_type").asText().equals(LlamaConfig.MODEL_TYPE);
     }
 
     private boolean hasTokenizer() {

@@ -88,7 +88,9 @@ public final class JsonView implements RunView {
                 .put("tokens", figures.tokens())
                 .put("tokens_cut", figures.tokensCut())
                 .put("steps_skipped", figures.skippedSteps())
-                .put("export", ended.getExportPath());
+                .put("export", ended.getExportPath())
+                .put("fault_code", ended.getFaultCode().isEmpty() ? null : ended.getFaultCode())
+                .put("message", ended.getMessage());
         put(json, "tokens_per_second", figures.tokensPerSecond());
         return json;
     }

@@ -26,7 +26,7 @@ final class RunSummary {
      */
     static List<String> lines(RunFigures figures, RunEnded ended, double seconds) {
         RunSummary summary = new RunSummary(figures);
-        summary.lines.add(headline(ended, seconds));
+        summary.lines.add(headline(ended, seconds) + summary.whyNothingWasDone(ended));
         if (figures.steps() > 0) {
             summary.addSteps();
         }
@@ -45,6 +45,11 @@ final class RunSummary {
             default -> "failed";
         };
         return "%s at step %s after %s".formatted(how, Wording.count(ended.getStep()), Wording.duration(seconds));
+    }
+
+    private String whyNothingWasDone(RunEnded ended) {
+        boolean idle = figures.steps() == 0 && ended.getOutcome() == RunEnded.Outcome.FINISHED;
+        return idle && !ended.getMessage().isEmpty() ? ": " + ended.getMessage() : "";
     }
 
     private void addSteps() {

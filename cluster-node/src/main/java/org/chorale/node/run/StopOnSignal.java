@@ -6,48 +6,86 @@ package org.chorale.node.run;
 import com.google.errorprone.annotations.MustBeClosed;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes Ctrl-C and SIGTERM stop a run in order: the JVM calls the hook, waits for it, and exits with 130 or 143 by
- * itself.
+ * itself, unless the run failed meanwhile. Whoever installs it tells the user how the run ended and closes it then; the
+ * JVM lives as long as that takes.
  */
 public final class StopOnSignal implements AutoCloseable {
-    private final Thread hook;
+    /** A few lines are printed in less, unless nobody reads them. */
+    private static final Duration TELLING_LIMIT = Duration.ofSeconds(10);
 
-    private StopOnSignal(Thread hook) {
-        this.hook = hook;
+    private final LocalRun run;
+    private final Duration patience;
+    private final PrintStream err;
+    private final IntConsumer halt;
+    private final Thread hook = new Thread(this::stop, "stop-on-signal");
+    private final CountDownLatch told = new CountDownLatch(1);
+    private final AtomicReference<@Nullable Integer> failure = new AtomicReference<>();
+
+    /** @param halt ends the process with an exit code; no other way is left to a hook */
+    StopOnSignal(LocalRun run, Duration patience, PrintStream err, IntConsumer halt) {
+        this.run = run;
+        this.patience = patience;
+        this.err = err;
+        this.halt = halt;
     }
 
     /** Until it is closed, an end of the JVM waits up to {@code patience} for the run's. */
     @MustBeClosed
     public static StopOnSignal install(LocalRun run, Duration patience, PrintStream err) {
-        Thread hook = new Thread(() -> stop(run, patience, err), "stop-on-signal");
-        Runtime.getRuntime().addShutdownHook(hook);
-        return new StopOnSignal(hook);
+        StopOnSignal stop = new StopOnSignal(
+                run, patience, err, exitCode -> Runtime.getRuntime().halt(exitCode));
+        Runtime.getRuntime().addShutdownHook(stop.hook);
+        return stop;
     }
 
-    static void stop(LocalRun run, Duration patience, PrintStream err) {
-        if (run.isOver()) {
-            return;
-        }
-        err.printf(
-                "stopping: finishing the step and writing a checkpoint; this may take up to %d seconds%n",
-                patience.toSeconds());
-        run.stop("the process was asked to end");
+    /** The process is to end with this code although it was asked to end. */
+    public void failed(int exitCode) {
+        failure.set(exitCode);
+    }
+
+    void stop() {
         try {
-            if (!run.awaitEnd(patience)) {
-                err.printf(
-                        "gave up after %d seconds of waiting for the step and its checkpoint; the run can go on from"
-                                + " the checkpoint before%n",
-                        patience.toSeconds());
+            if (endOfRun() && told.await(TELLING_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
+                Integer exitCode = failure.get();
+                if (exitCode != null) {
+                    halt.accept(exitCode);
+                }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
+    /** Brings it about; false where that took too long. */
+    private boolean endOfRun() throws InterruptedException {
+        if (run.isOver()) {
+            return true;
+        }
+        err.printf(
+                "stopping: finishing the step and writing a checkpoint; this may take up to %d seconds%n",
+                patience.toSeconds());
+        run.stop("the process was asked to end");
+        if (run.awaitEnd(patience)) {
+            return true;
+        }
+        err.printf(
+                "gave up after %d seconds of waiting for the step and its checkpoint; the run can go on from"
+                        + " the checkpoint before%n",
+                patience.toSeconds());
+        return false;
+    }
+
     @Override
     public void close() {
+        told.countDown();
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {

@@ -174,6 +174,30 @@ final class ChoraleCommandTest {
         assertThat(err()).contains("out exists already");
     }
 
+    @Test
+    void anExportIntoAFileIsRefusedBeforeTheRunIsLookedAt() throws IOException {
+        Files.writeString(folder.resolve("file"), "x");
+
+        assertThat(run("export", "nowhere", "file/model")).isEqualTo(2);
+        assertThat(err())
+                .startsWith("error [FILE_MISSING] " + folder.resolve("file/model") + " cannot be made")
+                .contains(folder.resolve("file") + " is no folder");
+    }
+
+    @Test
+    void anAdapterIsRefusedAndAFamilyThatIsNotTrainedIsDescribedWithThatRemark() throws IOException {
+        Path adapter = Files.createDirectory(folder.resolve("adapter"));
+        Files.writeString(adapter.resolve("adapter_config.json"), "{}");
+        Path model = Files.createDirectory(folder.resolve("model"));
+        Files.writeString(model.resolve("config.json"), "{\"model_type\": \"gpt2\"}");
+
+        assertThat(run("inspect", "adapter")).isEqualTo(2);
+        assertThat(err()).startsWith("error [MODEL_UNSUPPORTED] ").contains("adapters are not supported yet");
+
+        assertThat(run("inspect", "model")).isZero();
+        assertThat(out()).contains("family        gpt2", "this release does not train this family; it trains llama");
+    }
+
     private Path writeSafetensors(String name) throws IOException {
         byte[] header = ("{\"__metadata__\":{\"made by\":\"hand\"},"
                         + "\"layer.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}")

@@ -38,6 +38,41 @@ final class RunFileTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"model.path", "data.train.path", "data.eval.path", "data.tokenizer.path", "run.dir"})
+    void aBlankPathIsNotTheCurrentFolder(String key) {
+        assertThat(refused(GOOD + key + " = \" \"")).hasMessageContaining(key + " is empty: give a path, or null");
+    }
+
+    @Test
+    void aBlankRunDirIsRefused() throws IOException {
+        Path file = Files.writeString(recipes.resolve("my.conf"), GOOD);
+
+        assertThat(catchThrowableOfType(
+                        FaultException.class,
+                        () -> new RunFile(file, here).resolve(List.of(), Optional.of(Path.of("")))))
+                .hasMessageContaining("--run-dir is empty: give a path");
+    }
+
+    @Test
+    void aCycleOfIncludesIsToldInOneShortLine() throws IOException {
+        Files.writeString(recipes.resolve("other.conf"), "include \"my.conf\"");
+        String message = refused("include \"other.conf\"\n" + GOOD).fault().message();
+
+        assertThat(message)
+                .isEqualTo("include \"my.conf\": %s would include itself".formatted(recipes.resolve("my.conf")));
+    }
+
+    @Test
+    void aFileMayBeIncludedTwiceWhereItIsNoCycle() throws IOException {
+        Files.writeString(recipes.resolve("model.conf"), "model.path = model");
+        Files.writeString(recipes.resolve("other.conf"), "include \"model.conf\"");
+
+        assertThat(resolved("include \"other.conf\"\ninclude \"model.conf\"\ndata.train.path = t.jsonl")
+                        .getString("model.path"))
+                .isEqualTo(recipes.resolve("model").toString());
+    }
+
+    @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
                     optimiser.learning-rate = 0.1 | optimiser.learning-rate (my.conf:2): there is no such key, the nearest is optimizer.learning-rate
                     optimizer.learning_rate = 0.1 | optimizer.learning_rate (my.conf:2): there is no such key, the nearest is optimizer.learning-rate

@@ -13,6 +13,8 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.chorale.proto.wire.RunEnded;
+import org.chorale.proto.wire.RunEvent;
 import org.junit.jupiter.api.Test;
 
 final class JsonViewTest {
@@ -37,5 +39,22 @@ final class JsonViewTest {
         assertThat(objects.get(7).get("tokens").asLong()).isEqualTo(3_000);
         assertThat(objects.get(8).get("loss").isNull()).isTrue();
         assertThat(objects.get(8).get("skipped").asBoolean()).isTrue();
+    }
+
+    @Test
+    void theEndOfARunThatFailedCarriesItsFault() throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        new JsonView(new PrintStream(bytes, true, StandardCharsets.UTF_8))
+                .show(RunEvent.newBuilder()
+                        .setEnded(RunEnded.newBuilder()
+                                .setOutcome(RunEnded.Outcome.FAILED)
+                                .setFaultCode("STORAGE_FAILED")
+                                .setMessage("no space left"))
+                        .build());
+
+        JsonNode ended = new ObjectMapper().readTree(bytes.toString(StandardCharsets.UTF_8));
+        assertThat(ended.get("outcome").asText()).isEqualTo("failed");
+        assertThat(ended.get("fault_code").asText()).isEqualTo("STORAGE_FAILED");
+        assertThat(ended.get("message").asText()).isEqualTo("no space left");
     }
 }

@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
 import org.junit.jupiter.api.Test;
 
@@ -82,6 +83,19 @@ final class PlainViewTest {
                         "step 8/9  not finite, skipped  2,000 tokens/s  0s left",
                         "step 9/9  loss 1.00e-03  2,000 tokens/s  0s left",
                         "  steps not finite        1");
+    }
+
+    @Test
+    void aRunWithNothingLeftToDoSaysSo() {
+        RunEnded ended = Events.finished(30).getEnded().toBuilder()
+                .setMessage("all 30 steps were done before")
+                .build();
+        show(
+                false,
+                1_000_000_000L,
+                List.of(RunEvent.newBuilder().setEnded(ended).build()));
+
+        assertThat(lines().get(0)).isEqualTo("finished at step 30 after 1s: all 30 steps were done before");
     }
 
     private void show(boolean verbose, long nanosPerEvent, List<RunEvent> events) {

@@ -34,6 +34,7 @@ final class LocalRunTest {
     private static final Duration SHORT = Duration.ofMillis(20);
 
     private final List<RunEvent> shown = new CopyOnWriteArrayList<>();
+    private final List<Integer> exitCodes = new CopyOnWriteArrayList<>();
 
     /** Each part is played by a behaviour that a test chooses. */
     private record Players(Behavior<FeederCommand> feeder, Leader leader, Behavior<WorkerCommand> worker)
@@ -80,10 +81,13 @@ final class LocalRunTest {
                 })
                 .build());
         try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
-            StopOnSignal.stop(run, LONG, new PrintStream(said, true, StandardCharsets.UTF_8));
+            StopOnSignal stop = stopOnSignal(run, LONG, said);
+            stop.close(); // as if the end had been told
+            stop.stop();
 
             assertThat(run.isOver()).isTrue();
             assertThat(run.await().getOutcome()).isEqualTo(Outcome.STOPPED);
+            assertThat(exitCodes).isEmpty(); // so the JVM ends with the signal's own
         }
         assertThat(said.toString(StandardCharsets.UTF_8))
                 .isEqualTo("stopping: finishing the step and writing a checkpoint; this may take up to 600 seconds\n");
@@ -93,11 +97,37 @@ final class LocalRunTest {
     void aStopThatNobodyAnswersIsGivenUpWithTheReason() {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         try (LocalRun run = LocalRun.start(Players.withLeader(listener -> Behaviors.ignore()), LONG, shown::add)) {
-            StopOnSignal.stop(run, SHORT, new PrintStream(said, true, StandardCharsets.UTF_8));
+            stopOnSignal(run, SHORT, said).stop();
 
             assertThat(run.isOver()).isFalse();
         }
         assertThat(said.toString(StandardCharsets.UTF_8)).contains("gave up after 0 seconds of waiting for the step");
+    }
+
+    @Test
+    void aRunThatFailsWhileItIsStoppedEndsTheProcessWithItsOwnCodeOnceThatWasTold() throws InterruptedException {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        Cast cast = Players.withLeader(listener -> Behaviors.receive(CoordinatorCommand.class)
+                .onMessage(CoordinatorCommand.StopRun.class, stop -> {
+                    listener.tell(end(Outcome.FAILED, 5));
+                    return Behaviors.stopped();
+                })
+                .build());
+        try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
+            StopOnSignal stop = stopOnSignal(run, LONG, said);
+            Thread hook = new Thread(stop::stop);
+            hook.start();
+
+            assertThat(run.await().getOutcome()).isEqualTo(Outcome.FAILED);
+            hook.join(SHORT.toMillis());
+            assertThat(hook.isAlive())
+                    .as("the hook waits until the failure is told")
+                    .isTrue();
+            stop.failed(1);
+            stop.close();
+            hook.join();
+        }
+        assertThat(exitCodes).containsExactly(1);
     }
 
     @Test
@@ -194,6 +224,10 @@ final class LocalRunTest {
                     .isInstanceOf(FaultException.class)
                     .hasMessageContaining("the actor system ended before the run did");
         }
+    }
+
+    private StopOnSignal stopOnSignal(LocalRun run, Duration patience, ByteArrayOutputStream said) {
+        return new StopOnSignal(run, patience, new PrintStream(said, true, StandardCharsets.UTF_8), exitCodes::add);
     }
 
     private RunEnded run(Cast cast) throws InterruptedException {

@@ -27,7 +27,8 @@ public final class ExampleEncoder {
     /**
      * A text is encoded with special tokens and ends with the end-of-sequence token, if its document ends; all of it is
      * trained. A pair is its prompt with special tokens, its completion without, and the end-of-sequence token; the
-     * prompt is not trained. What is longer than a sequence is cut at the end.
+     * prompt is not trained. What is longer than a sequence is cut at the end; of a very long text only a beginning that
+     * fills the sequence is tokenized, so that at least as many tokens were cut as are counted.
      */
     public TokenizedExample encode(Example example) {
         TokenizedExample tokenized;
@@ -37,7 +38,7 @@ public final class ExampleEncoder {
         } else {
             Example.Pair pair = (Example.Pair) example;
             long[] prompt = openEnded(pair.prompt());
-            long[] completion = tokenizer.encode(pair.completion(), false);
+            long[] completion = tokenizer.encodeStart(pair.completion(), false, sequenceTokens);
             tokenized = cut(joined(prompt, completion, new long[] {tokenizer.eos()}), prompt.length);
         }
         if (!tokenized.trains()) {
@@ -53,7 +54,7 @@ public final class ExampleEncoder {
 
     /** With special tokens, but without the end that a post-processor may add. */
     private long[] openEnded(String text) {
-        long[] ids = tokenizer.encode(text, true);
+        long[] ids = tokenizer.encodeStart(text, true, sequenceTokens);
         return tokenizer.addsEos() ? Arrays.copyOf(ids, ids.length - 1) : ids;
     }
 

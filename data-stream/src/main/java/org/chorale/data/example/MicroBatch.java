@@ -13,15 +13,16 @@ import org.chorale.proto.batch.Column;
  *
  * @param batch tokens and labels [B, T], B sequences padded on the right to the longest; [0, 1] where there are none
  * @param tokens without padding
- * @param tokensCut tokens that did not fit into a sequence
+ * @param tokensCut tokens that did not fit into a sequence, at least
  */
 public record MicroBatch(Batch batch, long tokens, long tokensCut) {
     /** Pads examples with a token whose label is ignored. */
     public static MicroBatch of(List<TokenizedExample> examples, long padToken) {
         int longest =
                 examples.stream().mapToInt(example -> example.tokens().length).reduce(1, Math::max);
-        long[] tokens = new long[examples.size() * longest];
-        long[] labels = new long[examples.size() * longest];
+        int elements = Math.multiplyExact(examples.size(), longest);
+        long[] tokens = new long[elements];
+        long[] labels = new long[elements];
         Arrays.fill(tokens, padToken);
         Arrays.fill(labels, Batch.IGNORED);
         for (int row = 0; row < examples.size(); row++) {

@@ -8,7 +8,7 @@ package org.chorale.data.example;
  *
  * @param tokens as many as fit into a sequence
  * @param untrained tokens at the beginning that no loss counts, a prompt's
- * @param tokensCut tokens at the end that did not fit
+ * @param tokensCut tokens at the end that did not fit; at least so many, as not all of a very long text is tokenized
  */
 @SuppressWarnings("ArrayRecordComponent") // made for one micro-batch, never compared
 public record TokenizedExample(long[] tokens, int untrained, int tokensCut) {

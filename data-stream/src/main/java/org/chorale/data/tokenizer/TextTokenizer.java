@@ -29,6 +29,15 @@ public final class TextTokenizer implements AutoCloseable {
         setUnlessGiven("RUST_FLAVOR", "cpu");
     }
 
+    /** Characters that {@link #encodeStart} always looks at, so that only very long texts are cut. */
+    private static final int MIN_START_CHARS = 1 << 16;
+
+    /** A few times what prose takes, so that few texts are looked at again. */
+    private static final int START_CHARS_PER_TOKEN = 16;
+
+    /** Tokens before a cut that may differ from those of the whole text, with more than enough to spare. */
+    private static final int UNSETTLED_TOKENS = 64;
+
     private final HuggingFaceTokenizer library;
     private final ReadWriteLock closing = new ReentrantReadWriteLock();
     private boolean closed;
@@ -81,6 +90,25 @@ public final class TextTokenizer implements AutoCloseable {
     /** The token ids of a text, with what the post-processor adds (a beginning-of-sequence token, say) or without. */
     public long[] encode(String text, boolean addSpecialTokens) {
         return guarded(open -> open.encode(text, addSpecialTokens, false).getIds());
+    }
+
+    /**
+     * As {@link #encode}, but of a long text only the beginning is looked at, as the library takes hundreds of bytes per
+     * character. The first {@code tokens} ids are those of the whole text, and there are fewer only if it has no more.
+     */
+    public long[] encodeStart(String text, boolean addSpecialTokens, int tokens) {
+        long enough = (long) tokens + UNSETTLED_TOKENS;
+        long chars = Math.max(MIN_START_CHARS, (long) tokens * START_CHARS_PER_TOKEN);
+        while (chars < text.length()) {
+            int end = (int) chars;
+            boolean splitsPair = Character.isHighSurrogate(text.charAt(end - 1));
+            long[] ids = encode(text.substring(0, splitsPair ? end + 1 : end), addSpecialTokens);
+            if (ids.length >= enough) {
+                return ids;
+            }
+            chars *= 2; // few tokens of many characters: a long run of blanks, say
+        }
+        return encode(text, addSpecialTokens);
     }
 
     /** The token ids of many texts; the library spreads them over the processors. */

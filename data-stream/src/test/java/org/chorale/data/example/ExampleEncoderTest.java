@@ -4,12 +4,15 @@
 package org.chorale.data.example;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.chorale.data.source.Example;
@@ -86,6 +89,29 @@ class ExampleEncoderTest {
     }
 
     @Test
+    void ofAVeryLongRowNoMoreIsTokenizedThanASequenceNeeds() {
+        String sentence = "Hello, world! ";
+        String row = sentence.repeat((20 << 20) / sentence.length());
+        long[] start = tokenizer.encode(sentence.repeat(1000), true);
+        TokenizedExample text = encoder(512).encode(new Example.Text(row, true));
+        assertThat(text.tokens()).isEqualTo(Arrays.copyOf(start, 512));
+        assertThat(text.tokensCut())
+                .isBetween(start.length - 512, 1 << 16); // a token is at least one of its characters
+
+        TokenizedExample prompt = encoder(512).encode(new Example.Pair(row, " yes"));
+        assertThat(prompt.tokens()).isEqualTo(Arrays.copyOf(start, 512));
+        assertThat(prompt.trains()).isFalse();
+        assertThat(prompt.tokensCut()).isLessThan(1 << 16);
+
+        long[] question = tokenizer.encode("2+2=", true);
+        TokenizedExample completion = encoder(512).encode(new Example.Pair("2+2=", row));
+        assertThat(completion.tokens())
+                .isEqualTo(Arrays.copyOf(concat(question, tokenizer.encode(sentence.repeat(1000), false)), 512));
+        assertThat(completion.untrained()).isEqualTo(question.length);
+        assertThat(completion.tokensCut()).isLessThan(1 << 16);
+    }
+
+    @Test
     void anExampleWithoutATokenToTrainStaysAndIsCounted() {
         ExampleEncoder encoder = encoder(5);
         TokenizedExample pair = encoder.encode(new Example.Pair("Hello, world!", " yes"));
@@ -118,6 +144,13 @@ class ExampleEncoderTest {
         assertThat(batch.batch().column(Batch.TOKENS).shape()).containsExactly(0, 1);
         assertThat(batch.batch().column(Batch.LABELS).bytes()).isEmpty();
         assertThat(batch.tokens()).isZero();
+    }
+
+    @Test
+    void aMicroBatchThatNoArrayCanHoldIsRefused() {
+        TokenizedExample example = new TokenizedExample(new long[1 << 15], 0, 0);
+        assertThatThrownBy(() -> MicroBatch.of(Collections.nCopies(1 << 17, example), 9)) // 2³², which wraps to 0
+                .isInstanceOf(ArithmeticException.class);
     }
 
     private ExampleEncoder encoder(int sequenceTokens) {

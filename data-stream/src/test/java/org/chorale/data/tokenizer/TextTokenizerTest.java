@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.StreamSupport;
@@ -68,6 +69,33 @@ class TextTokenizerTest {
             assertThat(tokenizer.addedTokens()).isEqualTo(1);
             assertThat(tokenizer.addsEos()).isFalse();
             assertThat(tokenizer.digest()).matches("[0-9a-f]{64}");
+        }
+    }
+
+    @Test
+    void theStartOfALongTextEndsBetweenCharactersAndHasTheTokensOfTheWhole() {
+        try (TextTokenizer tokenizer = TextTokenizer.load(Tokenizers.byteLevel(), null)) {
+            String text = "a" + "\uD83D\uDE00".repeat(1 << 16); // every even place is within a character
+            long[] start = tokenizer.encodeStart(text, true, 100);
+            assertThat(start).isEqualTo(tokenizer.encode(text.substring(0, (1 << 16) + 1), true));
+            assertThat(tokenizer.encode(text, true)).startsWith(Arrays.copyOf(start, 100));
+        }
+    }
+
+    @Test
+    void theStartOfATextWithFewTokensIsAsLongAsItMustBe() throws IOException {
+        String word = "<|" + "long".repeat(32) + "|>";
+        ObjectNode json = (ObjectNode)
+                JSON.readTree(Tokenizers.byteLevel().resolve("tokenizer.json").toFile());
+        ObjectNode added = json.withArray("added_tokens").get(0).deepCopy();
+        ((ArrayNode) json.get("added_tokens")).add(added.put("id", 900).put("content", word));
+        Files.writeString(folder.resolve("tokenizer.json"), json.toString());
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"eos_token\": \"<|eot_id|>\"}");
+        try (TextTokenizer tokenizer = TextTokenizer.load(folder, null)) {
+            String text = word.repeat(3000); // 132 characters per token
+            assertThat(tokenizer.encodeStart(text, true, 900)) // the first look, at 2¹⁶ characters, has about 500
+                    .startsWith(Arrays.copyOf(tokenizer.encode(text, true), 900));
+            assertThat(tokenizer.encodeStart(text, true, 4000)).isEqualTo(tokenizer.encode(text, true));
         }
     }
 

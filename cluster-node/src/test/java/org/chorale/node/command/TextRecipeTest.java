@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.chorale.node.config.NamedPaths;
+import org.chorale.node.config.RunConf;
+import org.chorale.node.config.RunFile;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The recipes as they are delivered: each is valid, and the one on prose trains. */
+@Timeout(120)
+final class TextRecipeTest {
+    private static final Path RECIPES = Path.of(
+            Objects.requireNonNull(System.getProperty("chorale.root"), "surefire sets chorale.root"),
+            "deploy",
+            "recipes");
+
+    /** What the recipe reads unless it is told otherwise. */
+    private static final Path LICENCES = Path.of("/usr/share/common-licenses");
+
+    private static final int STEPS = 5;
+
+    @TempDir
+    Path folder;
+
+    static List<Path> recipes() throws IOException {
+        try (Stream<Path> files = Files.list(RECIPES)) {
+            return files.filter(file -> file.toString().endsWith(".conf"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** With a folder of text that is everywhere. */
+    @ParameterizedTest
+    @MethodSource("recipes")
+    void everyRecipeIsValidAndBringsItsModel(Path recipe) {
+        RunConf conf = new RunFile(recipe, folder).resolve(List.of("data.train.path=" + RECIPES), Optional.empty());
+
+        NamedPaths.refuseMissing(conf);
+        assertThat(conf.dir().getParent()).isEqualTo(folder.resolve("runs"));
+    }
+
+    @Test
+    void theRecipeOnProseTrainsOnTheLicenceTexts() throws IOException {
+        assumeThat(LICENCES)
+                .as("skipped: %s, which every Debian system has, is not here", LICENCES)
+                .isDirectory();
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        PrintStream stream = new PrintStream(said, true, StandardCharsets.UTF_8);
+
+        assertThat(ChoraleCommand.run(
+                        new Console(stream, stream, false, 100, folder),
+                        "train",
+                        RECIPES.resolve("prose.conf").toString(),
+                        "run.steps=" + STEPS))
+                .as(said::toString)
+                .isZero();
+
+        List<JsonNode> steps = metrics();
+        assertThat(steps).hasSize(STEPS).allSatisfy(step -> {
+            assertThat(step.get("kind").asText()).isEqualTo("step");
+            assertThat(step.get("loss").isNumber())
+                    .as("finite; else it is null")
+                    .isTrue();
+            assertThat(step.get("samples")).hasSize(16);
+            assertThat(step.get("trained_tokens").asLong())
+                    .as("every token but a window's first counts")
+                    .isGreaterThan(step.get("tokens").asLong() / 2);
+        });
+        assertThat(steps.get(STEPS - 1).get("loss").asDouble())
+                .isLessThan(steps.get(0).get("loss").asDouble());
+    }
+
+    private List<JsonNode> metrics() throws IOException {
+        ObjectMapper mapper = new ObjectMapper();
+        Stream.Builder<JsonNode> lines = Stream.builder();
+        for (String line : Files.readAllLines(folder.resolve("runs/prose/metrics.jsonl"))) {
+            lines.add(mapper.readTree(line));
+        }
+        return lines.build().toList();
+    }
+}

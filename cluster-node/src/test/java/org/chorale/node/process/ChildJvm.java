@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.chorale.node.Main;
+
+/** One start of {@code chorale train} in a JVM of its own, with the flags and the class path of this one. */
+final class ChildJvm implements AutoCloseable {
+    private static final long DEADLINE_SECONDS = 60;
+    private static final long POLL_MILLIS = 2;
+
+    private final TinyRun run;
+    private final Process process;
+    private final Path output;
+
+    private ChildJvm(TinyRun run, Process process, Path output) {
+        this.run = run;
+        this.process = process;
+        this.output = output;
+    }
+
+    static ChildJvm start(TinyRun run) {
+        try {
+            Path output = Files.createTempFile(run.folder(), "output", ".txt");
+            ProcessBuilder builder = new ProcessBuilder(command(run))
+                    .directory(run.folder().toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(output.toFile());
+            // Threads that wait by spinning would take the cores from those that they wait for.
+            builder.environment().put("OMP_WAIT_POLICY", "PASSIVE");
+            builder.environment().put("OMP_NUM_THREADS", "1");
+            return new ChildJvm(run, builder.start(), output);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Whoever starts the tests in the background has them ignore SIGINT, and children inherit that unless told. */
+    private static List<String> command(TinyRun run) {
+        List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT,TERM"));
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(flag -> flag.startsWith("-Dorg.bytedeco.") || flag.startsWith("-Dai.djl."))
+                .forEach(command::add);
+        command.addAll(List.of("-DRUST_FLAVOR=cpu", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        command.addAll(
+                List.of("train", run.conf().toString(), "--run-dir", run.dir().toString()));
+        return command;
+    }
+
+    /** Returns true once there are so many lines of metrics, false where the process ends before. */
+    boolean awaitMetrics(int lines) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
+        while (run.metricsLines() < lines) {
+            if (process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
+                return false;
+            }
+            assertThat(System.nanoTime()).as("deadline; %s", output()).isLessThan(deadline);
+        }
+        return true;
+    }
+
+    /** Returns true where the process still lives after so long. */
+    boolean outlives(long millis) throws InterruptedException {
+        return !process.waitFor(millis, TimeUnit.MILLISECONDS);
+    }
+
+    /** Sends SIGKILL, which no process can catch, and waits until the process is gone. */
+    int kill() throws InterruptedException {
+        process.destroyForcibly();
+        return exitCode();
+    }
+
+    /** Sends a signal, such as INT. */
+    void signal(String name) throws IOException, InterruptedException {
+        Process kill = new ProcessBuilder("sh", "-c", "kill -%s %d".formatted(name, process.pid())).start();
+        assertThat(kill.waitFor()).as("kill -%s", name).isZero();
+    }
+
+    int exitCode() throws InterruptedException {
+        assertThat(process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS))
+                .as("the process ends within %d s; %s", DEADLINE_SECONDS, output())
+                .isTrue();
+        return process.exitValue();
+    }
+
+    List<ProcessHandle> descendants() {
+        return process.descendants().toList();
+    }
+
+    String output() {
+        try {
+            return Files.readString(output);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+}

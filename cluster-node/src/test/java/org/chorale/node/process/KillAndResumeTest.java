@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Kills a run with SIGKILL again and again and compares what it leaves behind with what a run in peace does. */
+@Timeout(180)
+final class KillAndResumeTest {
+    /** Another one each time, since the moments differ anyway; a failure names it, and {@code -Dchorale.seed} sets it. */
+    private static final long SEED = Long.getLong("chorale.seed", System.nanoTime());
+
+    private static final int SIGKILLED = 128 + 9;
+    private static final int MIN_KILLS = 6;
+    private static final int LINES = TinyRun.STEPS + TinyRun.EVALUATIONS;
+
+    /** The run is killed once in each such stretch of its metrics. */
+    private static final int STRETCH_LINES = 11;
+
+    private static final int STRETCHES = 4;
+
+    /** A few steps take as long. */
+    private static final int MAX_DELAY_MILLIS = 40;
+
+    @TempDir
+    static Path folder;
+
+    private static TinyRun peaceful;
+    private static int startUpMillis;
+
+    /** A moment of a start: {@code millis} after there are so many lines of metrics. */
+    private record Moment(int lines, int millis) {}
+
+    @BeforeAll
+    static void runInPeace() throws InterruptedException {
+        peaceful = TinyRun.in(folder, "peaceful");
+        long begun = System.nanoTime();
+        try (ChildJvm jvm = ChildJvm.start(peaceful)) {
+            jvm.awaitMetrics(1);
+            startUpMillis = (int) TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun);
+            assertThat(jvm.exitCode()).as(jvm::output).isZero();
+        }
+    }
+
+    @Test
+    void aRunInPeaceHasEveryStepAndEvaluationOnce() {
+        assertThat(peaceful.stepsOf("step"))
+                .isEqualTo(IntStream.rangeClosed(1, TinyRun.STEPS).boxed().toList());
+        assertThat(peaceful.stepsOf("eval")).containsExactly(0, 20, 40, 60);
+    }
+
+    @Test
+    void aRunThatIsKilledAgainAndAgainLeavesWhatARunInPeaceLeaves() throws InterruptedException {
+        TinyRun run = TinyRun.in(folder, "killed");
+        List<String> kills = new ArrayList<>();
+        for (Moment moment : moments(new Random(SEED))) {
+            try (ChildJvm jvm = ChildJvm.start(run)) {
+                boolean alive = jvm.awaitMetrics(moment.lines()) && jvm.outlives(moment.millis());
+                int exitCode = alive ? jvm.kill() : jvm.exitCode();
+                assertThat(exitCode).as(() -> story(kills) + jvm.output()).isIn(SIGKILLED, 0);
+                if (exitCode == SIGKILLED) {
+                    kills.add("%s, with %d lines".formatted(moment, run.metricsLines()));
+                }
+            }
+        }
+        assertThat(kills).as(story(kills)).hasSizeGreaterThanOrEqualTo(MIN_KILLS);
+        finish(run, kills);
+
+        assertThat(run.metrics()).as(story(kills)).isEqualTo(peaceful.metrics());
+        assertThat(run.export()).as(story(kills)).hasSameBinaryContentAs(peaceful.export());
+        assertThat(run.checkpoints()).as(story(kills)).isEqualTo(peaceful.checkpoints());
+        assertThat(withoutGenerations(run)).as(story(kills)).isEqualTo(withoutGenerations(peaceful));
+    }
+
+    private static void finish(TinyRun run, List<String> kills) throws InterruptedException {
+        try (ChildJvm jvm = ChildJvm.start(run)) {
+            assertThat(jvm.exitCode()).as(() -> story(kills) + jvm.output()).isZero();
+        }
+    }
+
+    /** In the first start-up and a later one, in each stretch of the metrics, and around the end, perhaps too late. */
+    private static List<Moment> moments(Random random) {
+        List<Moment> moments = new ArrayList<>();
+        moments.add(inStartUp(random));
+        for (int stretch = 0; stretch < STRETCHES; stretch++) {
+            int lines = stretch * STRETCH_LINES + 1 + random.nextInt(STRETCH_LINES);
+            moments.add(new Moment(lines, random.nextInt(MAX_DELAY_MILLIS)));
+        }
+        moments.add(1 + random.nextInt(STRETCHES), inStartUp(random));
+        moments.add(new Moment(LINES, random.nextInt(2 * MAX_DELAY_MILLIS)));
+        return moments;
+    }
+
+    private static Moment inStartUp(Random random) {
+        return new Moment(0, random.nextInt(startUpMillis));
+    }
+
+    private static String story(List<String> kills) {
+        return "seed %d, killed %d times: %s%n".formatted(SEED, kills.size(), String.join("; ", kills));
+    }
+
+    /** Nothing half-written may be left: a run that was killed has the files of one in peace, but more generations. */
+    private static List<String> withoutGenerations(TinyRun run) {
+        return run.entries().stream()
+                .filter(entry -> !entry.startsWith("generations/"))
+                .toList();
+    }
+}
