@@ -130,6 +130,15 @@ final class RunFileTest {
     }
 
     @Test
+    void aValueThatCannotBeReadHidesNoOtherMistakeOfItsSection() {
+        assertThat(refused("model.path = m", "optimizer.schedule=stair", "optimizer.learning-rate=-1")
+                        .fault()
+                        .message())
+                .contains("optimizer.schedule = stair: must be one of")
+                .contains("optimizer.learning-rate = -1.0: must be 0 or above");
+    }
+
+    @Test
     void theCommandLineStandsOverTheFileAndTheFileOverTheDefaults() {
         Config config = resolved(GOOD + "run.steps = 5, run.seed = 6", "run.steps=7", "optimizer.learning-rate=2e-3");
 

@@ -81,7 +81,24 @@ public final class ConfigReader {
         for (int i = 0; i < components.length; i++) {
             values[i] = value(key(path, components[i].getName()), components[i].getGenericType());
         }
-        return problems.size() > before ? Optional.empty() : construct(type, components, values);
+        if (problems.size() == before) {
+            return construct(type, components, values);
+        }
+        if (fillFromDefaults(path, components, values)) {
+            construct(type, components, values); // only for what it says of the other keys
+        }
+        return Optional.empty();
+    }
+
+    /** Puts defaults where nothing could be read; false where a key has none. */
+    private static boolean fillFromDefaults(String path, RecordComponent[] components, @Nullable Object[] values) {
+        ConfigReader defaults = new ConfigReader(defaults());
+        for (int i = 0; i < components.length; i++) {
+            if (values[i] == null) {
+                values[i] = defaults.value(key(path, components[i].getName()), components[i].getGenericType());
+            }
+        }
+        return Arrays.stream(values).allMatch(value -> value != null);
     }
 
     private <R extends Record> Optional<R> construct(Class<R> type, RecordComponent[] components, Object[] values) {
