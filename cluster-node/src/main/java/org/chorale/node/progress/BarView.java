@@ -4,20 +4,16 @@
 package org.chorale.node.progress;
 
 import java.io.PrintStream;
-import java.time.Duration;
 import java.util.function.LongSupplier;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressState;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.RunEvent;
 import org.chorale.proto.wire.RunStarted;
-import org.chorale.proto.wire.StepReport;
-import org.jspecify.annotations.Nullable;
 
 /** A progress bar on the last line of a terminal; evaluations scroll away above it. */
 public final class BarView implements RunView {
-    private static final int REDRAW_MILLIS = 250;
+    /** Drawn this often at most. */
+    private static final long REDRAW_NANOS = 250_000_000L;
+
     private static final int MIN_BAR_CHARS = 10;
 
     private final PrintStream out;
@@ -26,8 +22,8 @@ public final class BarView implements RunView {
     private final LongSupplier nanoClock;
     private final long beganNanos;
     private final RunFigures figures = new RunFigures();
-    private TerminalLine line;
-    private @Nullable ProgressBar bar; // from the run's start to its end
+    private final TerminalLine line;
+    private long drawnNanos;
 
     /**
      * @param columns of the terminal
@@ -36,11 +32,11 @@ public final class BarView implements RunView {
      */
     public BarView(PrintStream out, int columns, boolean verbose, LongSupplier nanoClock) {
         this.out = out;
-        this.columns = columns;
+        this.columns = columns - 1; // a full line would wrap
         this.verbose = verbose;
         this.nanoClock = nanoClock;
         this.beganNanos = nanoClock.getAsLong();
-        this.line = new TerminalLine(out, columns);
+        this.line = new TerminalLine(out);
     }
 
     @Override
@@ -48,11 +44,11 @@ public final class BarView implements RunView {
         figures.add(event);
         switch (event.getEventCase()) {
             case STARTED -> showStart(event.getStarted());
-            case STEP -> showStep(event.getStep());
+            case STEP -> showStep();
             case EVALUATION -> line.printAbove(Wording.evaluation(event.getEvaluation()));
             case CHECKPOINT -> showCheckpoint(event.getCheckpoint());
             case ENDED -> {
-                closeBar();
+                line.end();
                 RunSummary.lines(figures, event.getEnded(), (nanoClock.getAsLong() - beganNanos) * 1e-9)
                         .forEach(out::println);
                 out.flush();
@@ -62,22 +58,16 @@ public final class BarView implements RunView {
     }
 
     private void showStart(RunStarted started) {
-        closeBar();
+        line.end();
         out.println(Wording.start(started));
-        line = new TerminalLine(out, columns);
-        bar = new ProgressBarBuilder()
-                .setInitialMax(started.getUntilStep())
-                .startsFrom(started.getFromStep(), Duration.ZERO)
-                .setUpdateIntervalMillis(REDRAW_MILLIS)
-                .setRenderer(BarView::render)
-                .setConsumer(line)
-                .build();
+        draw(started.getFromStep(), started.getUntilStep(), "");
     }
 
-    private void showStep(StepReport step) {
-        if (bar != null) {
-            bar.setExtraMessage(figures.pace());
-            bar.stepTo(step.getStep());
+    private void showStep() {
+        long step = figures.last().getStep();
+        long steps = figures.started().getUntilStep();
+        if (step == steps || nanoClock.getAsLong() - drawnNanos >= REDRAW_NANOS) {
+            draw(step, steps, "  " + figures.pace());
         }
     }
 
@@ -87,21 +77,14 @@ public final class BarView implements RunView {
         }
     }
 
-    private void closeBar() {
-        if (bar != null) {
-            bar.close();
-            bar = null;
-        }
-    }
-
     /** {@code step 24/1200 [=>        ] loss …}; the bar takes what the words leave, or gives way to them. */
-    private static String render(ProgressState state, int columns) {
-        String steps = "step %d/%d ".formatted(state.getCurrent(), state.getMax());
-        String pace = "  " + state.getExtraMessage();
-        int width = columns - steps.length() - pace.length() - "[]".length();
-        String drawn = width < MIN_BAR_CHARS ? "" : bar(state.getNormalizedProgress(), width);
-        String whole = steps + drawn + pace;
-        return whole.substring(0, Math.min(whole.length(), Math.max(columns, 0)));
+    private void draw(long step, long steps, String pace) {
+        String words = "step %d/%d ".formatted(step, steps);
+        int width = columns - words.length() - pace.length() - "[]".length();
+        String bar = width < MIN_BAR_CHARS ? "" : bar((double) step / Math.max(steps, 1), width);
+        String whole = words + bar + pace;
+        line.draw(whole.substring(0, Math.min(whole.length(), Math.max(columns, 0))));
+        drawnNanos = nanoClock.getAsLong();
     }
 
     private static String bar(double share, int width) {

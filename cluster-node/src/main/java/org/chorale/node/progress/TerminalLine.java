@@ -4,43 +4,34 @@
 package org.chorale.node.progress;
 
 import java.io.PrintStream;
-import me.tongfei.progressbar.ProgressBarConsumer;
 
 /** The last line of a terminal, drawn over and over; other lines go in above it. */
-final class TerminalLine implements ProgressBarConsumer {
+final class TerminalLine {
     /** Back to the first column, and remove what stands there. */
     private static final String ERASE = "\r\u001b[K";
 
     private final PrintStream out;
-    private final int columns;
     private String drawn = "";
 
-    TerminalLine(PrintStream out, int columns) {
+    TerminalLine(PrintStream out) {
         this.out = out;
-        this.columns = columns;
     }
 
-    @Override
-    public int getMaxRenderedLength() {
-        return columns - 1; // a full line would wrap
-    }
-
-    @Override
-    public synchronized void accept(String line) {
-        drawn = line;
-        out.print(ERASE + line);
+    /** Puts this in the line's place. */
+    void draw(String text) {
+        drawn = text;
+        out.print(ERASE + text);
         out.flush();
     }
 
     /** Prints a line that stays. */
-    synchronized void printAbove(String line) {
-        out.print(ERASE + line + System.lineSeparator() + drawn);
+    void printAbove(String text) {
+        out.print(ERASE + text + System.lineSeparator() + drawn);
         out.flush();
     }
 
     /** Leaves the line as it is, and the next one to others. */
-    @Override
-    public synchronized void close() {
+    void end() {
         if (!drawn.isEmpty()) {
             out.println();
             out.flush();
