@@ -65,6 +65,9 @@ final class KnownKeys {
             ConfigValue value = entry.getValue();
             ConfigValue place = known.get(entry.getKey());
             if (value instanceof ConfigObject section && place instanceof ConfigObject knownSection) {
+                if (knownSection.isEmpty()) {
+                    continue; // whoever reads the section knows its keys
+                }
                 collect(key, section, knownSection, misplaced);
             } else {
                 problem(key, value, place).ifPresent(problem -> misplaced.add(new Misplaced(key, problem)));
@@ -122,7 +125,7 @@ final class KnownKeys {
     private static Set<String> paths(ConfigObject section, String path) {
         Set<String> paths = new TreeSet<>();
         section.forEach((name, value) -> {
-            if (value instanceof ConfigObject below) {
+            if (value instanceof ConfigObject below && !below.isEmpty()) {
                 paths.addAll(paths(below, join(path, name)));
             } else {
                 paths.add(join(path, name));

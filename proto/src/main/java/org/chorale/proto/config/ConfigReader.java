@@ -6,6 +6,8 @@ package org.chorale.proto.config;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigValue;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
@@ -15,9 +17,15 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -26,7 +34,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Reads part of a run's configuration into a record: component {@code learningRate} of a record that stands at
  * {@code optimizer} is key {@code optimizer.learning-rate}; a component that is itself a record is a nested object; an
- * {@link Optional} may be null. A record's compact constructor checks the values and throws an
+ * {@link Optional} may be null, a {@code List} holds values or records, a {@code Map} or a {@link Config} takes whatever
+ * keys there are. A record's compact constructor checks the values and throws an
  * {@link IllegalArgumentException} with a line per problem, each naming key, value and what would be right.
  *
  * <p>Problems are collected, not thrown, so that a user sees all of them at once.
@@ -118,9 +127,8 @@ public final class ConfigReader {
     }
 
     private @Nullable Object value(String key, Type type) {
-        if (type instanceof ParameterizedType optional && optional.getRawType() == Optional.class) {
-            boolean absent = !config.hasPath(key);
-            return absent ? Optional.empty() : Optional.ofNullable(value(key, optional.getActualTypeArguments()[0]));
+        if (type instanceof ParameterizedType generic) {
+            return composed(key, generic);
         }
         Class<?> plain = (Class<?>) type;
         if (plain.isRecord()) {
@@ -131,12 +139,82 @@ public final class ConfigReader {
             return null;
         }
         try {
-            return scalar(key, plain);
+            return plain == Config.class ? config.getConfig(key) : scalar(key, plain);
         } catch (ConfigException | ArithmeticException | InvalidPathException e) {
             problems.add(
                     "%s = %s: must be %s".formatted(key, config.getValue(key).unwrapped(), kind(plain)));
             return null;
         }
+    }
+
+    private @Nullable Object composed(String key, ParameterizedType type) {
+        Type[] arguments = type.getActualTypeArguments();
+        if (type.getRawType() == Optional.class) {
+            return config.hasPath(key) ? Optional.ofNullable(value(key, arguments[0])) : Optional.empty();
+        } else if (type.getRawType() == List.class) {
+            return list(key, arguments[0]);
+        } else if (type.getRawType() == Map.class) {
+            return map(key, arguments[1]);
+        }
+        throw new IllegalStateException("no rule reads a " + type + " (" + key + ")");
+    }
+
+    private @Nullable Object list(String key, Type type) {
+        try {
+            List<Object> elements = new ArrayList<>();
+            int index = 0;
+            for (ConfigValue element : config.getList(key)) {
+                Object read = element(key + "[" + index++ + "]", element, type);
+                if (read != null) {
+                    elements.add(read);
+                }
+            }
+            return elements.size() == index ? List.copyOf(elements) : null;
+        } catch (ConfigException e) {
+            problems.add("%s = %s: must be a list".formatted(key, said(key)));
+            return null;
+        }
+    }
+
+    private @Nullable Object map(String key, Type type) {
+        try {
+            Map<String, Object> values = new LinkedHashMap<>();
+            ConfigObject object = config.getObject(key);
+            for (String name : new TreeSet<>(object.keySet())) {
+                Object read = element(key + "." + name, Objects.requireNonNull(object.get(name)), type);
+                if (read != null) {
+                    values.put(name, read);
+                }
+            }
+            return values.size() == object.size() ? Collections.unmodifiableMap(values) : null;
+        } catch (ConfigException e) {
+            problems.add("%s = %s: must be an object".formatted(key, said(key)));
+            return null;
+        }
+    }
+
+    /** A value without a path of its own: it is read as the only key of a configuration, and named by its place. */
+    private @Nullable Object element(String place, ConfigValue element, Type type) {
+        String only = "element";
+        ConfigReader reader = new ConfigReader(element.atKey(only));
+        if (type instanceof Class<?> record && record.isRecord() && element instanceof ConfigObject object) {
+            Set<String> known = Arrays.stream(record.getRecordComponents())
+                    .map(component -> key("", component.getName()))
+                    .collect(Collectors.toCollection(TreeSet::new));
+            object.keySet().stream()
+                    .filter(name -> !known.contains(name))
+                    .forEach(name -> reader.problem("%s.%s: there is no such key, there are %s"
+                            .formatted(only, name, String.join(", ", known))));
+        }
+        Object read = reader.value(only, type);
+        reader.problems().stream()
+                .map(problem -> problem.startsWith(only) ? place + problem.substring(only.length()) : problem)
+                .forEach(problems::add);
+        return reader.problems().isEmpty() ? read : null;
+    }
+
+    private @Nullable Object said(String key) {
+        return config.hasPath(key) ? config.getValue(key).unwrapped() : null;
     }
 
     private Object scalar(String key, Class<?> type) {
@@ -205,6 +283,9 @@ public final class ConfigReader {
             return "true or false";
         } else if (type == Duration.class) {
             return "a duration with its unit, such as 30 minutes";
+        }
+        if (type == Config.class) {
+            return "an object";
         }
         return type == Path.class ? "a path" : "a text";
     }

@@ -7,9 +7,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -132,5 +135,37 @@ final class ConfigReaderTest {
     void theDefaultsNameEverySection() {
         assertThat(ConfigReader.defaults().root().keySet())
                 .contains("run", "model", "data", "optimizer", "checkpoint", "evaluation", "metrics", "parallel");
+    }
+
+    record Stage(String name, Optional<Integer> width) {}
+
+    record Composed(List<String> names, List<Stage> stages, Map<String, Double> rates, Config free) {}
+
+    @Test
+    void listsMapsAndFreeObjectsAreRead() {
+        Composed read = ConfigReader.read(
+                "c { names = [a, b], stages = [{ name = x }, { name = y, width = 3 }], rates { q = 1.5, p = 2 }, free { z = 1 } }",
+                "c",
+                Composed.class);
+
+        assertThat(read.names()).containsExactly("a", "b");
+        assertThat(read.stages()).containsExactly(new Stage("x", Optional.empty()), new Stage("y", Optional.of(3)));
+        assertThat(read.rates()).containsExactly(Map.entry("p", 2.0), Map.entry("q", 1.5));
+        assertThat(read.free().getInt("z")).isEqualTo(1);
+    }
+
+    @Test
+    void everyMistakeInAListOrMapIsNamedByItsPlace() {
+        assertThatThrownBy(() -> ConfigReader.read(
+                        "c { names = a, stages = [{ name = x, widht = 2 }, { width = wide }], rates { q = fast }, free = 3 }",
+                        "c",
+                        Composed.class))
+                .hasMessageContainingAll(
+                        "c.names = a: must be a list",
+                        "c.stages[0].widht: there is no such key, there are name, width",
+                        "c.stages[1].name is not set: give a text",
+                        "c.stages[1].width = wide: must be a whole number",
+                        "c.rates.q = fast: must be a number",
+                        "c.free = 3: must be an object");
     }
 }
