@@ -10,17 +10,26 @@ import java.util.List;
  *
  * <p>Text batches carry {@link #TOKENS} and {@link #LABELS}, both [B, T] (B sequences, T tokens, right-padded). A
  * label stands at its own token's place, as in Transformers: position t predicts the label at t + 1, and
- * {@link #IGNORED} marks what does not count (padding and prompts).
+ * {@link #IGNORED} marks what does not count (padding and prompts). Packed batches also carry {@link #POSITIONS} and
+ * {@link #DOCUMENTS}, both [B, T]; the label of a document's first token is always {@link #IGNORED}.
  */
 public record Batch(List<Column> columns) {
     public static final String TOKENS = "tokens";
     public static final String LABELS = "labels";
+    /** The position of each token in its document, from 0. */
+    public static final String POSITIONS = "positions";
+    /** The number of each token's document in its row, from 0; padding is -1. Tokens see their own document only. */
+    public static final String DOCUMENTS = "documents";
 
     /** The label of a token that no loss counts. */
     public static final long IGNORED = -100;
 
     public Batch {
         columns = List.copyOf(columns);
+    }
+
+    public boolean has(String name) {
+        return columns.stream().anyMatch(column -> column.name().equals(name));
     }
 
     /** The column of this name. */

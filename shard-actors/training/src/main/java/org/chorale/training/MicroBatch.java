@@ -12,11 +12,28 @@ import org.jspecify.annotations.Nullable;
  * @param tokens B·T ids
  * @param labels B·T ids, each at its own token's place; {@link #IGNORED} where nothing counts
  * @param keyMask B·T, 0 where no token may see this one; null where the padding, if any, is all on the right
+ * @param packing which documents a sequence is made of; null where it is one
  */
 @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
-public record MicroBatch(int sequences, int width, long[] tokens, long[] labels, long @Nullable [] keyMask) {
+public record MicroBatch(
+        int sequences,
+        int width,
+        long[] tokens,
+        long[] labels,
+        long @Nullable [] keyMask,
+        @Nullable Packing packing) {
     /** Transformers' label of what does not count. */
     public static final long IGNORED = -100;
+
+    /**
+     * Several documents in one sequence: a token sees its own only. The label of each document's first token is
+     * {@link #IGNORED}.
+     *
+     * @param positions B·T, of each token in its document, from 0
+     * @param documents B·T, the document's number in its sequence, from 0; -1 for padding
+     */
+    @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
+    public record Packing(long[] positions, long[] documents) {}
 
     public MicroBatch {
         if (tokens.length != sequences * width || labels.length != tokens.length) {
@@ -27,7 +44,7 @@ public record MicroBatch(int sequences, int width, long[] tokens, long[] labels,
 
     /** Sequences whose padding, if any, is all on the right. */
     public static MicroBatch rightPadded(int sequences, int width, long[] tokens, long[] labels) {
-        return new MicroBatch(sequences, width, tokens, labels, null);
+        return new MicroBatch(sequences, width, tokens, labels, null, null);
     }
 
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */

@@ -17,7 +17,7 @@ import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.training.loss.CrossEntropyLoss;
 import org.chorale.training.loss.LossOutput;
-import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.FsdpUnit;
 import org.chorale.training.shard.ModelShard;
@@ -36,11 +36,11 @@ public final class TrainStep {
     private static final double NORM_EPSILON = 1e-6;
 
     private final ModelShard shard;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final double clipNorm;
     private final CrossEntropyLoss loss = new CrossEntropyLoss();
 
-    public TrainStep(ModelShard shard, AdamW optimizer, double clipNorm) {
+    public TrainStep(ModelShard shard, Optimizer optimizer, double clipNorm) {
         this.shard = shard;
         this.optimizer = optimizer;
         this.clipNorm = clipNorm;

@@ -70,7 +70,8 @@ final class TrainStepTest {
             }
             StepResult without = plain.step.run(List.of(batch), 1e-3);
             StepResult with = masked.step.run(
-                    List.of(new MicroBatch(batch.sequences(), batch.width(), batch.tokens(), batch.labels(), mask)),
+                    List.of(new MicroBatch(
+                            batch.sequences(), batch.width(), batch.tokens(), batch.labels(), mask, null)),
                     1e-3);
             assertThat(with.lossNats()).isCloseTo(without.lossNats(), within(1e-6));
             agree(gradients(masked.shard), gradients(plain.shard), 2e-5);
@@ -252,7 +253,8 @@ final class TrainStepTest {
 
     private static Map<String, float[]> gradients(ModelShard shard) {
         Map<String, float[]> values = new LinkedHashMap<>();
-        shard.parameters().forEach((name, parameter) -> values.put(name, read(parameter.gradient())));
+        shard.parameters()
+                .forEach((name, parameter) -> values.put(name, read(Objects.requireNonNull(parameter.gradient()))));
         return values;
     }
 

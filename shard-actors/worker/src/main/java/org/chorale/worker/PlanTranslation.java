@@ -34,7 +34,7 @@ final class PlanTranslation {
                             .setName(parameter.name())
                             .addAllShape(parameter.shape())
                             .setStoredDtype(folder.storedType(parameter.name()))
-                            .setTrainable(true)));
+                            .setTrainable(parameter.trainable())));
             outline.addUnits(wire);
         });
         return outline.build();

@@ -24,6 +24,9 @@ public final class Embedding {
 
     /** Adds each row of dy [R, D] to the gradient of its token's row. */
     public void backward(Tensor dy, Tensor tokens) {
-        weight.gradient().index_add_(0, tokens, dy);
+        Tensor gradient = weight.gradient();
+        if (gradient != null) {
+            gradient.index_add_(0, tokens, dy);
+        }
     }
 }

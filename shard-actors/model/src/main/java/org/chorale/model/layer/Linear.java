@@ -51,9 +51,12 @@ public final class Linear {
 
     private void addToGradients(Tensor dy, Tensor x) {
         try (TensorScope scope = new TensorScope()) {
-            weight.gradient().addmm_(dy.t(), x);
+            Tensor gradient = weight.gradient();
+            if (gradient != null) {
+                gradient.addmm_(dy.t(), x);
+            }
             if (bias != null) {
-                bias.gradient().add_(dy.sum(0));
+                bias.addGradient(dy.sum(0));
             }
         }
     }

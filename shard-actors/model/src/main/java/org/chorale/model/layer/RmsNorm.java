@@ -49,7 +49,7 @@ public final class RmsNorm {
             Tensor scale = tape.pop();
             Tensor normalised = tape.pop();
             Tensor product = dy.mul(normalised); // [R, D]
-            weight.gradient().add_(product.sum(0));
+            weight.addGradient(product.sum(0));
             Tensor mean = product.mv(weight.value())
                     .mul_(Scalars.of(1.0 / (double) dy.size(-1)))
                     .unsqueeze(-1); // [R, 1]

@@ -17,10 +17,21 @@ public record UnitOutline(String name, List<ParameterOutline> parameters) {
         parameters = List.copyOf(parameters);
     }
 
-    /** A parameter's published name and shape. */
-    public record ParameterOutline(String name, List<Long> shape) {
+    /**
+     * A parameter.
+     *
+     * @param name the published one
+     * @param trainable whether it has a gradient
+     */
+    public record ParameterOutline(String name, List<Long> shape, boolean trainable) {
+        /** A parameter that is trained. */
         public static ParameterOutline of(String name, long... shape) {
-            return new ParameterOutline(name, Arrays.stream(shape).boxed().toList());
+            return new ParameterOutline(name, Arrays.stream(shape).boxed().toList(), true);
+        }
+
+        /** The same parameter, kept as it is by every step. */
+        public ParameterOutline frozen() {
+            return new ParameterOutline(name, shape, false);
         }
 
         /** Numbers in it. */

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -66,7 +67,13 @@ final class GradientCheck {
         agreesWithAutograd(inputs, formula, y, weights, dx);
         agreesWithDifferences(layer, x, x, weights, dx, "input");
         for (Parameter parameter : parameters) {
-            agreesWithDifferences(layer, x, parameter.value(), weights, parameter.gradient(), parameter.name());
+            agreesWithDifferences(
+                    layer,
+                    x,
+                    parameter.value(),
+                    weights,
+                    Objects.requireNonNull(parameter.gradient()),
+                    parameter.name());
         }
         gradientsAddUp(layer, x, weights);
     }
@@ -93,7 +100,7 @@ final class GradientCheck {
         close(dx, leaves[0].grad(), "autograd of the input");
         for (int i = 1; i < leaves.length; i++) {
             Parameter parameter = parameters.get(i - 1);
-            close(parameter.gradient(), leaves[i].grad(), "autograd of " + parameter.name());
+            close(Objects.requireNonNull(parameter.gradient()), leaves[i].grad(), "autograd of " + parameter.name());
         }
     }
 
@@ -125,13 +132,18 @@ final class GradientCheck {
     }
 
     private void gradientsAddUp(Layer layer, Tensor x, Tensor weights) {
-        List<Tensor> once = parameters.stream().map(p -> p.gradient().clone()).toList();
+        List<Tensor> once = parameters.stream()
+                .map(p -> Objects.requireNonNull(p.gradient()).clone())
+                .toList();
         try (Tape tape = new Tape()) {
             layer.forward(x, tape);
             layer.backward(weights, tape);
         }
         for (int i = 0; i < once.size(); i++) {
-            close(parameters.get(i).gradient(), once.get(i).add(once.get(i)), "second backward adds to the first");
+            close(
+                    Objects.requireNonNull(parameters.get(i).gradient()),
+                    once.get(i).add(once.get(i)),
+                    "second backward adds to the first");
         }
     }
 

@@ -6,6 +6,7 @@ package org.chorale.model.layer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.chorale.model.layer.GradientCheck.random;
 
+import java.util.Objects;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -122,7 +123,12 @@ final class LayerGradientTest {
         leaf.set_requires_grad(true);
         Tensor rows = torch.embedding(leaf, tokens);
         rows.mul(dy).sum().backward();
-        assertThat(weight.gradient().sub(leaf.grad()).abs().max().item_double()).isLessThan(1e-12);
+        assertThat(Objects.requireNonNull(weight.gradient())
+                        .sub(leaf.grad())
+                        .abs()
+                        .max()
+                        .item_double())
+                .isLessThan(1e-12);
         assertThat(embedding.forward(tokens).sub(rows.detach()).abs().max().item_double())
                 .isZero();
     }

@@ -7,6 +7,7 @@ import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -54,7 +55,8 @@ public final class GoldenCheck {
                 ids.shape().get(1).intValue(),
                 longs("input_ids"),
                 longs("labels"),
-                longs("attention_mask"));
+                longs("attention_mask"),
+                null);
     }
 
     /** @return the entry of {@code input_ids}, with which the other inputs agree */
@@ -163,7 +165,7 @@ public final class GoldenCheck {
                     requireShape("grad." + name, shape(parameter.value()));
                     Tensor expected = golden.tensor("grad." + name);
                     double magnitude = expected.abs().max().item_float();
-                    double difference = largestDifference(parameter.gradient(), expected);
+                    double difference = largestDifference(Objects.requireNonNull(parameter.gradient()), expected);
                     row("grad." + name, magnitude == 0 ? difference : difference / magnitude, 2e-5);
                 }
             });

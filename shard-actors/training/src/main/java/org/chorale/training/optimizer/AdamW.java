@@ -26,7 +26,7 @@ import org.chorale.training.shard.FlatGroup;
  * <p>One fused kernel runs over all buffers. Whether a step happens at all is decided beside the numbers: where {@code
  * notFinite} is 1, the kernel touches nothing and t does not advance, without the host having looked.
  */
-public final class AdamW implements AutoCloseable {
+public final class AdamW implements Optimizer {
     private static final boolean AMSGRAD = false;
     private static final boolean MAXIMIZE = false;
 
@@ -57,12 +57,7 @@ public final class AdamW implements AutoCloseable {
         }
     }
 
-    /**
-     * Takes one step with the gradients that stand in the groups.
-     *
-     * @param divisor [1] fp32: gradients are divided by it first (and left divided)
-     * @param notFinite [1] fp32: 1 where the step must not happen, 0 elsewhere
-     */
+    @Override
     public void step(double learningRate, Tensor divisor, Tensor notFinite) {
         try (TensorScope scope = new TensorScope()) {
             steps.add_(notFinite.neg().add_(Scalars.of(1)));
