@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.llama.LlamaInitialization;
@@ -131,7 +132,7 @@ public final class ModelFolder implements AutoCloseable {
 
     /** The model over parameters that somebody else owns. */
     public LlamaModel model(Function<String, Parameter> parameters, boolean recompute) {
-        return new LlamaModel(config, parameters, recompute);
+        return new LlamaModel(config, parameters, Adapters.NONE, recompute);
     }
 
     @Override

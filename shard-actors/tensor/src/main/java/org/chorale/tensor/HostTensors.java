@@ -3,6 +3,7 @@
 
 package org.chorale.tensor;
 
+import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -28,6 +29,15 @@ public final class HostTensors {
         Tensor tensor = empty(ScalarType.Long, shape);
         if (values.length > 0) {
             tensor.<LongBuffer>createBuffer().put(values);
+        }
+        return tensor;
+    }
+
+    /** A copy of the values as int32. */
+    public static Tensor ofInts(int[] values, long... shape) {
+        Tensor tensor = empty(ScalarType.Int, shape);
+        if (values.length > 0) {
+            tensor.<IntBuffer>createBuffer().put(values);
         }
         return tensor;
     }

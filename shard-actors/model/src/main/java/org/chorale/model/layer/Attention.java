@@ -4,20 +4,21 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.tensor.Operator;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.layer.FlashAttention.Attended;
+import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Causal self-attention with rotary positions and grouped key-value heads (Ainslie et al. 2023, arXiv 2305.13245).
  *
  * <p>B batch, T tokens, R = B·T rows, D model width, N query heads, K key-value heads, H head width. The scores are
- * scaled by 1/√H and never stand in memory as a whole: libtorch's flash kernel saves their log-sum-exp.
+ * scaled by 1/√H and never stand in memory as a whole: the flash kernel saves their log-sum-exp.
  */
 public final class Attention {
-    private static final double NO_DROPOUT = 0;
-
-    private final Operator flash = Operator.named("aten::_scaled_dot_product_flash_attention_for_cpu");
-    private final Operator flashBackward = Operator.named("aten::_scaled_dot_product_flash_attention_for_cpu_backward");
+    private final FlashAttention flash = new FlashAttention();
     private final Linear query;
     private final Linear key;
     private final Linear value;
@@ -35,50 +36,66 @@ public final class Attention {
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor q = context.rotary().turn(heads(query.forward(x), context)); // [B, T, N, H]
-            Tensor k = context.rotary().turn(heads(key.forward(x), context)); // [B, T, K, H]
-            Tensor v = heads(value.forward(x), context); // [B, T, K, H]
-            Tensor[] attended = flash.call(
-                    headsFirst(q),
-                    headsFirst(k),
-                    headsFirst(v),
-                    NO_DROPOUT,
-                    causal(context),
-                    mask(context),
-                    Operator.NONE);
-            Tensor mixed = attended[0]; // [B, N, T, H]
-            Tensor logSumExp = attended[1];
-            tape.push(x, q, k, v, mixed, logSumExp);
-            return scope.keep(output.forward(rows(headsFirst(mixed), x)));
+            DropoutKeys dropout = context.dropout();
+            Tensor q = context.rotary().turn(heads(query.forward(x, dropout), context)); // [B, T, N, H]
+            Tensor k = context.rotary().turn(heads(key.forward(x, dropout), context)); // [B, T, K, H]
+            Tensor v = heads(value.forward(x, dropout), context); // [B, T, K, H]
+            Attended attended = flash.forward(q, k, v, context);
+            tape.push(x, q, k, v, attended.mixed(), attended.logSumExp());
+            return scope.keep(output.forward(rows(attended.mixed(), x), dropout));
         }
     }
 
     /** [R, D] → [R, D] */
     public Tensor backward(Tensor dy, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
+            DropoutKeys dropout = context.dropout();
             Tensor logSumExp = tape.pop();
             Tensor mixed = tape.pop();
             Tensor v = tape.pop();
             Tensor k = tape.pop();
             Tensor q = tape.pop();
             Tensor x = tape.pop();
-            Tensor dMixed = heads(output.backward(dy, rows(headsFirst(mixed), x)), context); // [B, T, N, H]
-            Tensor[] gradients = flashBackward.call(
-                    headsFirst(dMixed),
-                    headsFirst(q),
-                    headsFirst(k),
-                    headsFirst(v),
-                    mixed,
-                    logSumExp,
-                    NO_DROPOUT,
-                    causal(context),
-                    mask(context),
-                    Operator.NONE);
-            Tensor dx = query.backward(rows(context.rotary().turnBack(headsFirst(gradients[0])), x), x);
-            key.backward(rows(context.rotary().turnBack(headsFirst(gradients[1])), x), x, dx);
-            value.backward(rows(headsFirst(gradients[2]), x), x, dx);
+            Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout), context); // [B, T, N, H]
+            Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
+            Tensor dx = query.backward(rows(context.rotary().turnBack(gradients[0]), x), x, dropout);
+            key.backward(rows(context.rotary().turnBack(gradients[1]), x), x, dropout, dx);
+            value.backward(rows(gradients[2], x), x, dropout, dx);
             return scope.keep(dx);
         }
+    }
+
+    /**
+     * Attention of the next t tokens of one sequence, which also see all that went before; nothing is kept for a
+     * backward.
+     *
+     * @param x [t, D]
+     * @param context of one sequence of t tokens, turned by their positions in the whole
+     * @param cache of this layer, added to
+     * @return [t, D]
+     */
+    public Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor q = context.rotary().turn(heads(query.forward(x), context)); // [1, t, N, H]
+            Tensor k = context.rotary().turn(heads(key.forward(x), context)); // [1, t, K, H]
+            cache.append(k, heads(value.forward(x), context));
+            boolean first = cache.tokens() == context.tokens();
+            Tensor mask = first ? null : laterHidden(context.tokens(), cache.tokens());
+            Attended attended = flash.forward(q, cache.keys(), cache.values(), first, mask);
+            return scope.keep(output.forward(rows(attended.mixed(), x)));
+        }
+    }
+
+    /** −∞ where a key is later than the query, of the last {@code queries} of {@code keys}: [1, 1, queries, keys]. */
+    private static @Nullable Tensor laterHidden(long queries, long keys) {
+        if (queries == 1) {
+            return null;
+        }
+        return torch.ones(queries, keys)
+                .to(ScalarType.Float)
+                .mul_(Scalars.of(Double.NEGATIVE_INFINITY))
+                .triu(keys - queries + 1)
+                .view(1, 1, queries, keys);
     }
 
     /** [R, heads·H] → [B, T, heads, H] */
@@ -89,19 +106,5 @@ public final class Attention {
     /** [B, T, heads, H] → [R, heads·H] */
     private static Tensor rows(Tensor heads, Tensor x) {
         return heads.reshape(x.size(0), heads.size(2) * heads.size(3));
-    }
-
-    /** [B, T, heads, H] ↔ [B, heads, T, H] */
-    private static Tensor headsFirst(Tensor x) {
-        return x.transpose(1, 2);
-    }
-
-    private static boolean causal(SequenceContext context) {
-        return context.mask() == null;
-    }
-
-    private static Object mask(SequenceContext context) {
-        Tensor mask = context.mask();
-        return mask == null ? Operator.NONE : mask;
     }
 }

@@ -4,12 +4,11 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
- * y = x Wᵀ + b.
+ * y = x Wᵀ + b, and what an adapter adds to it.
  *
  * <p>Rows R, I inputs, O outputs. It saves nothing itself: the layer around it often has its input on the tape already
  * and hands it to the backward.
@@ -17,51 +16,75 @@ import org.jspecify.annotations.Nullable;
 public final class Linear {
     private final Parameter weight; // [O, I]
     private final @Nullable Parameter bias; // [O]
+    private final @Nullable LowRank adapter;
 
     public Linear(Parameter weight, @Nullable Parameter bias) {
-        this.weight = weight;
-        this.bias = bias;
+        this(weight, bias, null);
     }
 
-    /** [R, I] → [R, O] */
+    /** @param adapter added to what weight and bias give */
+    public Linear(Parameter weight, @Nullable Parameter bias, @Nullable LowRank adapter) {
+        this.weight = weight;
+        this.bias = bias;
+        this.adapter = adapter;
+    }
+
+    /** [R, I] → [R, O], of an evaluation: nothing is dropped. */
     public Tensor forward(Tensor x) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor transposed = weight.value().t();
-            return scope.keep(bias == null ? x.mm(transposed) : addBias(x, transposed, bias));
-        }
+        return forward(x, null);
     }
 
     /**
-     * Adds to the gradients of weight and bias.
+     * [R, I] → [R, O]
      *
-     * @param dy [R, O]
-     * @param x [R, I], what forward was given
-     * @return dx [R, I]
+     * @param dropout of the rows of x, for the adapter; null where nothing is dropped
      */
-    public Tensor backward(Tensor dy, Tensor x) {
-        addToGradients(dy, x);
-        return dy.mm(weight.value());
-    }
-
-    /** As {@link #backward(Tensor, Tensor)}, but adds dx to what other readers of x have left there. */
-    public void backward(Tensor dy, Tensor x, Tensor dxSum) {
-        addToGradients(dy, x);
-        dxSum.addmm_(dy, weight.value());
-    }
-
-    private void addToGradients(Tensor dy, Tensor x) {
+    public Tensor forward(Tensor x, @Nullable DropoutKeys dropout) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor gradient = weight.gradient();
-            if (gradient != null) {
-                gradient.addmm_(dy.t(), x);
+            Tensor transposed = weight.value().t();
+            Tensor y = bias == null ? Matmul.of(x, transposed) : Matmul.of(x, transposed, bias.value());
+            if (adapter != null) {
+                adapter.addTo(y, x, dropout);
             }
-            if (bias != null) {
-                bias.addGradient(dy.sum(0));
-            }
+            return scope.keep(y);
         }
     }
 
-    private static Tensor addBias(Tensor x, Tensor transposed, Parameter bias) {
-        return torch.addmm(bias.value(), x, transposed);
+    /** As {@link #backward(Tensor, Tensor, DropoutKeys)}, of an evaluation. */
+    public Tensor backward(Tensor dy, Tensor x) {
+        return backward(dy, x, (DropoutKeys) null);
+    }
+
+    /**
+     * Adds to the gradients of weight, bias and adapter.
+     *
+     * @param dy [R, O]
+     * @param x [R, I], what forward was given
+     * @param dropout what forward was given
+     * @return dx [R, I]
+     */
+    public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
+        addToGradients(dy, x);
+        Tensor dx = Matmul.of(dy, weight.value());
+        if (adapter != null) {
+            adapter.backward(dy, x, dropout, dx);
+        }
+        return dx;
+    }
+
+    /** As {@link #backward(Tensor, Tensor, DropoutKeys)}, but adds dx to what other readers of x have left there. */
+    public void backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tensor dxSum) {
+        addToGradients(dy, x);
+        Matmul.addTo(dxSum, dy, weight.value());
+        if (adapter != null) {
+            adapter.backward(dy, x, dropout, dxSum);
+        }
+    }
+
+    private void addToGradients(Tensor dy, Tensor x) {
+        weight.addGradientProduct(dy, x, 1);
+        if (bias != null) {
+            bias.addGradientOfRows(dy);
+        }
     }
 }

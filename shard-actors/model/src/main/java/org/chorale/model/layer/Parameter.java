@@ -3,7 +3,9 @@
 
 package org.chorale.model.layer;
 
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  *     where the parameter is frozen
  */
 public record Parameter(String name, Tensor value, @Nullable Tensor gradient) {
+    private static final long[] ROWS = {0};
+
     public boolean trainable() {
         return gradient != null;
     }
@@ -23,6 +27,24 @@ public record Parameter(String name, Tensor value, @Nullable Tensor gradient) {
     public void addGradient(Tensor addend) {
         if (gradient != null) {
             gradient.add_(addend);
+        }
+    }
+
+    /** Adds aᵀ·b, of a [R, m] and b [R, n], to a gradient [m, n]; nothing is computed for a frozen parameter. */
+    void addGradientProduct(Tensor a, Tensor b, double scale) {
+        if (gradient != null) {
+            try (TensorScope scope = new TensorScope()) {
+                Matmul.addTo(gradient, a.t(), b, scale);
+            }
+        }
+    }
+
+    /** Adds the sum over rows [R, n], taken in the gradient's dtype; nothing is computed for a frozen parameter. */
+    void addGradientOfRows(Tensor rows) {
+        if (gradient != null) {
+            try (TensorScope scope = new TensorScope()) {
+                gradient.add_(rows.sum(ROWS, false, new ScalarTypeOptional(gradient.scalar_type())));
+            }
         }
     }
 }

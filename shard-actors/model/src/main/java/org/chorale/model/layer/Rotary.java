@@ -14,7 +14,8 @@ import org.chorale.tensor.TensorScope;
  *
  * <p>B batch, T tokens, N heads, H head width.
  *
- * @param cosine of position times frequency, [T, 1, H/2]
+ * @param cosine of position times frequency, in the dtype of what is turned: [T, 1, H/2], the same for all sequences,
+ *     or [B, T, 1, H/2]
  * @param sine likewise
  */
 public record Rotary(Tensor cosine, Tensor sine) {

@@ -6,6 +6,7 @@ package org.chorale.model.layer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The gated feed-forward network y = down(silu(gate(x)) · up(x)) (Shazeer 2020, arXiv 2002.05202).
@@ -24,26 +25,26 @@ public final class SwiGlu {
     }
 
     /** [R, D] → [R, D] */
-    public Tensor forward(Tensor x, Tape tape) {
+    public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor gated = gate.forward(x); // [R, F]
-            Tensor raised = up.forward(x); // [R, F]
+            Tensor gated = gate.forward(x, dropout); // [R, F]
+            Tensor raised = up.forward(x, dropout); // [R, F]
             Tensor activated = torch.silu(gated); // [R, F]
             tape.push(x, gated, raised, activated);
-            return scope.keep(down.forward(activated.mul(raised)));
+            return scope.keep(down.forward(activated.mul(raised), dropout));
         }
     }
 
     /** [R, D] → [R, D] */
-    public Tensor backward(Tensor dy, Tape tape) {
+    public Tensor backward(Tensor dy, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor activated = tape.pop();
             Tensor raised = tape.pop();
             Tensor gated = tape.pop();
             Tensor x = tape.pop();
-            Tensor dInner = down.backward(dy, activated.mul(raised)); // [R, F]
-            Tensor dx = up.backward(dInner.mul(activated), x);
-            gate.backward(torch.silu_backward(dInner.mul_(raised), gated), x, dx);
+            Tensor dInner = down.backward(dy, activated.mul(raised), dropout); // [R, F]
+            Tensor dx = up.backward(dInner.mul(activated), x, dropout);
+            gate.backward(torch.silu_backward(dInner.mul_(raised), gated), x, dropout, dx);
             return scope.keep(dx);
         }
     }

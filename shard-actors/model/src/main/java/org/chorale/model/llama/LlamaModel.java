@@ -6,18 +6,24 @@ package org.chorale.model.llama;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.layer.Adapters;
+import org.chorale.model.layer.DocumentSpan;
 import org.chorale.model.layer.Embedding;
+import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.layer.Linear;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.Rotary;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
+import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.HeldTensors;
+import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +37,7 @@ import org.jspecify.annotations.Nullable;
 public final class LlamaModel implements AutoCloseable {
     private final LlamaConfig config;
     private final boolean recompute;
+    private final ScalarType dtype; // of the computation
     private final Embedding embedding;
     private final List<LlamaBlock> blocks = new ArrayList<>();
     private final RmsNorm norm;
@@ -40,22 +47,34 @@ public final class LlamaModel implements AutoCloseable {
 
     /**
      * @param parameters by published name; their owner outlives the model
+     * @param adapters which linears are adapted
      * @param recompute whether a block keeps only its input and runs again before its backward
      */
-    public LlamaModel(LlamaConfig config, Function<String, Parameter> parameters, boolean recompute) {
+    public LlamaModel(
+            LlamaConfig config, Function<String, Parameter> parameters, Adapters adapters, boolean recompute) {
         this.config = config;
         this.recompute = recompute;
-        this.embedding = new Embedding(parameters.apply(LlamaNames.EMBEDDING));
+        Parameter table = parameters.apply(LlamaNames.EMBEDDING);
+        this.dtype = table.value().scalar_type().intern();
+        this.embedding = new Embedding(table);
         for (int layer = 0; layer < config.layers(); layer++) {
-            blocks.add(new LlamaBlock(config, LlamaNames.block(layer), parameters));
+            blocks.add(new LlamaBlock(config, LlamaNames.block(layer), parameters, adapters));
         }
         this.norm = new RmsNorm(parameters.apply(LlamaNames.NORM), config.epsilon());
-        this.head = new Linear(parameters.apply(config.tied() ? LlamaNames.EMBEDDING : LlamaNames.HEAD), null);
+        this.head = new Linear(
+                parameters.apply(config.tied() ? LlamaNames.EMBEDDING : LlamaNames.HEAD),
+                null,
+                adapters.of(LlamaNames.HEAD_MODULE));
     }
 
     /** What such a model is made of. */
     public static List<UnitOutline> units(LlamaConfig config) {
         return LlamaNames.units(config);
+    }
+
+    /** The linears that an adapter may be put on, in the order of the forward pass. */
+    public static List<LinearOutline> linears(LlamaConfig config) {
+        return LlamaNames.linears(config);
     }
 
     /**
@@ -67,14 +86,28 @@ public final class LlamaModel implements AutoCloseable {
     public SequenceContext context(long sequences, long tokens, @Nullable Tensor keyMask) {
         try (TensorScope scope = new TensorScope()) {
             Tensor mask = keyMask == null ? null : scope.keep(causalMask(tokens, keyMask));
-            Rotary table = rotary(tokens);
+            return new SequenceContext(sequences, tokens, keep(scope, rotary(0, tokens)), mask);
+        }
+    }
+
+    /**
+     * As {@link #context}, for sequences that several documents share: each token sees its own document only.
+     *
+     * @param positions B·T, of each token in its document, from 0
+     * @param documents B·T, the document's number in its sequence; below 0 for padding, whose hidden states mean
+     *     nothing
+     */
+    public SequenceContext packedContext(long sequences, long tokens, long[] positions, long[] documents) {
+        long furthest = LongStream.of(positions).max().orElse(0);
+        try (TensorScope scope = new TensorScope()) {
+            Tensor places = HostTensors.ofLongs(positions, positions.length);
+            Rotary table = rotary(0, furthest + 1);
+            long[] shape = {sequences, tokens, 1, table.cosine().size(-1)};
+            Rotary turns = new Rotary(
+                    table.cosine().index_select(0, places).view(shape),
+                    table.sine().index_select(0, places).view(shape));
             return new SequenceContext(
-                    sequences,
-                    tokens,
-                    new Rotary(
-                            scope.keep(table.cosine().narrow(0, 0, tokens)),
-                            scope.keep(table.sine().narrow(0, 0, tokens))),
-                    mask);
+                    sequences, tokens, keep(scope, turns), null, DocumentSpan.of(tokens, documents), null);
         }
     }
 
@@ -102,6 +135,31 @@ public final class LlamaModel implements AutoCloseable {
             }
             embedding.backward(dx, tape.pop());
         }
+    }
+
+    /**
+     * The next tokens of one sequence, which see all that the cache holds; nothing is kept for a backward.
+     *
+     * @param tokens [t] int64
+     * @param cache of {@link #newCache}, added to
+     * @return hidden states after the last norm, [t, D]
+     */
+    public Tensor extend(Tensor tokens, KeyValueCache cache) {
+        try (TensorScope scope = new TensorScope();
+                Tape dropped = new Tape()) {
+            long added = tokens.size(0);
+            SequenceContext context = new SequenceContext(1, added, rotary(cache.tokens(), added), null);
+            Tensor x = embedding.forward(tokens);
+            for (int layer = 0; layer < blocks.size(); layer++) {
+                x = blocks.get(layer).extend(x, context, cache.layer(layer));
+            }
+            return scope.keep(norm.forward(x, dropped));
+        }
+    }
+
+    /** An empty cache for one sequence. */
+    public KeyValueCache newCache() {
+        return new KeyValueCache(blocks.size());
     }
 
     /** [rows, D] → logits [rows, V] */
@@ -149,17 +207,28 @@ public final class LlamaModel implements AutoCloseable {
         }
     }
 
-    private Rotary rotary(long tokens) {
+    /** The turns of some positions, [tokens, 1, H/2], in the open scope. */
+    private Rotary rotary(long first, long tokens) {
         Rotary table = rotaryTable;
-        if (table == null || table.cosine().size(0) < tokens) {
+        if (table == null || table.cosine().size(0) < first + tokens) {
             rotaryOwner.close();
             rotaryOwner = new HeldTensors();
-            table = makeRotary(Math.max(tokens, 256));
+            table = makeRotary(tablePositions(first + tokens));
             rotaryTable = table;
         }
-        return table;
+        return new Rotary(table.cosine().narrow(0, first, tokens), table.sine().narrow(0, first, tokens));
     }
 
+    /** A power of two, so that a sequence that grows token by token does not make a table for each. */
+    private static long tablePositions(long needed) {
+        return Math.max(256, 2 * Long.highestOneBit(needed - 1));
+    }
+
+    private static Rotary keep(TensorScope scope, Rotary rotary) {
+        return new Rotary(scope.keep(rotary.cosine()), scope.keep(rotary.sine()));
+    }
+
+    /** Computed in fp32 and then rounded to the dtype of the computation, as in Transformers. */
     private Rotary makeRotary(long positions) {
         try (TensorScope scope = new TensorScope()) {
             Tensor frequencies = config.rope().compute(config.headWidth()); // [H/2]
@@ -168,7 +237,9 @@ public final class LlamaModel implements AutoCloseable {
                     .unsqueeze(-1)
                     .mul(frequencies)
                     .unsqueeze(1); // [positions, 1, H/2]
-            return new Rotary(rotaryOwner.hold(angles.cos()), rotaryOwner.hold(angles.sin()));
+            return new Rotary(
+                    rotaryOwner.hold(angles.cos().to(dtype)),
+                    rotaryOwner.hold(angles.sin().to(dtype)));
         }
     }
 

@@ -5,6 +5,7 @@ package org.chorale.model.llama;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 
@@ -12,7 +13,8 @@ import org.chorale.model.outline.UnitOutline.ParameterOutline;
 final class LlamaNames {
     static final String EMBEDDING = "model.embed_tokens.weight";
     static final String NORM = "model.norm.weight";
-    static final String HEAD = "lm_head.weight";
+    static final String HEAD_MODULE = "lm_head";
+    static final String HEAD = HEAD_MODULE + ".weight";
 
     private LlamaNames() {}
 
@@ -28,7 +30,7 @@ final class LlamaNames {
         List<UnitOutline> units = new ArrayList<>();
         units.add(new UnitOutline("root", config.tied() ? List.of(embedding, norm) : List.of(embedding)));
         for (int layer = 0; layer < config.layers(); layer++) {
-            units.add(new UnitOutline(block(layer), blockParameters(config, block(layer) + ".")));
+            units.add(new UnitOutline(block(layer), blockParameters(config, block(layer))));
         }
         if (!config.tied()) {
             units.add(new UnitOutline("head", List.of(norm, head)));
@@ -36,27 +38,42 @@ final class LlamaNames {
         return units;
     }
 
+    /** Everything that an adapter may be put on, in the order of the forward pass; the head comes last. */
+    static List<LinearOutline> linears(LlamaConfig config) {
+        List<LinearOutline> linears = new ArrayList<>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            linears.addAll(attention(config, block(layer)));
+            linears.addAll(feedForward(config, block(layer)));
+        }
+        linears.add(new LinearOutline(HEAD_MODULE, config.width(), config.vocabulary(), false, true));
+        return linears;
+    }
+
     private static List<ParameterOutline> blockParameters(LlamaConfig config, String block) {
-        long queries = config.heads() * config.headWidth();
-        long keys = config.keyValueHeads() * config.headWidth();
         List<ParameterOutline> parameters = new ArrayList<>();
-        parameters.add(ParameterOutline.of(block + "input_layernorm.weight", config.width()));
-        linear(parameters, block + "self_attn.q_proj", queries, config.width(), config.attentionBias());
-        linear(parameters, block + "self_attn.k_proj", keys, config.width(), config.attentionBias());
-        linear(parameters, block + "self_attn.v_proj", keys, config.width(), config.attentionBias());
-        linear(parameters, block + "self_attn.o_proj", config.width(), queries, config.attentionBias());
-        parameters.add(ParameterOutline.of(block + "post_attention_layernorm.weight", config.width()));
-        linear(parameters, block + "mlp.gate_proj", config.innerWidth(), config.width(), config.innerBias());
-        linear(parameters, block + "mlp.up_proj", config.innerWidth(), config.width(), config.innerBias());
-        linear(parameters, block + "mlp.down_proj", config.width(), config.innerWidth(), config.innerBias());
+        parameters.add(ParameterOutline.of(block + ".input_layernorm.weight", config.width()));
+        attention(config, block).forEach(linear -> parameters.addAll(linear.parameters()));
+        parameters.add(ParameterOutline.of(block + ".post_attention_layernorm.weight", config.width()));
+        feedForward(config, block).forEach(linear -> parameters.addAll(linear.parameters()));
         return parameters;
     }
 
-    private static void linear(
-            List<ParameterOutline> parameters, String name, long outputs, long inputs, boolean bias) {
-        parameters.add(ParameterOutline.of(name + ".weight", outputs, inputs));
-        if (bias) {
-            parameters.add(ParameterOutline.of(name + ".bias", outputs));
-        }
+    private static List<LinearOutline> attention(LlamaConfig config, String block) {
+        long queries = config.heads() * config.headWidth();
+        long keys = config.keyValueHeads() * config.headWidth();
+        boolean bias = config.attentionBias();
+        return List.of(
+                new LinearOutline(block + ".self_attn.q_proj", config.width(), queries, bias, false),
+                new LinearOutline(block + ".self_attn.k_proj", config.width(), keys, bias, false),
+                new LinearOutline(block + ".self_attn.v_proj", config.width(), keys, bias, false),
+                new LinearOutline(block + ".self_attn.o_proj", queries, config.width(), bias, false));
+    }
+
+    private static List<LinearOutline> feedForward(LlamaConfig config, String block) {
+        boolean bias = config.innerBias();
+        return List.of(
+                new LinearOutline(block + ".mlp.gate_proj", config.width(), config.innerWidth(), bias, false),
+                new LinearOutline(block + ".mlp.up_proj", config.width(), config.innerWidth(), bias, false),
+                new LinearOutline(block + ".mlp.down_proj", config.innerWidth(), config.width(), bias, false));
     }
 }

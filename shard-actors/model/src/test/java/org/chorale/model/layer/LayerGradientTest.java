@@ -7,10 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.chorale.model.layer.GradientCheck.random;
 
 import java.util.Objects;
-import org.bytedeco.pytorch.LongOptional;
-import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
@@ -70,7 +67,7 @@ final class LayerGradientTest {
                     }
                 },
                 random(ROWS, 6),
-                in -> normalised(in[0], 1e-5).mul(in[1]));
+                in -> PlainFormulas.rmsNorm(in[0], in[1], 1e-5));
     }
 
     @Test
@@ -80,12 +77,12 @@ final class LayerGradientTest {
                 new GradientCheck.Layer() {
                     @Override
                     public Tensor forward(Tensor x, Tape tape) {
-                        return network.forward(x, tape);
+                        return network.forward(x, null, tape);
                     }
 
                     @Override
                     public Tensor backward(Tensor dy, Tape tape) {
-                        return network.backward(dy, tape);
+                        return network.backward(dy, null, tape);
                     }
                 },
                 random(ROWS, 4),
@@ -160,35 +157,17 @@ final class LayerGradientTest {
     }
 
     private static Tensor plainAttention(Tensor[] in, SequenceContext context) {
-        Tensor q = plainHeads(torch.addmm(in[2], in[0], in[1].t()), context.rotary()); // [B, N, T, H]
-        Tensor k = plainHeads(torch.addmm(in[4], in[0], in[3].t()), context.rotary());
-        Tensor v = plainHeads(torch.addmm(in[6], in[0], in[5].t()), null);
-        Tensor kOfEach = k.repeat_interleave(2, new LongOptional(1), new LongOptional());
-        Tensor vOfEach = v.repeat_interleave(2, new LongOptional(1), new LongOptional());
-        Tensor scores = q.matmul(kOfEach.transpose(-2, -1)).mul(Scalars.of(0.5)); // 1/√4
+        Tensor q = torch.addmm(in[2], in[0], in[1].t());
+        Tensor k = torch.addmm(in[4], in[0], in[3].t());
+        Tensor v = torch.addmm(in[6], in[0], in[5].t());
         Tensor mask = context.mask();
-        Tensor hidden = torch.ones(TOKENS, TOKENS).to(ScalarType.Double).triu(1).mul(Scalars.of(-1e30));
-        Tensor mixed = torch.softmax(scores.add(mask == null ? hidden : mask), -1)
-                .matmul(vOfEach)
-                .transpose(1, 2)
-                .reshape(ROWS, 16);
-        return torch.addmm(in[8], mixed, in[7].t());
-    }
-
-    private static Tensor plainHeads(Tensor rows, @Nullable Rotary rotary) {
-        Tensor heads = rows.view(SEQUENCES, TOKENS, -1, 4);
-        if (rotary == null) {
-            return heads.transpose(1, 2);
-        }
-        Tensor swapped = torch.cat(new TensorVector(heads.narrow(-1, 2, 2).neg(), heads.narrow(-1, 0, 2)), -1);
-        Tensor cosine = torch.cat(new TensorVector(rotary.cosine(), rotary.cosine()), -1);
-        Tensor sine = torch.cat(new TensorVector(rotary.sine(), rotary.sine()), -1);
-        return heads.mul(cosine).add(swapped.mul(sine)).transpose(1, 2);
-    }
-
-    private static Tensor normalised(Tensor x, double epsilon) {
-        Tensor meanSquare = x.square().mean(new long[] {-1}, true, new ScalarTypeOptional());
-        return x.mul(meanSquare.add(Scalars.of(epsilon)).rsqrt());
+        Tensor hidden = mask == null ? PlainFormulas.causal(TOKENS) : mask.lt(Scalars.of(0));
+        Tensor mixed = PlainFormulas.attention(
+                PlainFormulas.heads(q, SEQUENCES, 4, context.rotary()),
+                PlainFormulas.heads(k, SEQUENCES, 4, context.rotary()),
+                PlainFormulas.heads(v, SEQUENCES, 4, null),
+                hidden);
+        return torch.addmm(in[8], mixed.reshape(ROWS, 16), in[7].t());
     }
 
     private Linear linear(String name, long outputs, long inputs, boolean bias) {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.llama;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Parameter;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.tensor.HostTensors;
+import org.jspecify.annotations.Nullable;
+
+/** A model folder's parameters in memory, in any dtype; the open scope owns them. */
+public final class TinyLlama {
+    private static final String CONFIG = """
+            {"model_type": "llama", "vocab_size": 29, "hidden_size": 24, "intermediate_size": 40,
+             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+             "max_position_embeddings": 512, "attention_bias": true, "mlp_bias": true, "initializer_range": 0.3}
+            """;
+
+    private final ModelFolder folder;
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+
+    private TinyLlama(ModelFolder folder, ScalarType type) {
+        this.folder = folder;
+        ScalarType gradientType = type == ScalarType.Double ? type : ScalarType.Float;
+        folder.units().stream()
+                .flatMap(unit -> unit.parameters().stream())
+                .forEach(outline -> parameters.put(outline.name(), parameter(outline, type, gradientType)));
+    }
+
+    /** Grouped heads, biases, an untied head, 29 tokens, 512 positions. */
+    public static ModelFolder folder(Path directory) {
+        try {
+            Files.writeString(directory.resolve("config.json"), CONFIG);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return ModelFolder.random(directory, 5);
+    }
+
+    /** The first values rounded to bf16, so that every dtype holds the same ones. */
+    public static TinyLlama load(ModelFolder folder, ScalarType type) {
+        return new TinyLlama(folder, type);
+    }
+
+    public Map<String, Parameter> parameters() {
+        return parameters;
+    }
+
+    public LlamaModel model(boolean recompute) {
+        return folder.model(name -> Objects.requireNonNull(parameters.get(name), name), recompute);
+    }
+
+    /** The same values as leaves of autograd, in any dtype. */
+    public Map<String, Tensor> leaves(ScalarType type) {
+        Map<String, Tensor> leaves = new LinkedHashMap<>();
+        parameters.forEach((name, parameter) -> {
+            Tensor leaf = parameter.value().to(type).clone();
+            leaf.set_requires_grad(true);
+            leaves.put(name, leaf);
+        });
+        return leaves;
+    }
+
+    /** The gradient of a parameter that is trained. */
+    public Tensor gradient(String name) {
+        return Objects.requireNonNull(
+                Objects.requireNonNull(parameters.get(name), name).gradient(), name);
+    }
+
+    private Parameter parameter(ParameterOutline outline, ScalarType type, ScalarType gradientType) {
+        long[] shape = outline.shape().stream().mapToLong(Long::longValue).toArray();
+        Tensor value = HostTensors.zeros(ScalarType.Float, shape);
+        folder.copyInto(outline.name(), value);
+        if (outline.name().contains("lora_B") || outline.name().endsWith(".bias")) {
+            value.normal_(0, 0.3, new GeneratorOptional()); // zeros would hide mistakes
+        }
+        @Nullable Tensor gradient = outline.trainable() ? HostTensors.zeros(gradientType, shape) : null;
+        return new Parameter(outline.name(), value.to(ScalarType.BFloat16).to(type), gradient);
+    }
+}
