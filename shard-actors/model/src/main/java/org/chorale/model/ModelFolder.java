@@ -23,6 +23,7 @@ import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.llama.LlamaInitialization;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.ConfigJson;
+import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.model.outline.UnitOutline;
@@ -51,10 +52,11 @@ public final class ModelFolder implements AutoCloseable {
     private final Optional<ModelFiles> files; // empty where weights are drawn
     private final long seed;
 
-    private ModelFolder(Path folder, LlamaConfig config, Optional<ModelFiles> files, long seed) {
+    private ModelFolder(
+            Path folder, LlamaConfig config, List<UnitOutline> units, Optional<ModelFiles> files, long seed) {
         this.folder = folder;
         this.config = config;
-        this.units = LlamaModel.units(config);
+        this.units = units;
         this.files = files;
         this.seed = seed;
     }
@@ -69,7 +71,7 @@ public final class ModelFolder implements AutoCloseable {
     public static ModelFolder pretrained(Path folder) {
         LlamaConfig config = config(folder);
         ModelFiles files = ModelFiles.open(folder);
-        ModelFolder model = new ModelFolder(folder, config, Optional.of(files), 0);
+        ModelFolder model = new ModelFolder(folder, config, LlamaModel.units(config), Optional.of(files), 0);
         try {
             model.checkWeights(files);
             return model;
@@ -81,7 +83,23 @@ public final class ModelFolder implements AutoCloseable {
 
     /** Opens a folder for its configuration alone; weights are drawn from the seed. */
     public static ModelFolder random(Path folder, long seed) {
-        return new ModelFolder(folder, config(folder), Optional.empty(), seed);
+        LlamaConfig config = config(folder);
+        return new ModelFolder(folder, config, LlamaModel.units(config), Optional.empty(), seed);
+    }
+
+    /**
+     * The same model with fewer parameters trained. It takes this one's place: only the returned one is used, and
+     * closed; where there is none, this one is closed.
+     *
+     * @throws InvalidModelException where a pattern matches no parameter, or nothing is left to train
+     */
+    public ModelFolder with(Freezing freezing) {
+        try {
+            return new ModelFolder(folder, config, freezing.apply(units), files, seed);
+        } catch (IllegalArgumentException e) {
+            close();
+            throw new InvalidModelException(Reason.MISMATCH, folder, String.valueOf(e.getMessage()));
+        }
     }
 
     /** Hugging Face's model_type. */

@@ -18,7 +18,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.llama.RopeFrequencies.Llama3Scaling;
+import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.InvalidModelException;
+import org.chorale.model.outline.NamePattern;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
@@ -167,6 +169,27 @@ final class ModelFolderTest {
         assertThat(drawn(1, name)).isEqualTo(drawn(1, name)).isNotEqualTo(drawn(2, name));
         assertThat(drawn(1, name)).isNotEqualTo(drawn(1, "model.layers.0.mlp.gate_proj.weight"));
         assertThat(drawn(1, "model.norm.weight")).isEqualTo(8 * 1.0);
+    }
+
+    @Test
+    void frozenParametersAreStillReadButHaveNoGradient() throws IOException {
+        config("{" + SIZES + "}");
+        Freezing freezing = new Freezing(List.of(NamePattern.glob("model.**")), List.of());
+        try (ModelFolder model = ModelFolder.random(folder, 1).with(freezing)) {
+            assertThat(model.units().stream().flatMap(unit -> unit.parameters().stream()))
+                    .allSatisfy(parameter -> assertThat(parameter.trainable())
+                            .as(parameter.name())
+                            .isEqualTo(parameter.name().equals("lm_head.weight")));
+        }
+    }
+
+    @Test
+    void patternsThatFitNothingAreRefusedWithTheFolder() throws IOException {
+        config("{" + SIZES + "}");
+        Freezing freezing = new Freezing(List.of(NamePattern.glob("lm_haed.*")), List.of());
+        assertThatThrownBy(() -> ModelFolder.random(folder, 1).with(freezing).close())
+                .isInstanceOf(InvalidModelException.class)
+                .hasMessage(folder + ": model.freeze = lm_haed.*: matches no parameter; the nearest is lm_head.weight");
     }
 
     private double drawn(long seed, String name) {

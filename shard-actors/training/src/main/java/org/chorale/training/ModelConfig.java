@@ -7,16 +7,26 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
 
 /**
  * The keys below {@code model}.
  *
  * @param path the model folder
  * @param adapter only {@code none} so far
+ * @param freeze globs over parameter names: what is not trained
+ * @param trainOnly globs over parameter names: what alone is trained, where there are any
  * @param initialize where first weights come from
  * @param recompute what a block keeps for its backward
  */
-public record ModelConfig(Path path, String adapter, Initialize initialize, Recompute recompute) {
+public record ModelConfig(
+        Path path,
+        String adapter,
+        List<String> freeze,
+        List<String> trainOnly,
+        Initialize initialize,
+        Recompute recompute) {
     /** Where first weights come from. */
     public enum Initialize {
         PRETRAINED,
@@ -37,6 +47,8 @@ public record ModelConfig(Path path, String adapter, Initialize initialize, Reco
         if (path.toString().isBlank()) {
             problems.add("model.path is empty: give a folder with config.json");
         }
+        freeze.forEach(glob -> checkGlob("model.freeze", glob, problems));
+        trainOnly.forEach(glob -> checkGlob("model.train-only", glob, problems));
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
@@ -44,6 +56,20 @@ public record ModelConfig(Path path, String adapter, Initialize initialize, Reco
 
     /** Opens the folder that this names. */
     public ModelFolder open(long seed) {
-        return initialize == Initialize.RANDOM ? ModelFolder.random(path, seed) : ModelFolder.pretrained(path);
+        ModelFolder folder =
+                initialize == Initialize.RANDOM ? ModelFolder.random(path, seed) : ModelFolder.pretrained(path);
+        return folder.with(new Freezing(globs(freeze), globs(trainOnly)));
+    }
+
+    private static List<NamePattern> globs(List<String> globs) {
+        return globs.stream().map(NamePattern::glob).toList();
+    }
+
+    private static void checkGlob(String key, String glob, List<String> problems) {
+        try {
+            NamePattern.glob(glob);
+        } catch (IllegalArgumentException e) {
+            problems.add(key + " = " + e.getMessage());
+        }
     }
 }
