@@ -41,7 +41,7 @@ final class Rehearsal implements AutoCloseable {
                     .addParameters(ParameterOutline.newBuilder()
                             .setName("embedding")
                             .addAllShape(List.of(100L, 8L))
-                            .setStoredDtype("F32")
+                            .setHeldDtype("F32")
                             .setTrainable(true)))
             .build();
 

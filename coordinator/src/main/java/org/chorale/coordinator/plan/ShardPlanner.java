@@ -3,10 +3,10 @@
 
 package org.chorale.coordinator.plan;
 
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.chorale.proto.wire.GroupPlan;
@@ -19,7 +19,7 @@ import org.chorale.proto.wire.UnitOutline;
 import org.chorale.proto.wire.UnitPlan;
 
 /**
- * Cuts a model into shards. Every unit has one flat buffer per (stored dtype, trainable or frozen); in it each
+ * Cuts a model into shards. Every unit has one flat buffer per (held dtype, trainable or frozen); in it each
  * parameter starts at a multiple of 256 bytes, and every rank owns an equal, aligned slice:
  *
  * <pre>
@@ -30,15 +30,13 @@ import org.chorale.proto.wire.UnitPlan;
  * A slice may begin in the middle of a parameter, and a rank may own padding only.
  */
 public final class ShardPlanner {
-    private static final String MASTER_DTYPE = "F32";
-    private static final int MASTER_BYTES = 4;
-
     /** What kernels and collectives want buffers to be aligned to. */
     private static final int ALIGNMENT_BYTES = 256;
 
-    private static final long ALIGNMENT = ALIGNMENT_BYTES / MASTER_BYTES;
+    /** Bytes of an element of each dtype that ranks hold. */
+    private static final Map<String, Integer> ELEMENT_BYTES = Map.of("F32", 4, "BF16", 2, "F16", 2);
 
-    private record GroupKey(String storedDtype, boolean trainable) {}
+    private record GroupKey(String dtype, boolean trainable) {}
 
     private ShardPlanner() {}
 
@@ -59,33 +57,39 @@ public final class ShardPlanner {
     private static UnitPlan unit(UnitOutline unit, int worldSize) {
         Map<GroupKey, List<ParameterOutline>> groups = unit.getParametersList().stream()
                 .collect(Collectors.groupingBy(
-                        parameter -> new GroupKey(parameter.getStoredDtype(), parameter.getTrainable()),
+                        parameter -> new GroupKey(parameter.getHeldDtype(), parameter.getTrainable()),
                         LinkedHashMap::new,
                         Collectors.toList()));
-        Collection<List<ParameterOutline>> members = groups.values();
-        return UnitPlan.newBuilder()
-                .setName(unit.getName())
-                .addAllGroups(
-                        members.stream().map(group -> group(group, worldSize)).toList())
-                .build();
+        UnitPlan.Builder plan = UnitPlan.newBuilder().setName(unit.getName());
+        groups.forEach((key, members) -> plan.addGroups(group(key, members, worldSize)));
+        return plan.build();
     }
 
-    private static GroupPlan group(List<ParameterOutline> parameters, int worldSize) {
-        GroupPlan.Builder group = GroupPlan.newBuilder()
-                .setDtype(MASTER_DTYPE)
-                .setTrainable(parameters.get(0).getTrainable());
+    private static GroupPlan group(GroupKey key, List<ParameterOutline> parameters, int worldSize) {
+        GroupPlan.Builder group = GroupPlan.newBuilder().setDtype(key.dtype()).setTrainable(key.trainable());
+        long alignment = alignment(key.dtype());
         long offset = 0;
         for (ParameterOutline parameter : parameters) {
             group.addSegments(SegmentPlan.newBuilder()
                     .setParameter(parameter.getName())
                     .addAllShape(parameter.getShapeList())
                     .setOffset(offset));
-            offset = roundUp(Math.addExact(offset, Fitness.elements(parameter)), ALIGNMENT);
+            offset = roundUp(Math.addExact(offset, Fitness.elements(parameter)), alignment);
         }
-        long elements = roundUp(offset, worldSize * ALIGNMENT);
+        long elements = roundUp(offset, worldSize * alignment);
         return group.setElements(elements)
                 .addAllSlices(slices(elements, worldSize))
                 .build();
+    }
+
+    /** In elements. */
+    private static long alignment(String dtype) {
+        Integer bytes = ELEMENT_BYTES.get(dtype);
+        if (bytes == null) {
+            throw new IllegalArgumentException(
+                    "held dtype %s: must be one of %s".formatted(dtype, new TreeSet<>(ELEMENT_BYTES.keySet())));
+        }
+        return ALIGNMENT_BYTES / bytes;
     }
 
     private static List<RankSlice> slices(long elements, int worldSize) {

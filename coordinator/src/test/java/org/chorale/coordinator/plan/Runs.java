@@ -23,7 +23,7 @@ final class Runs {
                     .addParameters(ParameterOutline.newBuilder()
                             .setName("embedding")
                             .addAllShape(List.of(100L, 8L))
-                            .setStoredDtype("F32")
+                            .setHeldDtype("F32")
                             .setTrainable(true)))
             .build();
 

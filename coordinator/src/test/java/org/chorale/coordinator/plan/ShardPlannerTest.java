@@ -20,13 +20,14 @@ import org.junit.jupiter.api.Test;
 
 class ShardPlannerTest {
     private static final int ALIGNED_ELEMENTS = 64; // 256 bytes of fp32
+    private static final int ALIGNED_HALVES = 128; // 256 bytes of a dtype of two bytes
 
     @Test
     void segmentsAreAlignedDisjointAndInsideTheBuffer() {
         forManyOutlinesAndWorlds((outline, plan) -> groups(plan).forEach(group -> {
             long end = 0;
             for (SegmentPlan segment : group.getSegmentsList()) {
-                assertThat(segment.getOffset() % ALIGNED_ELEMENTS).isZero();
+                assertThat(segment.getOffset() % aligned(group)).isZero();
                 assertThat(segment.getOffset()).isGreaterThanOrEqualTo(end);
                 end = segment.getOffset() + elements(segment.getShapeList());
             }
@@ -43,7 +44,7 @@ class ShardPlannerTest {
                 RankSlice slice = group.getSlices(rank);
                 assertThat(slice.getRank()).isEqualTo(rank);
                 assertThat(slice.getFrom()).isEqualTo(end);
-                assertThat((slice.getUntil() - slice.getFrom()) % ALIGNED_ELEMENTS)
+                assertThat((slice.getUntil() - slice.getFrom()) % aligned(group))
                         .isZero();
                 assertThat(slice.getUntil() - slice.getFrom()).isEqualTo(group.getElements() / plan.getWorldSize());
                 end = slice.getUntil();
@@ -77,12 +78,12 @@ class ShardPlannerTest {
                     .mapToLong(segment -> elements(segment.getShapeList()))
                     .sum();
             int slots = group.getSegmentsCount() + plan.getWorldSize();
-            assertThat(group.getElements() - used).isLessThan((long) slots * ALIGNED_ELEMENTS);
+            assertThat(group.getElements() - used).isLessThan((long) slots * aligned(group));
         }));
     }
 
     @Test
-    void storedDtypesAndFrozenParametersHaveBuffersOfTheirOwnInTheOrderTheyAppear() {
+    void heldDtypesAndFrozenParametersHaveBuffersOfTheirOwnInTheOrderTheyAppear() {
         UnitOutline unit = UnitOutline.newBuilder()
                 .setName("block")
                 .addParameters(parameter("a", "BF16", true, 3))
@@ -99,7 +100,7 @@ class ShardPlannerTest {
                         .toList())
                 .containsExactly(List.of("a", "d"), List.of("b"), List.of("c"));
         assertThat(plan.getGroupsList()).extracting(GroupPlan::getTrainable).containsExactly(true, true, false);
-        assertThat(plan.getGroupsList()).extracting(GroupPlan::getDtype).containsOnly("F32");
+        assertThat(plan.getGroupsList()).extracting(GroupPlan::getDtype).containsExactly("BF16", "F32", "BF16");
     }
 
     @Test
@@ -107,7 +108,7 @@ class ShardPlannerTest {
         ModelOutline outline = ModelOutline.newBuilder()
                 .addUnits(UnitOutline.newBuilder()
                         .addParameters(
-                                ParameterOutline.newBuilder().setName("scale").setStoredDtype("F32")))
+                                ParameterOutline.newBuilder().setName("scale").setHeldDtype("F32")))
                 .build();
         GroupPlan group = ShardPlanner.plan(outline, 8).getUnits(0).getGroups(0);
         assertThat(group.getElements()).isEqualTo(8 * ALIGNED_ELEMENTS);
@@ -118,6 +119,15 @@ class ShardPlannerTest {
     void theSameOutlineAlwaysGivesTheSamePlan() {
         assertThat(ShardPlanner.plan(outline(new Random(3)), 4))
                 .isEqualTo(ShardPlanner.plan(outline(new Random(3)), 4));
+    }
+
+    @Test
+    void aDtypeWhoseSizeIsUnknownIsRefused() {
+        ModelOutline outline = ModelOutline.newBuilder()
+                .addUnits(UnitOutline.newBuilder().addParameters(parameter("a", "I4", false, 3)))
+                .build();
+        assertThatThrownBy(() -> ShardPlanner.plan(outline, 1))
+                .hasMessage("held dtype I4: must be one of [BF16, F16, F32]");
     }
 
     @Test
@@ -154,10 +164,8 @@ class ShardPlannerTest {
     }
 
     private static ParameterOutline parameter(String name, String dtype, boolean trainable, long... shape) {
-        ParameterOutline.Builder parameter = ParameterOutline.newBuilder()
-                .setName(name)
-                .setStoredDtype(dtype)
-                .setTrainable(trainable);
+        ParameterOutline.Builder parameter =
+                ParameterOutline.newBuilder().setName(name).setHeldDtype(dtype).setTrainable(trainable);
         for (long extent : shape) {
             parameter.addShape(extent);
         }
@@ -168,6 +176,10 @@ class ShardPlannerTest {
         return plan.getUnitsList().stream()
                 .flatMap(unit -> unit.getGroupsList().stream())
                 .toList();
+    }
+
+    private static int aligned(GroupPlan group) {
+        return group.getDtype().equals("F32") ? ALIGNED_ELEMENTS : ALIGNED_HALVES;
     }
 
     private static long elements(List<Long> shape) {

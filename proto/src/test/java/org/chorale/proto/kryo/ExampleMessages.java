@@ -88,7 +88,7 @@ record ExampleMessages(
         ParameterOutline norm = ParameterOutline.newBuilder()
                 .setName("model.norm.weight")
                 .addShape(128)
-                .setStoredDtype("BF16")
+                .setHeldDtype("BF16")
                 .setTrainable(true)
                 .build();
         return ModelOutline.newBuilder()

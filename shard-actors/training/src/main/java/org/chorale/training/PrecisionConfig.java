@@ -3,15 +3,7 @@
 
 package org.chorale.training;
 
-/**
- * The key {@code precision}.
- *
- * @param precision only {@code fp32} so far
- */
-public record PrecisionConfig(String precision) {
-    public PrecisionConfig {
-        if (!precision.equals("fp32")) {
-            throw new IllegalArgumentException("precision = " + precision + ": not supported yet; must be fp32");
-        }
-    }
-}
+import org.chorale.training.shard.Precision;
+
+/** The key {@code precision}: the dtype that a run computes in. */
+public record PrecisionConfig(Precision precision) {}

@@ -5,6 +5,7 @@ package org.chorale.worker;
 
 import java.util.List;
 import org.chorale.model.ModelFolder;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.wire.GroupPlan;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
@@ -13,15 +14,22 @@ import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.ShardPlan;
 import org.chorale.proto.wire.StoredTensor;
 import org.chorale.proto.wire.UnitOutline;
+import org.chorale.training.PrecisionConfig;
 import org.chorale.training.checkpoint.CheckpointWriter.WrittenShard;
 import org.chorale.training.checkpoint.StoredBox;
+import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.UnitLayout;
 
 /** Between the cluster's wire types and those of the modules that know no cluster. */
 final class PlanTranslation {
     private PlanTranslation() {}
 
-    static ModelOutline outline(ModelFolder folder) {
+    /** The key {@code precision} of a resolved configuration. */
+    static Precision precision(String runConf) {
+        return ConfigReader.read(runConf, "", PrecisionConfig.class).precision();
+    }
+
+    static ModelOutline outline(ModelFolder folder, Precision precision) {
         ModelOutline.Builder outline = ModelOutline.newBuilder()
                 .setFamily(folder.family())
                 .setVocabulary(folder.config().vocabulary())
@@ -33,7 +41,8 @@ final class PlanTranslation {
                     .forEach(parameter -> wire.addParameters(ParameterOutline.newBuilder()
                             .setName(parameter.name())
                             .addAllShape(parameter.shape())
-                            .setStoredDtype(folder.storedType(parameter.name()))
+                            .setHeldDtype(UnitLayout.Group.held(parameter.trainable(), precision)
+                                    .name())
                             .setTrainable(parameter.trainable())));
             outline.addUnits(wire);
         });
@@ -41,7 +50,7 @@ final class PlanTranslation {
     }
 
     /** The rank's units; with one rank a slice is the whole buffer, which is checked. */
-    static List<UnitLayout> layout(ShardPlan plan, int rank) {
+    static List<UnitLayout> layout(ShardPlan plan, int rank, Precision precision) {
         if (plan.getWorldSize() != 1 || rank != 0) {
             throw new IllegalArgumentException(
                     "a plan for %d ranks; this worker carries out plans for one".formatted(plan.getWorldSize()));
@@ -50,7 +59,7 @@ final class PlanTranslation {
                 .map(unit -> new UnitLayout(
                         unit.getName(),
                         unit.getGroupsList().stream()
-                                .map(PlanTranslation::group)
+                                .map(group -> group(group, precision))
                                 .toList()))
                 .toList();
     }
@@ -65,10 +74,17 @@ final class PlanTranslation {
         return file.build();
     }
 
-    private static UnitLayout.Group group(GroupPlan group) {
-        return new UnitLayout.Group(
+    private static UnitLayout.Group group(GroupPlan group, Precision precision) {
+        UnitLayout.Group layout = new UnitLayout.Group(
+                group.getTrainable(),
+                precision,
                 group.getElements(),
                 group.getSegmentsList().stream().map(PlanTranslation::segment).toList());
+        if (!layout.held().name().equals(group.getDtype())) {
+            throw new IllegalArgumentException("the plan holds a buffer in %s; with precision = %s it is held in %s"
+                    .formatted(group.getDtype(), precision, layout.held()));
+        }
+        return layout;
     }
 
     private static UnitLayout.Segment segment(SegmentPlan segment) {

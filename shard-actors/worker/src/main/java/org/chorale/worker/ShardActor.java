@@ -100,7 +100,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private Behavior<ShardCommand> onDescribe(ShardCommand.Describe order) {
         ModelConfig model = ConfigReader.read(order.runConf(), "model", ModelConfig.class);
         try (ModelFolder folder = model.open(LoadedShard.RunSeed.read(order.runConf()))) {
-            ModelOutline outline = PlanTranslation.outline(folder);
+            ModelOutline outline = PlanTranslation.outline(folder, PlanTranslation.precision(order.runConf()));
             coordinator.tell(new ModelDescribed(order.generation(), outline));
         }
         return this;

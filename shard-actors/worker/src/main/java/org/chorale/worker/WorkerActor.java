@@ -95,7 +95,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         shard.tell(new ShardCommand.Load(
                 generation,
                 rank,
-                PlanTranslation.layout(order.plan(), rank),
+                PlanTranslation.layout(order.plan(), rank, PlanTranslation.precision(order.runConf())),
                 order.runConf(),
                 order.checkpoint(),
                 order.totalSteps()));

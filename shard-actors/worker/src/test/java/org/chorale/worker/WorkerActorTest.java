@@ -181,6 +181,7 @@ final class WorkerActorTest {
     private String runConf() {
         return """
                 run.seed = 1
+                precision = fp32
                 data.tokenizer.path = null
                 model { path = "%s", adapter = none, freeze = [], train-only = [], initialize = random, recompute = none }
                 optimizer { learning-rate = 1e-2, schedule = constant, warmup-steps = 0, beta1 = 0.9, beta2 = 0.999,

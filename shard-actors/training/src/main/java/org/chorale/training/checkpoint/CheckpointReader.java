@@ -30,7 +30,7 @@ public final class CheckpointReader {
             List<FlatGroup> groups = shard.groups();
             for (int i = 0; i < groups.size(); i++) {
                 for (Segment segment : groups.get(i).layout().segments()) {
-                    copy(stored, StoredBox.WEIGHT, segment, groups.get(i).values());
+                    copy(stored, StoredBox.WEIGHT, segment, groups.get(i).master());
                     copy(
                             stored,
                             StoredBox.FIRST_MOMENT,

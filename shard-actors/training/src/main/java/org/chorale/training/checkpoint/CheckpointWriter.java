@@ -49,7 +49,7 @@ public final class CheckpointWriter {
             List<FlatGroup> groups = shard.groups();
             for (int i = 0; i < groups.size(); i++) {
                 for (Segment segment : groups.get(i).layout().segments()) {
-                    add(tensors, boxes, segment, StoredBox.WEIGHT, groups.get(i).values());
+                    add(tensors, boxes, segment, StoredBox.WEIGHT, groups.get(i).master());
                     add(
                             tensors,
                             boxes,

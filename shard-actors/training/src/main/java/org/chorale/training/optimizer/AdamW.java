@@ -3,16 +3,11 @@
 
 package org.chorale.training.optimizer;
 
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Operator;
-import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
+import org.chorale.training.optimizer.OptimizerConfig.Type;
 import org.chorale.training.shard.FlatGroup;
 
 /**
@@ -23,80 +18,55 @@ import org.chorale.training.shard.FlatGroup;
  * w = w (1 − η λ) − η / (1 − β1ᵗ) · m / (√(v / (1 − β2ᵗ)) + ε)
  * }</pre>
  *
+ * and Adam (Kingma and Ba 2015, arXiv 1412.6980), where the decay is part of the gradient instead, g + λ w, and so goes
+ * through m and v.
+ *
  * <p>One fused kernel runs over all buffers. Whether a step happens at all is decided beside the numbers: where {@code
  * notFinite} is 1, the kernel touches nothing and t does not advance, without the host having looked.
  */
-public final class AdamW implements Optimizer {
+public final class AdamW extends FlatOptimizer {
+    /** State: m and v of every weight, and t, the steps that were taken. */
+    static final String FIRST_MOMENT = "adam.m";
+
+    static final String SECOND_MOMENT = "adam.v";
+    static final String STEPS = "adam.steps";
+
     private static final boolean AMSGRAD = false;
     private static final boolean MAXIMIZE = false;
 
-    private final Operator fused = Operator.named("aten::_fused_adamw_");
-    private final OptimizerConfig config;
-    private final HeldTensors owner = new HeldTensors();
-    private final List<Tensor> weights = new ArrayList<>();
-    private final List<Tensor> gradients = new ArrayList<>();
-    private final List<Tensor> firstMoments = new ArrayList<>();
-    private final List<Tensor> secondMoments = new ArrayList<>();
-    private final List<Tensor> stepsOfEach = new ArrayList<>();
-    private final Tensor steps; // [1] fp32: t, the steps that were not skipped
+    private final Operator fused;
+    private final double beta1;
+    private final double beta2;
+    private final double epsilon;
+    private final Tensor steps;
 
+    /** @param config of type ADAMW or ADAM */
     public AdamW(OptimizerConfig config, List<FlatGroup> groups) {
-        this.config = config;
-        try (TensorScope scope = new TensorScope()) {
-            this.steps = owner.hold(HostTensors.zeros(ScalarType.Float, 1));
-            for (FlatGroup group : groups) {
-                weights.add(group.values());
-                gradients.add(group.gradients());
-                firstMoments.add(owner.hold(torch.zeros_like(group.values())));
-                secondMoments.add(owner.hold(torch.zeros_like(group.values())));
-                stepsOfEach.add(steps);
-            }
-        } catch (RuntimeException e) { // no memory: what was had is given back
-            owner.close();
-            throw e;
-        }
+        super(config, groups, List.of(FIRST_MOMENT, SECOND_MOMENT));
+        this.fused = Operator.named(config.type() == Type.ADAM ? "aten::_fused_adam_" : "aten::_fused_adamw_");
+        this.beta1 = config.beta1().orElse(0.9);
+        this.beta2 = config.beta2().orElse(0.999);
+        this.epsilon = config.epsilon().orElse(1e-8);
+        this.steps = counter(STEPS);
     }
 
     @Override
-    public void step(double learningRate, Tensor divisor, Tensor notFinite) {
-        try (TensorScope scope = new TensorScope()) {
-            steps.add_(notFinite.neg().add_(Scalars.of(1)));
-            fused.call(
-                    weights,
-                    gradients,
-                    firstMoments,
-                    secondMoments,
-                    List.of(),
-                    stepsOfEach,
-                    learningRate,
-                    config.beta1(),
-                    config.beta2(),
-                    config.weightDecay(),
-                    config.epsilon(),
-                    AMSGRAD,
-                    MAXIMIZE,
-                    divisor,
-                    notFinite);
-        }
-    }
-
-    /** m of each group, flat, in the groups' order. */
-    public List<Tensor> firstMoments() {
-        return firstMoments;
-    }
-
-    /** v of each group, likewise. */
-    public List<Tensor> secondMoments() {
-        return secondMoments;
-    }
-
-    /** t, [1] fp32. */
-    public Tensor steps() {
-        return steps;
-    }
-
-    @Override
-    public void close() {
-        owner.close();
+    void update(Part part, double learningRate, Tensor divisor, Tensor notFinite) {
+        fused.call(
+                part.weights(),
+                part.gradients(),
+                part.moment(FIRST_MOMENT),
+                part.moment(SECOND_MOMENT),
+                List.of(),
+                Collections.nCopies(part.weights().size(), steps),
+                learningRate,
+                beta1,
+                beta2,
+                part.hyperparameters().weightDecay(),
+                epsilon,
+                AMSGRAD,
+                MAXIMIZE,
+                divisor,
+                notFinite);
     }
 }

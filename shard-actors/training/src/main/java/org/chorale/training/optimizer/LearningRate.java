@@ -3,17 +3,18 @@
 
 package org.chorale.training.optimizer;
 
-import org.chorale.training.optimizer.OptimizerConfig.Schedule;
-
 /**
- * The learning rate of each step, a pure function of its number, as Transformers' schedulers give it: warm-up rises
- * linearly from 0 and reaches the peak after {@code warmupSteps}; linear and cosine then fall to 0 at the end.
+ * The learning rate of each step, a pure function of its number, as Transformers' and torch's schedulers give it.
+ *
+ * <p>Warm-up rises linearly from 0 and reaches the peak after {@code warmupSteps}; linear, cosine and polynomial then
+ * fall to {@code final-ratio} of the peak at the end of the run, warmup-stable-decay does so over its last {@code
+ * decay-share}, and step is multiplied by {@code step-factor} after every {@code step-every} steps.
+ *
+ * @param totalSteps of the run, where the schedule ends
  */
-public record LearningRate(Schedule schedule, double peak, long warmupSteps, long totalSteps) {
-    /** @param totalSteps of the run, where the schedule ends */
-    public static LearningRate of(OptimizerConfig config, long totalSteps) {
-        return new LearningRate(config.schedule(), config.learningRate(), config.warmupSteps(), totalSteps);
-    }
+public record LearningRate(ScheduleConfig config, double peak, long totalSteps) {
+    private static final double DEFAULT_STEP_FACTOR = 0.1;
+    private static final double DEFAULT_DECAY_SHARE = 0.1;
 
     /**
      * The rate of one step.
@@ -22,14 +23,38 @@ public record LearningRate(Schedule schedule, double peak, long warmupSteps, lon
      */
     public double at(long step) {
         long done = step - 1;
+        long warmupSteps = config.warmupSteps();
         if (done < warmupSteps) {
             return peak * done / warmupSteps;
         }
-        double progress = (double) (done - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
-        return switch (schedule) {
-            case CONSTANT -> peak;
-            case LINEAR -> peak * Math.max(0, 1 - progress);
-            case COSINE -> peak * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
-        };
+        return peak
+                * switch (config.schedule()) {
+                    case CONSTANT -> 1;
+                    case LINEAR -> falling(1 - progress(done, warmupSteps));
+                    case COSINE -> falling(0.5 * (1 + Math.cos(Math.PI * progress(done, warmupSteps))));
+                    case POLYNOMIAL -> falling(Math.pow(
+                            1 - progress(done, warmupSteps),
+                            config.schedulePower().orElse(1.0)));
+                    case STEP -> Math.pow(
+                            config.stepFactor().orElse(DEFAULT_STEP_FACTOR),
+                            Math.floorDiv(done - warmupSteps, config.stepEvery().orElseThrow()));
+                    case WARMUP_STABLE_DECAY -> falling(1 - progress(done, decayStart()));
+                };
+    }
+
+    /** From 1 down to 0 becomes from 1 down to the final ratio. */
+    private double falling(double shape) {
+        double last = config.finalRatio().orElse(0.0);
+        return last + (1 - last) * Math.max(0, shape);
+    }
+
+    /** 0 until {@code start}, 1 from the end on. */
+    private double progress(long done, long start) {
+        return Math.min(1, Math.max(0, (double) (done - start) / Math.max(1, totalSteps - start)));
+    }
+
+    private long decayStart() {
+        double share = config.decayShare().orElse(DEFAULT_DECAY_SHARE);
+        return Math.max(config.warmupSteps(), totalSteps - (long) Math.ceil(share * totalSteps));
     }
 }

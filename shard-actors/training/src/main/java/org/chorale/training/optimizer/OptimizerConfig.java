@@ -4,41 +4,115 @@
 package org.chorale.training.optimizer;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
 
-/** The keys below {@code optimizer}; their meanings stand in chorale-defaults.conf. */
+/**
+ * The keys below {@code optimizer} that say how a step moves the weights; their meanings stand in chorale-defaults.conf.
+ *
+ * <p>What only some types read is empty unless it is set, and set for another type it is refused.
+ */
 public record OptimizerConfig(
+        Type type,
         double learningRate,
-        Schedule schedule,
-        long warmupSteps,
-        double beta1,
-        double beta2,
-        double epsilon,
+        Optional<Double> beta1,
+        Optional<Double> beta2,
+        Optional<Double> epsilon,
+        Optional<Double> momentum,
+        Optional<Boolean> nesterov,
         double weightDecay,
-        double clipNorm) {
-    /** How the learning rate goes on after warm-up. */
-    public enum Schedule {
-        CONSTANT,
-        LINEAR,
-        COSINE
+        double clipNorm,
+        List<ParameterGroup> groups) {
+    /** Which update. */
+    public enum Type {
+        ADAMW("beta1", "beta2", "epsilon"),
+        ADAM("beta1", "beta2", "epsilon"),
+        SGD("momentum", "nesterov"),
+        LION("beta1", "beta2");
+
+        private final List<String> reads;
+
+        Type(String... reads) {
+            this.reads = List.of(reads);
+        }
+
+        /** As it stands in a configuration. */
+        public String word() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        private static String thatRead(String key) {
+            return Arrays.stream(values())
+                    .filter(type -> type.reads.contains(key))
+                    .map(Type::word)
+                    .collect(Collectors.joining(" or "));
+        }
     }
 
     public OptimizerConfig {
+        groups = List.copyOf(groups);
         List<String> problems = new ArrayList<>();
         require(problems, learningRate >= 0 && finite(learningRate), "learning-rate", learningRate, "0 or above");
-        require(problems, warmupSteps >= 0, "warmup-steps", warmupSteps, "0 or above");
-        require(problems, beta1 >= 0 && beta1 < 1, "beta1", beta1, "from 0 to below 1");
-        require(problems, beta2 >= 0 && beta2 < 1, "beta2", beta2, "from 0 to below 1");
-        require(problems, epsilon > 0 && finite(epsilon), "epsilon", epsilon, "above 0");
         require(problems, weightDecay >= 0 && finite(weightDecay), "weight-decay", weightDecay, "0 or above");
         require(problems, clipNorm > 0, "clip-norm", clipNorm, "above 0");
+        onlyIfRead(problems, type, "beta1", beta1);
+        onlyIfRead(problems, type, "beta2", beta2);
+        onlyIfRead(problems, type, "epsilon", epsilon);
+        onlyIfRead(problems, type, "momentum", momentum);
+        onlyIfRead(problems, type, "nesterov", nesterov);
+        share(problems, "beta1", beta1);
+        share(problems, "beta2", beta2);
+        share(problems, "momentum", momentum);
+        epsilon.ifPresent(value -> require(problems, value > 0 && finite(value), "epsilon", value, "above 0"));
+        if (nesterov.orElse(false) && momentum.orElse(0.0) == 0) {
+            problems.add("optimizer.nesterov = true: optimizer.momentum must be above 0");
+        }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
     }
 
+    /** AdamW with the usual betas and epsilon on all parameters alike. */
+    public static OptimizerConfig adamW(double learningRate, double weightDecay, double clipNorm) {
+        return new OptimizerConfig(
+                Type.ADAMW,
+                learningRate,
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                weightDecay,
+                clipNorm,
+                List.of());
+    }
+
+    /** The first group that matches a parameter has it; the others are trained as the plain keys say. */
+    Hyperparameters hyperparameters(String parameter) {
+        return groups.stream()
+                .filter(group -> group.matches(parameter))
+                .findFirst()
+                .map(group -> new Hyperparameters(
+                        group.learningRateFactor().orElse(1.0), group.weightDecay().orElse(weightDecay)))
+                .orElse(new Hyperparameters(1, weightDecay));
+    }
+
     private static boolean finite(double value) {
         return Double.isFinite(value);
+    }
+
+    private static void onlyIfRead(List<String> problems, Type type, String key, Optional<?> value) {
+        if (value.isPresent() && !type.reads.contains(key)) {
+            problems.add("optimizer.%s = %s: optimizer.type = %s does not read it, only %s does"
+                    .formatted(key, value.get(), type.word(), Type.thatRead(key)));
+        }
+    }
+
+    private static void share(List<String> problems, String key, Optional<Double> value) {
+        value.ifPresent(number -> require(problems, number >= 0 && number < 1, key, number, "from 0 to below 1"));
     }
 
     private static void require(List<String> problems, boolean holds, String key, Number value, String range) {

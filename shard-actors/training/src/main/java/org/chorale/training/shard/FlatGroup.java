@@ -5,6 +5,7 @@ package org.chorale.training.shard;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Parameter;
@@ -12,40 +13,78 @@ import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.training.shard.UnitLayout.Segment;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One flat buffer of weights and one of gradients, both [elements] fp32; parameters are views into them, so that one
- * kernel, one copy or one collective serves all. Padding is zero and stays zero.
+ * The flat buffers of parameters that are all trained, or all frozen, so that one kernel, one copy or one collective
+ * serves all; parameters are views into them. All are [elements]; padding is zero and stays zero.
+ *
+ * <pre>
+ *            master weights   gradients   values, which forward and backward read
+ * trained    fp32             fp32        in the precision; in fp32 the master weights themselves
+ * frozen     -                -           in the precision
+ * </pre>
  */
 public final class FlatGroup {
     private final UnitLayout.Group layout;
     private final Tensor values;
-    private final Tensor gradients;
+    private final @Nullable Tensor master;
+    private final @Nullable Tensor gradients;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
 
     /** Allocates in host memory; {@code owner} frees it. */
     FlatGroup(UnitLayout.Group layout, HeldTensors owner) {
         this.layout = layout;
         try (TensorScope scope = new TensorScope()) {
-            this.values = owner.hold(HostTensors.zeros(ScalarType.Float, layout.elements()));
-            this.gradients = owner.hold(HostTensors.zeros(ScalarType.Float, layout.elements()));
+            this.values = zeros(layout.precision().type(), owner);
+            if (layout.trainable()) {
+                this.master = layout.precision() == Precision.FP32 ? values : zeros(ScalarType.Float, owner);
+                this.gradients = zeros(ScalarType.Float, owner);
+            } else {
+                this.master = null;
+                this.gradients = null;
+            }
             for (Segment segment : layout.segments()) {
-                parameters.put(
-                        segment.parameter(),
-                        new Parameter(
-                                segment.parameter(),
-                                owner.hold(view(values, segment)),
-                                owner.hold(view(gradients, segment))));
+                parameters.put(segment.parameter(), parameter(segment, owner));
             }
         }
     }
 
+    private Tensor zeros(ScalarType type, HeldTensors owner) {
+        return owner.hold(HostTensors.zeros(type, layout.elements()));
+    }
+
+    private Parameter parameter(Segment segment, HeldTensors owner) {
+        return new Parameter(
+                segment.parameter(),
+                owner.hold(view(values, segment)),
+                gradients == null ? null : owner.hold(view(gradients, segment)));
+    }
+
+    /** What forward and backward read. */
     public Tensor values() {
         return values;
     }
 
+    /**
+     * What the optimizer moves and a checkpoint keeps; {@link #refresh} takes a change over into the values.
+     *
+     * @throws IllegalStateException where the group is frozen
+     */
+    public Tensor master() {
+        return trained(master);
+    }
+
+    /** @throws IllegalStateException where the group is frozen */
     public Tensor gradients() {
-        return gradients;
+        return trained(gradients);
+    }
+
+    /** Rounds the master weights into the values. */
+    public void refresh() {
+        if (master != null && layout.precision() != Precision.FP32) {
+            values.copy_(master);
+        }
     }
 
     /** By name, in the buffer's order. */
@@ -58,8 +97,30 @@ public final class FlatGroup {
         return layout;
     }
 
+    public boolean trainable() {
+        return layout.trainable();
+    }
+
     /** A segment's part of a buffer with this layout, in the parameter's shape. */
     public static Tensor view(Tensor flat, Segment segment) {
         return flat.narrow(0, segment.offset(), segment.elements()).view(segment.extents());
+    }
+
+    /** Has every parameter filled by name, in the dtype in which it is held. */
+    void fill(BiConsumer<String, Tensor> source) {
+        Tensor held = master == null ? values : master;
+        for (Segment segment : layout.segments()) {
+            try (TensorScope scope = new TensorScope()) {
+                source.accept(segment.parameter(), view(held, segment));
+            }
+        }
+        refresh();
+    }
+
+    private Tensor trained(@Nullable Tensor buffer) {
+        if (buffer == null) {
+            throw new IllegalStateException("the group of " + parameters.keySet() + " is frozen");
+        }
+        return buffer;
     }
 }

@@ -13,7 +13,7 @@ import org.chorale.tensor.HeldTensors;
 /**
  * A sharding unit as one rank holds it: a transformer block, or what stands before and after the blocks.
  *
- * <p>On the one rank that there is, the shard is the whole unit and the master copy is what computes.
+ * <p>On the one rank that there is, the shard is the whole unit.
  */
 public final class FsdpUnit implements AutoCloseable {
     private final String name;
@@ -35,12 +35,17 @@ public final class FsdpUnit implements AutoCloseable {
 
     /** Reads, or draws, the unit's first weights. */
     public void load(ModelFolder folder) {
-        parameters().forEach(parameter -> folder.copyInto(parameter.name(), parameter.value()));
+        groups.forEach(group -> group.fill(folder::copyInto));
+    }
+
+    /** Likewise, but only of parameters that are not trained. */
+    public void loadFrozen(ModelFolder folder) {
+        groups.stream().filter(group -> !group.trainable()).forEach(group -> group.fill(folder::copyInto));
     }
 
     /** Before the first micro-batch of a step. */
     public void zeroGradients() {
-        groups.forEach(group -> group.gradients().zero_());
+        trainedGroups().forEach(group -> group.gradients().zero_());
     }
 
     public String name() {
@@ -49,6 +54,11 @@ public final class FsdpUnit implements AutoCloseable {
 
     public List<FlatGroup> groups() {
         return groups;
+    }
+
+    /** Those that have gradients. */
+    public Stream<FlatGroup> trainedGroups() {
+        return groups.stream().filter(FlatGroup::trainable);
     }
 
     /** All parameters, in the order of the buffers. */

@@ -9,9 +9,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.llama.LlamaModel;
+import org.chorale.model.outline.UnitOutline;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
 public final class ModelShard implements AutoCloseable {
@@ -31,17 +33,36 @@ public final class ModelShard implements AutoCloseable {
         }
     }
 
-    /** The whole model on one rank with its first weights, for commands that run outside any cluster. */
+    /** The whole model on one rank with its first weights, trained in fp32 outside any cluster. */
     public static ModelShard whole(ModelFolder folder) {
-        ModelShard shard = new ModelShard(
-                folder, folder.units().stream().map(UnitLayout::whole).toList(), false);
-        shard.load(folder);
-        return shard;
+        return loaded(folder, UnitLayout::whole);
+    }
+
+    /** The whole model on one rank with its first weights, for what only runs forward. */
+    public static ModelShard frozen(ModelFolder folder, Precision precision) {
+        return loaded(folder, unit -> UnitLayout.frozen(unit, precision));
+    }
+
+    private static ModelShard loaded(ModelFolder folder, Function<UnitOutline, UnitLayout> layout) {
+        ModelShard shard =
+                new ModelShard(folder, folder.units().stream().map(layout).toList(), false);
+        try {
+            shard.load(folder);
+            return shard;
+        } catch (RuntimeException e) { // a file that cannot be read: the buffers are given back
+            shard.close();
+            throw e;
+        }
     }
 
     /** Reads, or draws, the first weights. */
     public void load(ModelFolder folder) {
         units.forEach(unit -> unit.load(folder));
+    }
+
+    /** What a checkpoint does not hold: the parameters that are not trained, from where they were first had. */
+    public void loadFrozen(ModelFolder folder) {
+        units.forEach(unit -> unit.loadFrozen(folder));
     }
 
     /** @throws IllegalStateException where the plan lacks a parameter that the model asks for */
@@ -59,9 +80,9 @@ public final class ModelShard implements AutoCloseable {
         return Collections.unmodifiableList(units);
     }
 
-    /** All flat buffers, unit by unit. */
+    /** The flat buffers that are trained, unit by unit: what gradients are taken of and the optimizer moves. */
     public List<FlatGroup> groups() {
-        return units.stream().flatMap(unit -> unit.groups().stream()).toList();
+        return units.stream().flatMap(FsdpUnit::trainedGroups).toList();
     }
 
     public LlamaModel model() {

@@ -5,8 +5,10 @@ package org.chorale.training.shard;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.tensor.safetensors.StoredType;
 
 /**
  * Where the parameters of a unit lie in its flat buffers, as the coordinator's plan says it.
@@ -15,8 +17,8 @@ import org.chorale.model.outline.UnitOutline.ParameterOutline;
  * @param groups one flat buffer each
  */
 public record UnitLayout(String name, List<Group> groups) {
-    /** 256 bytes of fp32: what memory accesses of every device are aligned to. */
-    private static final long ALIGNMENT_ELEMENTS = 64;
+    /** What memory accesses of every device are aligned to. */
+    private static final int ALIGNMENT_BYTES = 256;
 
     public UnitLayout {
         groups = List.copyOf(groups);
@@ -25,11 +27,23 @@ public record UnitLayout(String name, List<Group> groups) {
     /**
      * One flat buffer.
      *
+     * @param trainable whether its parameters are trained; the others are kept as they are by every step
+     * @param precision in which forward and backward read it
      * @param elements of the whole buffer, padding included
      */
-    public record Group(long elements, List<Segment> segments) {
+    public record Group(boolean trainable, Precision precision, long elements, List<Segment> segments) {
         public Group {
             segments = List.copyOf(segments);
+        }
+
+        /** The dtype that a rank holds between steps: that of the master weights, or of the computation. */
+        public StoredType held() {
+            return held(trainable, precision);
+        }
+
+        /** Likewise, of a parameter that has no buffer yet. */
+        public static StoredType held(boolean trainable, Precision precision) {
+            return trainable ? StoredType.F32 : precision.stored();
         }
     }
 
@@ -54,18 +68,40 @@ public record UnitLayout(String name, List<Group> groups) {
         }
     }
 
-    /** Everything in one buffer on one rank: for commands that run outside any cluster. */
+    /** As trained in fp32 by one rank: for commands that run outside any cluster. */
     public static UnitLayout whole(UnitOutline unit) {
-        List<Segment> segments = new ArrayList<>();
-        long offset = 0;
-        for (ParameterOutline parameter : unit.parameters()) {
-            segments.add(new Segment(parameter.name(), parameter.shape(), offset));
-            offset += roundUp(parameter.elements());
-        }
-        return new UnitLayout(unit.name(), List.of(new Group(offset, segments)));
+        return whole(unit, Precision.FP32);
     }
 
-    private static long roundUp(long elements) {
-        return (elements + ALIGNMENT_ELEMENTS - 1) / ALIGNMENT_ELEMENTS * ALIGNMENT_ELEMENTS;
+    /** What is trained in one buffer and what is frozen in another, on one rank. */
+    public static UnitLayout whole(UnitOutline unit, Precision precision) {
+        List<Group> groups = Stream.of(true, false)
+                .map(trainable -> group(
+                        unit.parameters().stream()
+                                .filter(parameter -> parameter.trainable() == trainable)
+                                .toList(),
+                        trainable,
+                        precision))
+                .filter(group -> !group.segments().isEmpty())
+                .toList();
+        return new UnitLayout(unit.name(), groups);
+    }
+
+    /** Everything frozen, for commands that only run forward: no gradients and no master weights are held. */
+    public static UnitLayout frozen(UnitOutline unit, Precision precision) {
+        return new UnitLayout(unit.name(), List.of(group(unit.parameters(), false, precision)));
+    }
+
+    private static Group group(List<ParameterOutline> parameters, boolean trainable, Precision precision) {
+        long alignment = (long) ALIGNMENT_BYTES
+                * Byte.SIZE
+                / Group.held(trainable, precision).bits();
+        List<Segment> segments = new ArrayList<>();
+        long offset = 0;
+        for (ParameterOutline parameter : parameters) {
+            segments.add(new Segment(parameter.name(), parameter.shape(), offset));
+            offset += (parameter.elements() + alignment - 1) / alignment * alignment;
+        }
+        return new Group(trainable, precision, offset, segments);
     }
 }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.optimizer;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.HeldTensors;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+import org.chorale.training.shard.FlatGroup;
+
+/**
+ * What all optimizers share: state in flat tensors beside the weights, a count of the steps that were taken, and one
+ * update per parameter group over views of the buffers, however many parameters there are.
+ */
+abstract class FlatOptimizer implements Optimizer {
+    private final OptimizerConfig.Type type;
+    private final List<FlatGroup> groups;
+    private final HeldTensors owner = new HeldTensors();
+    private final Map<String, List<Tensor>> moments = new LinkedHashMap<>();
+    private final Map<String, Tensor> counters = new LinkedHashMap<>();
+    private final List<Part> parts = new ArrayList<>();
+
+    /**
+     * What is trained with the same hyperparameters, as kernels take it: lists of flat tensors of equal length, each
+     * [elements of a run].
+     */
+    record Part(
+            Hyperparameters hyperparameters,
+            List<Tensor> weights,
+            List<Tensor> gradients,
+            Map<String, List<Tensor>> moments) {
+        List<Tensor> moment(String kind) {
+            return moments.getOrDefault(kind, List.of());
+        }
+    }
+
+    /** @param kinds of state that the update keeps for every weight; all begin with zero */
+    FlatOptimizer(OptimizerConfig config, List<FlatGroup> groups, List<String> kinds) {
+        this.type = config.type();
+        this.groups = List.copyOf(groups);
+        try (TensorScope scope = new TensorScope()) {
+            for (String kind : kinds) {
+                moments.put(
+                        kind,
+                        groups.stream()
+                                .map(group -> owner.hold(torch.zeros_like(group.master())))
+                                .toList());
+            }
+            ParameterRun.cut(config, groups.stream().map(FlatGroup::layout).toList())
+                    .forEach((hyperparameters, runs) -> parts.add(part(hyperparameters, runs)));
+        } catch (RuntimeException e) { // no memory, or a group without parameters: what was had is given back
+            owner.close();
+            throw e;
+        }
+    }
+
+    private Part part(Hyperparameters hyperparameters, List<ParameterRun> runs) {
+        Map<String, List<Tensor>> state = new LinkedHashMap<>();
+        moments.forEach((kind, buffers) -> state.put(kind, views(runs, buffers)));
+        return new Part(
+                hyperparameters,
+                views(runs, groups.stream().map(FlatGroup::master).toList()),
+                views(runs, groups.stream().map(FlatGroup::gradients).toList()),
+                state);
+    }
+
+    private List<Tensor> views(List<ParameterRun> runs, List<Tensor> buffers) {
+        return runs.stream().map(run -> owner.hold(run.of(buffers))).toList();
+    }
+
+    /** A number of the state, [1] fp32, zero at first. */
+    final Tensor counter(String name) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor counter = owner.hold(HostTensors.zeros(ScalarType.Float, 1));
+            counters.put(name, counter);
+            return counter;
+        }
+    }
+
+    @Override
+    public final void step(double learningRate, Tensor divisor, Tensor notFinite) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor counts = notFinite.neg().add_(Scalars.of(1)); // [1], 1 where the step happens
+            counters.values().forEach(counter -> counter.add_(counts));
+            for (Part part : parts) {
+                double rate = learningRate * part.hyperparameters().learningRateFactor();
+                update(part, rate, divisor, notFinite);
+            }
+            groups.forEach(FlatGroup::refresh);
+        }
+    }
+
+    /** Moves weights and state inside an open scope; touches neither where {@code notFinite} is 1. */
+    abstract void update(Part part, double learningRate, Tensor divisor, Tensor notFinite);
+
+    @Override
+    public final OptimizerConfig.Type type() {
+        return type;
+    }
+
+    @Override
+    public final Map<String, List<Tensor>> moments() {
+        return Collections.unmodifiableMap(moments);
+    }
+
+    @Override
+    public final Map<String, Tensor> counters() {
+        return Collections.unmodifiableMap(counters);
+    }
+
+    @Override
+    public final void close() {
+        owner.close();
+    }
+}
