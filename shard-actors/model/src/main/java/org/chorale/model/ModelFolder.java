@@ -5,6 +5,7 @@ package org.chorale.model;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -110,13 +111,19 @@ public final class ModelFolder implements AutoCloseable {
     /** SHA-256 of config.json, in lower-case hexadecimal: two runs with the same one compute the same function. */
     public String configSha256() {
         try {
-            byte[] bytes = Files.readAllBytes(folder.resolve("config.json"));
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+            return sha256(Files.readAllBytes(folder.resolve("config.json")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JVM has SHA-256", e);
         }
+    }
+
+    /**
+     * Tells this folder's first weights from others', in lower-case hexadecimal: SHA-256 over config.json and the
+     * fingerprint of the files, or the seed that the weights are drawn from.
+     */
+    public String fingerprint() {
+        String weights = files.map(ModelFiles::fingerprint).orElse("drawn from seed " + seed);
+        return sha256((configSha256() + "\n" + weights).getBytes(StandardCharsets.UTF_8));
     }
 
     public LlamaConfig config() {
@@ -171,6 +178,14 @@ public final class ModelFolder implements AutoCloseable {
                     Reason.UNSUPPORTED, json.file(), named + ": supported are " + String.join(", ", FAMILIES));
         }
         return LlamaConfig.from(json);
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JVM has SHA-256", e);
+        }
     }
 
     private void checkWeights(ModelFiles weights) {

@@ -8,7 +8,9 @@ import java.util.zip.CRC32C;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 
@@ -37,7 +39,9 @@ public final class LlamaInitialization {
         key.update(name.getBytes(StandardCharsets.UTF_8));
         try (TensorScope scope = new TensorScope()) {
             Generator generator = torch.make_generator_cpu(seed * 0x9E3779B97F4A7C15L ^ key.getValue());
-            target.normal_(0, deviation, new GeneratorOptional(generator));
+            // In fp32 whatever the target is, so that every precision begins with the same numbers.
+            Tensor drawn = torch.empty_like(target, new TensorOptions(ScalarType.Float), null);
+            target.copy_(drawn.normal_(0, deviation, new GeneratorOptional(generator)));
         }
     }
 }

@@ -8,9 +8,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +30,8 @@ import org.bytedeco.pytorch.Tensor;
 public final class ModelFiles implements AutoCloseable {
     static final String SINGLE = "model.safetensors";
     static final String INDEX = "model.safetensors.index.json";
+
+    private static final int SAMPLED_BYTES = 4096;
 
     private final Map<Path, SafetensorsFile> files = new LinkedHashMap<>();
     private final Map<String, SafetensorsFile> fileOf = new LinkedHashMap<>();
@@ -68,6 +72,16 @@ public final class ModelFiles implements AutoCloseable {
     /** The files that hold the tensors. */
     public Collection<SafetensorsHeader> headers() {
         return files.values().stream().map(SafetensorsFile::header).toList();
+    }
+
+    /**
+     * Tells these weights from others of the same shapes without reading them all: SHA-256, in lower-case hexadecimal,
+     * over each file's name, length and header and the first {@value #SAMPLED_BYTES} bytes of every tensor.
+     */
+    public String fingerprint() {
+        MessageDigest digest = AtomicFile.sha256();
+        files.values().forEach(file -> file.header().sample(SAMPLED_BYTES, digest));
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     /** The tensor's description, if the model has such a tensor. */

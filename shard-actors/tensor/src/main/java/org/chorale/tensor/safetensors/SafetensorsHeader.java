@@ -7,10 +7,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.security.MessageDigest;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -102,6 +104,21 @@ public final class SafetensorsHeader {
     /** Where in the file the offsets of the entries are counted from. */
     long dataBegin() {
         return dataBegin;
+    }
+
+    /** Adds the file's name, its length, the tensors and the first bytes of each to a digest. */
+    void sample(int bytesOfEach, MessageDigest digest) {
+        digest.update("%s %d %s\n"
+                .formatted(file.getFileName(), fileBytes(), entries.values())
+                .getBytes(StandardCharsets.UTF_8));
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            for (TensorEntry entry : entries.values()) {
+                int bytes = (int) Math.min(bytesOfEach, entry.bytes());
+                digest.update(readFully(file, channel, dataBegin + entry.begin(), bytes));
+            }
+        } catch (IOException e) {
+            throw MissingFileException.orUnchecked(file, e);
+        }
     }
 
     Map<String, TensorEntry> byName() {
