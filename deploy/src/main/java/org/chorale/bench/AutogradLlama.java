@@ -51,9 +51,6 @@ final class AutogradLlama implements AutoCloseable {
                 parameterVector.push_back(leaf);
             });
             AdamWOptions options = new AdamWOptions(settings.learningRate());
-            options.betas().put(1, settings.beta1()); // Bytedeco's view of the pair is reversed
-            options.betas().put(0, settings.beta2());
-            options.eps().put(settings.epsilon());
             options.weight_decay().put(settings.weightDecay());
             optimizer = owner.hold(new org.bytedeco.pytorch.AdamW(parameterVector, options));
             double exponent = -2.0 / config.headWidth();

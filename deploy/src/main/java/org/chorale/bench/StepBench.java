@@ -17,7 +17,6 @@ import org.chorale.training.MicroBatch;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.optimizer.OptimizerConfig.Schedule;
 import org.chorale.training.shard.ModelShard;
 
 /**
@@ -39,7 +38,7 @@ public final class StepBench {
 
     /** Runs and prints. */
     public static void main(String[] arguments) {
-        OptimizerConfig settings = new OptimizerConfig(1e-3, Schedule.CONSTANT, 0, 0.9, 0.999, 1e-8, 0.01, 1.0);
+        OptimizerConfig settings = OptimizerConfig.adamW(1e-3, 0.01, 1.0);
         try (ModelFolder folder = ModelFolder.random(Path.of(arguments[0]), 42);
                 ModelShard shard = ModelShard.whole(folder);
                 AdamW optimizer = new AdamW(settings, shard.groups());

@@ -13,6 +13,7 @@ import org.chorale.proto.config.ConfigReader;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.PrecisionConfig;
 import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.optimizer.ScheduleConfig;
 
 /** Every record that reads keys of a run, in one place, so that all their problems are found before the run begins. */
 final class RunConfiguration {
@@ -27,6 +28,7 @@ final class RunConfiguration {
         reader.read("data", DataConfig.class);
         reader.read("model", ModelConfig.class);
         reader.read("optimizer", OptimizerConfig.class);
+        reader.read("optimizer", ScheduleConfig.class);
         reader.read("", PrecisionConfig.class);
     }
 }

@@ -145,7 +145,7 @@ final class RunFileTest {
         assertThat(config.getLong("run.steps")).isEqualTo(7);
         assertThat(config.getLong("run.seed")).isEqualTo(6);
         assertThat(config.getDouble("optimizer.learning-rate")).isEqualTo(0.002);
-        assertThat(config.getDouble("optimizer.beta1")).isEqualTo(0.9);
+        assertThat(config.getDouble("optimizer.clip-norm")).isEqualTo(1.0);
         assertThat(config.getIsNull("data.eval.path")).isTrue();
     }
 

@@ -11,15 +11,13 @@ import java.util.Arrays;
 import java.util.Random;
 import org.chorale.model.ModelFolder;
 import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.optimizer.OptimizerConfig.Schedule;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.UnitLayout;
 
 /** A Llama small enough to train a thousand steps in a test, and batches for it. */
 final class TinyModel {
     static final int VOCABULARY = 37;
-    static final OptimizerConfig OPTIMIZER =
-            new OptimizerConfig(1e-2, Schedule.CONSTANT, 0, 0.9, 0.999, 1e-8, 0.01, 1.0);
+    static final OptimizerConfig OPTIMIZER = OptimizerConfig.adamW(1e-2, 0.01, 1.0);
 
     private TinyModel() {}
 

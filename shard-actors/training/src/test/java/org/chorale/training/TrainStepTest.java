@@ -22,7 +22,9 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.training.checkpoint.RankState;
 import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.shard.ModelShard;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -109,7 +111,9 @@ final class TrainStepTest {
             assertThat(result.lossNats()).isNaN();
             same(weights(bench.shard), weights);
             assertThat(bench.moments()).usingRecursiveComparison().isEqualTo(moments);
-            assertThat(read(bench.optimizer.steps())[0]).as("steps that count").isEqualTo(1);
+            assertThat(read(Objects.requireNonNull(bench.optimizer.counters().get("adam.steps")))[0])
+                    .as("steps that count")
+                    .isEqualTo(1);
             set(norm, before);
             assertThat(bench.step.run(List.of(batch), 1e-2).skipped())
                     .as("the next step goes on")
@@ -160,9 +164,8 @@ final class TrainStepTest {
             for (int i = 0; i < 3; i++) {
                 first.step.run(List.of(TinyModel.batch(i, 4, 8)), 1e-2);
             }
-            CheckpointWriter.write(file, first.shard, first.optimizer, 3);
-            assertThat(CheckpointReader.restore(file, second.shard, second.optimizer))
-                    .isEqualTo(3);
+            CheckpointWriter.write(file, first.state, 3);
+            assertThat(CheckpointReader.restore(file, second.state)).isEqualTo(3);
             for (int i = 3; i < 6; i++) {
                 MicroBatch batch = TinyModel.batch(i, 4, 8);
                 assertThat(second.step.run(List.of(batch), 1e-2)).isEqualTo(first.step.run(List.of(batch), 1e-2));
@@ -182,7 +185,7 @@ final class TrainStepTest {
                 Bench bench = new Bench(folder, false, 1)) {
             bench.step.run(List.of(TinyModel.batch(0, 4, 8)), 1e-2);
             ModelExport.write(folder, bench.shard, directory, out);
-            CheckpointWriter.write(checkpoint, bench.shard, bench.optimizer, 1);
+            CheckpointWriter.write(checkpoint, bench.state, 1);
             ModelExport.fromCheckpoint(
                     directory, checkpoint, directory.resolve("tokenizer.json"), directory.resolve("again"));
             try (ModelFolder exported = ModelFolder.pretrained(out);
@@ -223,23 +226,26 @@ final class TrainStepTest {
     private static final class Bench implements AutoCloseable {
         final ModelShard shard;
         final AdamW optimizer;
+        final LossScale lossScale = LossScale.none();
+        final RankState state;
         final TrainStep step;
 
         Bench(ModelFolder folder, boolean recompute, double clipNorm) {
             shard = TinyModel.shard(folder, recompute);
             optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
+            state = new RankState(folder, shard, optimizer, lossScale);
             step = new TrainStep(shard, optimizer, clipNorm);
         }
 
         List<float[]> moments() {
             List<float[]> moments = new ArrayList<>();
-            optimizer.firstMoments().forEach(m -> moments.add(read(m)));
-            optimizer.secondMoments().forEach(v -> moments.add(read(v)));
+            optimizer.moments().values().forEach(kind -> kind.forEach(tensor -> moments.add(read(tensor))));
             return moments;
         }
 
         @Override
         public void close() {
+            lossScale.close();
             optimizer.close();
             shard.close();
         }

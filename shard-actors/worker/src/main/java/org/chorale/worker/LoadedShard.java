@@ -12,6 +12,8 @@ import org.chorale.model.ModelFolder;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 import org.chorale.training.Evaluation;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.ModelConfig;
@@ -22,31 +24,32 @@ import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.CheckpointWriter.WrittenShard;
 import org.chorale.training.checkpoint.ModelExport;
-import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.checkpoint.RankState;
 import org.chorale.training.optimizer.LearningRate;
+import org.chorale.training.optimizer.LossScale;
+import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.optimizer.ScheduleConfig;
 import org.chorale.training.shard.ModelShard;
 
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
 final class LoadedShard implements AutoCloseable {
     private final int rank;
-    private final ModelFolder folder;
-    private final ModelShard shard;
-    private final AdamW optimizer;
+    private final RankState state;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
     private final Path tokenizer;
     private long stepsDone;
 
-    private LoadedShard(
-            ShardCommand.Load order, ModelFolder folder, ModelShard shard, AdamW optimizer, OptimizerConfig config) {
+    private LoadedShard(ShardCommand.Load order, RankState state, OptimizerConfig config) {
         this.rank = order.rank();
-        this.folder = folder;
-        this.shard = shard;
-        this.optimizer = optimizer;
-        this.trainStep = new TrainStep(shard, optimizer, config.clipNorm());
-        this.learningRate = LearningRate.of(config, order.totalSteps());
-        this.tokenizer = TokenizerPath.read(order.runConf(), folder);
+        this.state = state;
+        this.trainStep = new TrainStep(state.shard(), state.optimizer(), config.clipNorm());
+        this.learningRate = new LearningRate(
+                ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
+                config.learningRate(),
+                order.totalSteps());
+        this.tokenizer = TokenizerPath.read(order.runConf(), state.folder());
     }
 
     /** Allocates by the plan, then reads first weights, or the checkpoint's. */
@@ -59,14 +62,24 @@ final class LoadedShard implements AutoCloseable {
             owned.push(folder::close);
             ModelShard shard = new ModelShard(folder, order.layout(), model.recompute() == Recompute.FULL);
             owned.push(shard::close);
-            AdamW optimizer = new AdamW(config, shard.groups());
+            Optimizer optimizer = optimizer(config, shard);
             owned.push(optimizer::close);
-            LoadedShard loaded = new LoadedShard(order, folder, shard, optimizer, config);
+            LossScale lossScale = LossScale.of(shard.precision());
+            owned.push(lossScale::close);
+            LoadedShard loaded = new LoadedShard(order, new RankState(folder, shard, optimizer, lossScale), config);
             loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
         } catch (RuntimeException | Error e) {
             owned.forEach(Runnable::run);
             throw e;
+        }
+    }
+
+    private static Optimizer optimizer(OptimizerConfig config, ModelShard shard) {
+        try {
+            return Optimizer.of(config, shard.groups());
+        } catch (IllegalArgumentException e) { // an entry of optimizer.groups that gets no parameter
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -89,7 +102,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     Evaluation evaluation() {
-        return new Evaluation(shard);
+        return new Evaluation(state.shard());
     }
 
     /** The file of this rank in a checkpoint. */
@@ -98,11 +111,11 @@ final class LoadedShard implements AutoCloseable {
     }
 
     WrittenShard write(Path checkpoint) {
-        return CheckpointWriter.write(checkpoint.resolve(fileName()), shard, optimizer, stepsDone);
+        return CheckpointWriter.write(checkpoint.resolve(fileName()), state, stepsDone);
     }
 
     void export(Path out) {
-        ModelExport.write(folder, shard, tokenizer, out);
+        ModelExport.write(state.folder(), state.shard(), tokenizer, out);
     }
 
     static MicroBatch microBatch(Batch batch) {
@@ -116,17 +129,18 @@ final class LoadedShard implements AutoCloseable {
 
     @Override
     public void close() {
-        optimizer.close();
-        shard.close();
-        folder.close();
+        state.lossScale().close();
+        state.optimizer().close();
+        state.shard().close();
+        state.folder().close();
     }
 
     /** @return the steps that the weights have seen */
     private long restore(Optional<String> checkpoint) {
         if (checkpoint.isPresent()) {
-            return CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), shard, optimizer);
+            return CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), state);
         }
-        shard.load(folder);
+        state.shard().load(state.folder());
         return 0;
     }
 

@@ -184,8 +184,8 @@ final class WorkerActorTest {
                 precision = fp32
                 data.tokenizer.path = null
                 model { path = "%s", adapter = none, freeze = [], train-only = [], initialize = random, recompute = none }
-                optimizer { learning-rate = 1e-2, schedule = constant, warmup-steps = 0, beta1 = 0.9, beta2 = 0.999,
-                  epsilon = 1e-8, weight-decay = 0, clip-norm = 1 }
+                optimizer { type = adamw, learning-rate = 1e-2, schedule = constant, warmup-steps = 0,
+                  weight-decay = 0, clip-norm = 1, groups = [] }
                 """.formatted(directory);
     }
 

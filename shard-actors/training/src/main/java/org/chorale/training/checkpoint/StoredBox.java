@@ -9,7 +9,7 @@ import java.util.List;
  * A box of a parameter, or of its optimizer state, as a checkpoint's file holds it, in global coordinates.
  *
  * @param key in the file
- * @param kind {@link #WEIGHT}, {@link #FIRST_MOMENT} or {@link #SECOND_MOMENT}
+ * @param kind {@link #WEIGHT}, or a kind of optimizer state such as {@code adam.m}
  * @param shape of the whole parameter
  * @param offset of the box, one per dimension
  * @param extent of the box
@@ -17,8 +17,6 @@ import java.util.List;
 public record StoredBox(
         String key, String parameter, String kind, List<Long> shape, List<Long> offset, List<Long> extent) {
     public static final String WEIGHT = "weight";
-    public static final String FIRST_MOMENT = "adam.m";
-    public static final String SECOND_MOMENT = "adam.v";
 
     /** The whole of a parameter. */
     static StoredBox whole(String parameter, String kind, List<Long> shape) {

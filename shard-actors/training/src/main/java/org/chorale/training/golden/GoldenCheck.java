@@ -25,7 +25,6 @@ import org.chorale.training.StepResult;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.optimizer.OptimizerConfig.Schedule;
 import org.chorale.training.shard.ModelShard;
 
 /**
@@ -38,8 +37,7 @@ import org.chorale.training.shard.ModelShard;
  */
 public final class GoldenCheck {
     private static final double LEARNING_RATE = 1e-3;
-    private static final OptimizerConfig OPTIMIZER =
-            new OptimizerConfig(LEARNING_RATE, Schedule.CONSTANT, 0, 0.9, 0.999, 1e-8, 0.01, 1.0);
+    private static final OptimizerConfig OPTIMIZER = OptimizerConfig.adamW(LEARNING_RATE, 0.01, 1.0);
 
     private final ModelFolder folder;
     private final SafetensorsFile golden;

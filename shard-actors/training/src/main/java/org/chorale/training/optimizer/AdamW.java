@@ -7,7 +7,7 @@ import java.util.Collections;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.Operator;
-import org.chorale.training.optimizer.OptimizerConfig.Type;
+import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
 import org.chorale.training.shard.FlatGroup;
 
 /**
@@ -43,7 +43,7 @@ public final class AdamW extends FlatOptimizer {
     /** @param config of type ADAMW or ADAM */
     public AdamW(OptimizerConfig config, List<FlatGroup> groups) {
         super(config, groups, List.of(FIRST_MOMENT, SECOND_MOMENT));
-        this.fused = Operator.named(config.type() == Type.ADAM ? "aten::_fused_adam_" : "aten::_fused_adamw_");
+        this.fused = Operator.named(config.type() == Algorithm.ADAM ? "aten::_fused_adam_" : "aten::_fused_adamw_");
         this.beta1 = config.beta1().orElse(0.9);
         this.beta2 = config.beta2().orElse(0.999);
         this.epsilon = config.epsilon().orElse(1e-8);

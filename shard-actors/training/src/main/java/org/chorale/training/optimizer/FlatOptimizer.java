@@ -22,7 +22,7 @@ import org.chorale.training.shard.FlatGroup;
  * update per parameter group over views of the buffers, however many parameters there are.
  */
 abstract class FlatOptimizer implements Optimizer {
-    private final OptimizerConfig.Type type;
+    private final OptimizerConfig.Algorithm type;
     private final List<FlatGroup> groups;
     private final HeldTensors owner = new HeldTensors();
     private final Map<String, List<Tensor>> moments = new LinkedHashMap<>();
@@ -103,7 +103,7 @@ abstract class FlatOptimizer implements Optimizer {
     abstract void update(Part part, double learningRate, Tensor divisor, Tensor notFinite);
 
     @Override
-    public final OptimizerConfig.Type type() {
+    public final OptimizerConfig.Algorithm type() {
         return type;
     }
 

@@ -27,19 +27,21 @@ public record LearningRate(ScheduleConfig config, double peak, long totalSteps) 
         if (done < warmupSteps) {
             return peak * done / warmupSteps;
         }
-        return peak
-                * switch (config.schedule()) {
-                    case CONSTANT -> 1;
-                    case LINEAR -> falling(1 - progress(done, warmupSteps));
-                    case COSINE -> falling(0.5 * (1 + Math.cos(Math.PI * progress(done, warmupSteps))));
-                    case POLYNOMIAL -> falling(Math.pow(
-                            1 - progress(done, warmupSteps),
-                            config.schedulePower().orElse(1.0)));
-                    case STEP -> Math.pow(
-                            config.stepFactor().orElse(DEFAULT_STEP_FACTOR),
-                            Math.floorDiv(done - warmupSteps, config.stepEvery().orElseThrow()));
-                    case WARMUP_STABLE_DECAY -> falling(1 - progress(done, decayStart()));
-                };
+        return peak * share(done);
+    }
+
+    /** Of the peak, after warm-up. */
+    private double share(long done) {
+        double progress = progress(done, config.warmupSteps());
+        return switch (config.schedule()) {
+            case CONSTANT -> 1;
+            case LINEAR -> falling(1 - progress);
+            case COSINE -> falling(0.5 * (1 + Math.cos(Math.PI * progress)));
+            case POLYNOMIAL ->
+                falling(Math.pow(1 - progress, config.schedulePower().orElse(1.0)));
+            case STEP -> Math.pow(config.stepFactor().orElse(DEFAULT_STEP_FACTOR), cuts(done));
+            case WARMUP_STABLE_DECAY -> falling(1 - progress(done, decayStart()));
+        };
     }
 
     /** From 1 down to 0 becomes from 1 down to the final ratio. */
@@ -51,6 +53,11 @@ public record LearningRate(ScheduleConfig config, double peak, long totalSteps) 
     /** 0 until {@code start}, 1 from the end on. */
     private double progress(long done, long start) {
         return Math.min(1, Math.max(0, (double) (done - start) / Math.max(1, totalSteps - start)));
+    }
+
+    private double cuts(long done) {
+        return (double)
+                Math.floorDiv(done - config.warmupSteps(), config.stepEvery().orElseThrow());
     }
 
     private long decayStart() {

@@ -40,13 +40,15 @@ final class Lion extends FlatOptimizer {
         Tensor skips = notFinite.to(ScalarType.Bool); // [1], as all that follow
         Tensor happens = notFinite.neg().add_(Scalars.of(1));
         Tensor moves = happens.mul(new Scalar(-learningRate));
-        Tensor keeps = moves.mul(Scalars.of(part.hyperparameters().weightDecay())).add_(Scalars.of(1));
+        Tensor keeps =
+                moves.mul(Scalars.of(part.hyperparameters().weightDecay())).add_(Scalars.of(1));
         Tensor learns = happens.mul(Scalars.of(1 - beta2));
         for (int i = 0; i < part.weights().size(); i++) {
             try (TensorScope scope = new TensorScope()) {
                 Tensor gradient = part.gradients().get(i).div_(divisor).masked_fill_(skips, Scalars.of(0));
                 Tensor moment = part.moment(MOMENT).get(i);
-                Tensor sign = torch.lerp(moment, gradient, Scalars.of(1 - beta1)).sign_();
+                Tensor sign =
+                        torch.lerp(moment, gradient, Scalars.of(1 - beta1)).sign_();
                 part.weights().get(i).mul_(keeps).addcmul_(sign, moves);
                 moment.lerp_(gradient, learns);
             }

@@ -33,7 +33,7 @@ public interface Optimizer extends AutoCloseable {
      */
     void step(double learningRate, Tensor divisor, Tensor notFinite);
 
-    OptimizerConfig.Type type();
+    OptimizerConfig.Algorithm type();
 
     /** State in the shape of the weights: by kind, such as {@code adam.m}, a flat fp32 tensor for each group. */
     Map<String, List<Tensor>> moments();

@@ -16,7 +16,7 @@ import java.util.stream.Collectors;
  * <p>What only some types read is empty unless it is set, and set for another type it is refused.
  */
 public record OptimizerConfig(
-        Type type,
+        Algorithm type,
         double learningRate,
         Optional<Double> beta1,
         Optional<Double> beta2,
@@ -27,16 +27,19 @@ public record OptimizerConfig(
         double clipNorm,
         List<ParameterGroup> groups) {
     /** Which update. */
-    public enum Type {
-        ADAMW("beta1", "beta2", "epsilon"),
-        ADAM("beta1", "beta2", "epsilon"),
-        SGD("momentum", "nesterov"),
-        LION("beta1", "beta2");
+    public enum Algorithm {
+        ADAMW,
+        ADAM,
+        SGD,
+        LION;
 
-        private final List<String> reads;
-
-        Type(String... reads) {
-            this.reads = List.of(reads);
+        private boolean reads(String key) {
+            return switch (key) {
+                case "beta1", "beta2" -> this != SGD;
+                case "epsilon" -> this == ADAMW || this == ADAM;
+                case "momentum", "nesterov" -> this == SGD;
+                default -> throw new IllegalArgumentException("every type reads " + key);
+            };
         }
 
         /** As it stands in a configuration. */
@@ -46,8 +49,8 @@ public record OptimizerConfig(
 
         private static String thatRead(String key) {
             return Arrays.stream(values())
-                    .filter(type -> type.reads.contains(key))
-                    .map(Type::word)
+                    .filter(type -> type.reads(key))
+                    .map(Algorithm::word)
                     .collect(Collectors.joining(" or "));
         }
     }
@@ -70,6 +73,9 @@ public record OptimizerConfig(
         if (nesterov.orElse(false) && momentum.orElse(0.0) == 0) {
             problems.add("optimizer.nesterov = true: optimizer.momentum must be above 0");
         }
+        for (int i = 0; i < groups.size(); i++) {
+            problems.addAll(groups.get(i).problems("optimizer.groups[" + i + "]"));
+        }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
@@ -78,7 +84,7 @@ public record OptimizerConfig(
     /** AdamW with the usual betas and epsilon on all parameters alike. */
     public static OptimizerConfig adamW(double learningRate, double weightDecay, double clipNorm) {
         return new OptimizerConfig(
-                Type.ADAMW,
+                Algorithm.ADAMW,
                 learningRate,
                 Optional.empty(),
                 Optional.empty(),
@@ -96,7 +102,8 @@ public record OptimizerConfig(
                 .filter(group -> group.matches(parameter))
                 .findFirst()
                 .map(group -> new Hyperparameters(
-                        group.learningRateFactor().orElse(1.0), group.weightDecay().orElse(weightDecay)))
+                        group.learningRateFactor().orElse(1.0),
+                        group.weightDecay().orElse(weightDecay)))
                 .orElse(new Hyperparameters(1, weightDecay));
     }
 
@@ -104,10 +111,10 @@ public record OptimizerConfig(
         return Double.isFinite(value);
     }
 
-    private static void onlyIfRead(List<String> problems, Type type, String key, Optional<?> value) {
-        if (value.isPresent() && !type.reads.contains(key)) {
+    private static void onlyIfRead(List<String> problems, Algorithm type, String key, Optional<?> value) {
+        if (value.isPresent() && !type.reads(key)) {
             problems.add("optimizer.%s = %s: optimizer.type = %s does not read it, only %s does"
-                    .formatted(key, value.get(), type.word(), Type.thatRead(key)));
+                    .formatted(key, value.get(), type.word(), Algorithm.thatRead(key)));
         }
     }
 

@@ -18,30 +18,32 @@ import org.chorale.model.outline.NamePattern;
 public record ParameterGroup(List<String> match, Optional<Double> learningRateFactor, Optional<Double> weightDecay) {
     public ParameterGroup {
         match = List.copyOf(match);
+    }
+
+    /** What is wrong, a line each; only {@link OptimizerConfig} knows the place in the list that lines begin with. */
+    List<String> problems(String place) {
         List<String> problems = new ArrayList<>();
         if (match.isEmpty()) {
-            problems.add("optimizer.groups.match = []: must name at least one pattern of parameter names");
+            problems.add(place + ".match = []: must hold at least one pattern of parameter names");
         }
         for (String pattern : match) {
             try {
-                NamePattern.of(pattern);
+                NamePattern.glob(pattern);
             } catch (IllegalArgumentException e) {
-                problems.add("optimizer.groups.match = " + pattern + ": " + e.getMessage());
+                problems.add(place + ".match: " + e.getMessage());
             }
         }
-        notNegative(problems, "learning-rate-factor", learningRateFactor);
-        notNegative(problems, "weight-decay", weightDecay);
-        if (!problems.isEmpty()) {
-            throw new IllegalArgumentException(String.join("\n", problems));
-        }
+        notNegative(problems, place + ".learning-rate-factor", learningRateFactor);
+        notNegative(problems, place + ".weight-decay", weightDecay);
+        return problems;
     }
 
     boolean matches(String parameter) {
-        return match.stream().map(NamePattern::of).anyMatch(pattern -> pattern.matches(parameter));
+        return match.stream().map(NamePattern::glob).anyMatch(pattern -> pattern.matches(parameter));
     }
 
     private static void notNegative(List<String> problems, String key, Optional<Double> value) {
-        value.filter(number -> !(number >= 0))
-                .ifPresent(number -> problems.add("optimizer.groups.%s = %s: must be 0 or above".formatted(key, number)));
+        value.filter(number -> number < 0)
+                .ifPresent(number -> problems.add(key + " = " + number + ": must be 0 or above"));
     }
 }

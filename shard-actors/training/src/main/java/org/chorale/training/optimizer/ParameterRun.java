@@ -38,7 +38,9 @@ record ParameterRun(int buffer, long from, long until) {
             for (int i = 0; i < segments.size(); i++) {
                 Hyperparameters own = config.hyperparameters(segments.get(i).parameter());
                 boolean last = i + 1 == segments.size();
-                if (last || !own.equals(config.hyperparameters(segments.get(i + 1).parameter()))) {
+                if (last
+                        || !own.equals(
+                                config.hyperparameters(segments.get(i + 1).parameter()))) {
                     long until = last
                             ? buffers.get(buffer).elements()
                             : segments.get(i + 1).offset();

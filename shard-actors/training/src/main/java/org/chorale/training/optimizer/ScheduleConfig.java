@@ -27,16 +27,20 @@ public record ScheduleConfig(
     /** How the learning rate goes on after warm-up. */
     public enum Schedule {
         CONSTANT,
-        LINEAR(FINAL_RATIO),
-        COSINE(FINAL_RATIO),
-        POLYNOMIAL(FINAL_RATIO, "schedule-power"),
-        STEP("step-every", "step-factor"),
-        WARMUP_STABLE_DECAY(FINAL_RATIO, "decay-share");
+        LINEAR,
+        COSINE,
+        POLYNOMIAL,
+        STEP,
+        WARMUP_STABLE_DECAY;
 
-        private final List<String> reads;
-
-        Schedule(String... reads) {
-            this.reads = List.of(reads);
+        private boolean reads(String key) {
+            return switch (key) {
+                case FINAL_RATIO -> this != CONSTANT && this != STEP;
+                case "schedule-power" -> this == POLYNOMIAL;
+                case "step-every", "step-factor" -> this == STEP;
+                case "decay-share" -> this == WARMUP_STABLE_DECAY;
+                default -> throw new IllegalArgumentException("every schedule reads " + key);
+            };
         }
 
         private String word() {
@@ -45,7 +49,7 @@ public record ScheduleConfig(
 
         private static String thatRead(String key) {
             return Arrays.stream(values())
-                    .filter(schedule -> schedule.reads.contains(key))
+                    .filter(schedule -> schedule.reads(key))
                     .map(Schedule::word)
                     .collect(Collectors.joining(" or "));
         }
@@ -75,9 +79,10 @@ public record ScheduleConfig(
 
     private static <T> void check(
             List<String> problems, Schedule schedule, String key, Optional<T> set, Range<T> range, String words) {
-        set.filter(value -> !schedule.reads.contains(key))
-                .ifPresent(value -> problems.add("optimizer.%s = %s: optimizer.schedule = %s does not read it, only %s does"
-                        .formatted(key, value, schedule.word(), Schedule.thatRead(key))));
+        set.filter(value -> !schedule.reads(key))
+                .ifPresent(value ->
+                        problems.add("optimizer.%s = %s: optimizer.schedule = %s does not read it, only %s does"
+                                .formatted(key, value, schedule.word(), Schedule.thatRead(key))));
         set.filter(value -> !range.holds(value))
                 .ifPresent(value -> problems.add("optimizer.%s = %s: must be %s".formatted(key, value, words)));
     }

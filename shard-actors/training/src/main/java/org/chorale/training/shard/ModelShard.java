@@ -85,6 +85,11 @@ public final class ModelShard implements AutoCloseable {
         return units.stream().flatMap(FsdpUnit::trainedGroups).toList();
     }
 
+    /** In which all units compute. */
+    public Precision precision() {
+        return units.get(0).groups().get(0).layout().precision();
+    }
+
     public LlamaModel model() {
         return model;
     }

@@ -3,6 +3,7 @@
 
 package org.chorale.training.shard;
 
+import java.util.Locale;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.safetensors.StoredType;
 
@@ -20,6 +21,11 @@ public enum Precision {
 
     Precision(StoredType stored) {
         this.stored = stored;
+    }
+
+    /** As it stands in a configuration. */
+    public String word() {
+        return name().toLowerCase(Locale.ROOT);
     }
 
     /** The dtype as libtorch names it. */
