@@ -40,7 +40,7 @@ import org.chorale.tensor.safetensors.TensorEntry;
  * <p>Opening checks everything that headers tell: family, sizes, that each parameter is there with its shape and a
  * floating-point dtype, and that nothing else is. Weights are mapped, and read when they are asked for.
  */
-public final class ModelFolder implements AutoCloseable {
+public final class ModelFolder implements ParameterSource {
     /** Families by Hugging Face's model_type. */
     private static final Set<String> FAMILIES = Set.of(LlamaConfig.MODEL_TYPE);
 
@@ -121,6 +121,7 @@ public final class ModelFolder implements AutoCloseable {
      * Tells this folder's first weights from others', in lower-case hexadecimal: SHA-256 over config.json and the
      * fingerprint of the files, or the seed that the weights are drawn from.
      */
+    @Override
     public String fingerprint() {
         String weights = files.map(ModelFiles::fingerprint).orElse("drawn from seed " + seed);
         return sha256((configSha256() + "\n" + weights).getBytes(StandardCharsets.UTF_8));
@@ -135,6 +136,7 @@ public final class ModelFolder implements AutoCloseable {
     }
 
     /** The sharding units, in the order of the forward pass. */
+    @Override
     public List<UnitOutline> units() {
         return units;
     }
@@ -145,6 +147,7 @@ public final class ModelFolder implements AutoCloseable {
     }
 
     /** Copies a whole parameter's first value into {@code target}, converting to its dtype. */
+    @Override
     public void copyInto(String parameter, Tensor target) {
         if (files.isEmpty()) {
             LlamaInitialization.draw(config, seed, parameter, target);

@@ -3,17 +3,14 @@
 
 package org.chorale.training;
 
-import org.bytedeco.pytorch.LongOptional;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.model.layer.SequenceContext;
-import org.chorale.model.layer.Tape;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
-import org.chorale.training.loss.CrossEntropyLoss;
-import org.chorale.training.loss.LossOutput;
+import org.chorale.training.StepSums.Total;
+import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.shard.ModelShard;
 
 /**
@@ -24,48 +21,47 @@ import org.chorale.training.shard.ModelShard;
  * together decides it; nothing need be generated.
  */
 public final class Evaluation {
-    private final ModelShard shard;
-    private final CrossEntropyLoss loss = new CrossEntropyLoss();
-    private double lossNatsSum;
-    private long trainedTokens;
+    private final Objective objective;
+    private final Map<String, Total> terms = new LinkedHashMap<>();
     private long examples;
     private long exact;
     private long judged;
 
+    /** Of plain language-model training without any regularisation. */
     public Evaluation(ModelShard shard) {
-        this.shard = shard;
+        this(new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 0));
+    }
+
+    /** Of what is trained on. With a pipeline no example is judged. */
+    public Evaluation(Objective objective) {
+        this.objective = objective;
     }
 
     /** Adds a batch of examples. */
     public void add(MicroBatch batch) {
         examples += batch.sequences();
-        long[] rows = batch.predictingRows();
-        if (rows.length == 0) {
-            return;
-        }
-        LlamaModel model = shard.model();
         try (TensorScope scope = new TensorScope();
-                Tape dropped = new Tape()) {
-            SequenceContext context = model.context(batch.sequences(), batch.width(), null);
-            Tensor tokens = HostTensors.ofLongs(batch.tokens(), batch.tokens().length);
-            Tensor hidden = model.forward(tokens, context, dropped); // [R, D]
-            Tensor logits = model.logits(hidden.index_select(0, HostTensors.ofLongs(rows, rows.length))); // [M, V]
-            Tensor targets = HostTensors.ofLongs(batch.targets(), rows.length);
-            Tensor hits = torch.argmax(logits, new LongOptional(-1), false).eq(targets);
-            judge(batch, rows, hits);
-            LossOutput output = loss.compute(logits, targets);
-            lossNatsSum += output.sum().item_double();
-            trainedTokens += output.weight();
+                StepSums sums = new StepSums()) {
+            if (objective instanceof LanguageModelObjective languageModel) {
+                Tensor hits = languageModel.hits(batch, sums);
+                judge(batch, batch.predictingRows(), hits);
+            } else {
+                objective.evaluate(batch, sums);
+            }
+            sums.totals().forEach((name, total) -> terms.merge(name, total, Total::plus));
         }
     }
 
-    /** Mean over the trained tokens so far; NaN before the first. */
+    /** The sum of the terms' means over all that counts so far; NaN before the first. */
     public double lossNats() {
-        return lossNatsSum / trainedTokens;
+        return trainedTokens() == 0
+                ? Double.NaN
+                : terms.values().stream().mapToDouble(Total::mean).sum();
     }
 
+    /** Labels that counted; with a pipeline the weight of its first term. */
     public long trainedTokens() {
-        return trainedTokens;
+        return terms.isEmpty() ? 0 : Math.round(terms.values().iterator().next().weight());
     }
 
     public long examples() {

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param labels B·T ids, each at its own token's place; {@link #IGNORED} where nothing counts
  * @param keyMask B·T, 0 where no token may see this one; null where the padding, if any, is all on the right
  * @param packing which documents a sequence is made of; null where it is one
+ * @param samples B, a number for each sequence that keys its random numbers: the same whenever the run sees it
  */
 @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
 public record MicroBatch(
@@ -21,7 +22,8 @@ public record MicroBatch(
         long[] tokens,
         long[] labels,
         long @Nullable [] keyMask,
-        @Nullable Packing packing) {
+        @Nullable Packing packing,
+        long[] samples) {
     /** Transformers' label of what does not count. */
     public static final long IGNORED = -100;
 
@@ -36,15 +38,38 @@ public record MicroBatch(
     public record Packing(long[] positions, long[] documents) {}
 
     public MicroBatch {
-        if (tokens.length != sequences * width || labels.length != tokens.length) {
-            throw new IllegalArgumentException("%d sequences of %d tokens, but %d ids and %d labels"
-                    .formatted(sequences, width, tokens.length, labels.length));
+        if (tokens.length != sequences * width || labels.length != tokens.length || samples.length != sequences) {
+            throw new IllegalArgumentException("%d sequences of %d tokens, but %d ids, %d labels and %d samples"
+                    .formatted(sequences, width, tokens.length, labels.length, samples.length));
         }
+    }
+
+    /** Sequences that are told apart by their row alone. */
+    public MicroBatch(
+            int sequences,
+            int width,
+            long[] tokens,
+            long[] labels,
+            long @Nullable [] keyMask,
+            @Nullable Packing packing) {
+        this(
+                sequences,
+                width,
+                tokens,
+                labels,
+                keyMask,
+                packing,
+                LongStream.range(0, sequences).toArray());
     }
 
     /** Sequences whose padding, if any, is all on the right. */
     public static MicroBatch rightPadded(int sequences, int width, long[] tokens, long[] labels) {
         return new MicroBatch(sequences, width, tokens, labels, null, null);
+    }
+
+    /** The same, with a number for each sequence that stays with it however the run's batches are cut. */
+    public MicroBatch withSamples(long[] numbers) {
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, numbers);
     }
 
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */

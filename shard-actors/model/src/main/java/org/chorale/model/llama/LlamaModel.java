@@ -181,6 +181,11 @@ public final class LlamaModel implements AutoCloseable {
         return config.width();
     }
 
+    /** V. */
+    public long vocabulary() {
+        return config.vocabulary();
+    }
+
     @Override
     public void close() {
         rotaryOwner.close();

@@ -39,7 +39,7 @@ public final class CheckpointReader {
                 TensorScope scope = new TensorScope()) {
             Map<String, Tensor> tensors = state.tensors();
             refuseAnotherRun(stored, state, tensors);
-            state.shard().loadFrozen(state.folder());
+            state.shard().loadFrozen(state.source());
             tensors.forEach((key, tensor) -> tensor.copy_(stored.tensor(key)));
             state.shard().groups().forEach(FlatGroup::refresh);
             String step = stored.metadata().get(CheckpointWriter.STEP);

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.model.ModelFolder;
+import org.chorale.model.ParameterSource;
 import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.shard.FlatGroup;
@@ -22,9 +22,9 @@ import org.chorale.training.shard.UnitLayout.Segment;
  * <p>Parameters that are not trained are no part of it. They are read, or drawn, again from the model folder, and a
  * checkpoint names the folder's fingerprint, so that another one is noticed.
  *
- * @param folder where the first weights came from
+ * @param source where the first weights came from
  */
-public record RankState(ModelFolder folder, ModelShard shard, Optimizer optimizer, LossScale lossScale) {
+public record RankState(ParameterSource source, ModelShard shard, Optimizer optimizer, LossScale lossScale) {
     /** Metadata: the update whose state a file holds, and the precision of the run. */
     static final String OPTIMIZER = "optimizer";
 
@@ -62,7 +62,7 @@ public record RankState(ModelFolder folder, ModelShard shard, Optimizer optimize
                 .collect(Collectors.joining(" "));
         if (!frozen.isEmpty()) {
             identity.put(FROZEN, frozen);
-            identity.put(BASE, folder.fingerprint());
+            identity.put(BASE, source.fingerprint());
         }
         return identity;
     }

@@ -4,13 +4,12 @@
 package org.chorale.training.contract;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
+import org.chorale.model.outline.NearestName;
 
 /**
  * Follows the tensors from the data through preprocessors, model and postprocessors to the terms of the loss, and notes
@@ -21,9 +20,6 @@ import org.jspecify.annotations.Nullable;
  * tensor that nobody declared is not missed.
  */
 public final class ContractChain {
-    /** Names further apart than this are no typing error of each other. */
-    private static final int NEAR = 3;
-
     private record Given(TensorSpec spec, String by) {}
 
     /** Tensors by name; open where others may be there too. */
@@ -153,16 +149,11 @@ public final class ContractChain {
 
     private String hint(TensorSpec spec, Held held) {
         Held other = held == flowing ? context : flowing;
-        String elsewhere =
-                other.known.containsKey(spec.name()) ? other.prefix + spec.name() : nearest(spec.name(), held);
-        return elsewhere == null ? "" : " (did you mean " + elsewhere + "?)";
-    }
-
-    private static @Nullable String nearest(String name, Held held) {
-        return held.known.keySet().stream()
-                .filter(known -> EditDistance.between(name, known) <= Math.min(NEAR, name.length() / 2))
-                .min(Comparator.comparingInt(known -> EditDistance.between(name, known)))
-                .map(known -> held.prefix + known)
-                .orElse(null);
+        if (other.known.containsKey(spec.name())) {
+            return ", only " + other.prefix + spec.name();
+        }
+        return held.known.isEmpty()
+                ? ""
+                : ", the nearest is " + held.prefix + NearestName.to(spec.name(), held.known.keySet());
     }
 }

@@ -1,4 +1,7 @@
-/** Losses: a sum, a weight, and the gradient of the sum. */
+/**
+ * Losses: components that end a pipeline, and the fused cross entropy that plain language-model training ends with. Each
+ * gives sums and weights, which add up exactly over micro-batches and ranks of any size.
+ */
 @NullMarked
 package org.chorale.training.loss;
 

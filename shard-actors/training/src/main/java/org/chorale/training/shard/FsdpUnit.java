@@ -6,7 +6,7 @@ package org.chorale.training.shard;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.chorale.model.ModelFolder;
+import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
 
@@ -34,13 +34,13 @@ public final class FsdpUnit implements AutoCloseable {
     }
 
     /** Reads, or draws, the unit's first weights. */
-    public void load(ModelFolder folder) {
-        groups.forEach(group -> group.fill(folder::copyInto));
+    public void load(ParameterSource source) {
+        groups.forEach(group -> group.fill(source::copyInto));
     }
 
     /** Likewise, but only of parameters that are not trained. */
-    public void loadFrozen(ModelFolder folder) {
-        groups.stream().filter(group -> !group.trainable()).forEach(group -> group.fill(folder::copyInto));
+    public void loadFrozen(ParameterSource source) {
+        groups.stream().filter(group -> !group.trainable()).forEach(group -> group.fill(source::copyInto));
     }
 
     /** Before the first micro-batch of a step. */

@@ -11,22 +11,34 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.UnitOutline;
+import org.jspecify.annotations.Nullable;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
 public final class ModelShard implements AutoCloseable {
     private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
-    private final LlamaModel model;
+    private final @Nullable LlamaModel model; // null where the model is a user's own
 
     /** Allocates by the plan; the weights are zero until they are loaded. */
     public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute) {
+        this(plan, parameters -> folder.model(parameters, recompute));
+    }
+
+    /** Allocates by the plan, for a model that lives elsewhere; the weights are zero until they are loaded. */
+    public ModelShard(List<UnitLayout> plan) {
+        this(plan, parameters -> null);
+    }
+
+    private ModelShard(
+            List<UnitLayout> plan, Function<Function<String, Parameter>, ? extends @Nullable LlamaModel> model) {
         try {
             plan.forEach(layout -> units.add(new FsdpUnit(layout)));
             units.forEach(unit -> unit.parameters().forEach(parameter -> parameters.put(parameter.name(), parameter)));
-            this.model = folder.model(this::parameter, recompute);
+            this.model = model.apply(this::parameter);
         } catch (RuntimeException e) { // no memory: what was had is given back
             units.forEach(FsdpUnit::close);
             throw e;
@@ -56,13 +68,13 @@ public final class ModelShard implements AutoCloseable {
     }
 
     /** Reads, or draws, the first weights. */
-    public void load(ModelFolder folder) {
-        units.forEach(unit -> unit.load(folder));
+    public void load(ParameterSource source) {
+        units.forEach(unit -> unit.load(source));
     }
 
     /** What a checkpoint does not hold: the parameters that are not trained, from where they were first had. */
-    public void loadFrozen(ModelFolder folder) {
-        units.forEach(unit -> unit.loadFrozen(folder));
+    public void loadFrozen(ParameterSource source) {
+        units.forEach(unit -> unit.loadFrozen(source));
     }
 
     /** @throws IllegalStateException where the plan lacks a parameter that the model asks for */
@@ -90,13 +102,20 @@ public final class ModelShard implements AutoCloseable {
         return units.get(0).groups().get(0).layout().precision();
     }
 
+    /** @throws IllegalStateException where the model is a user's own */
     public LlamaModel model() {
-        return model;
+        LlamaModel own = model;
+        if (own == null) {
+            throw new IllegalStateException("this shard holds the parameters of a model that lives elsewhere");
+        }
+        return own;
     }
 
     @Override
     public void close() {
-        model.close();
+        if (model != null) {
+            model.close();
+        }
         units.forEach(FsdpUnit::close);
     }
 }

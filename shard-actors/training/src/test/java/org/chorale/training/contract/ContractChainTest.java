@@ -49,7 +49,7 @@ final class ContractChainTest {
                 "'' / tokens:2 -> logits:3 / '' / logits:3 -> loss:0"
                         + "/Model: wants tokens:2, but there is no tokens; there is batch:2:i64, labels:2:i64",
                 "'' / bach:2 -> logits:3 / '' / logits:3 -> loss:0"
-                        + "/Model: wants bach:2, but there is no bach (did you mean batch?);"
+                        + "/Model: wants bach:2, but there is no bach;"
                         + " there is batch:2:i64, labels:2:i64",
                 "'' / batch:3 -> logits:3 / '' / logits:3 -> loss:0"
                         + "/Model: wants batch:3, but Data gives batch:2:i64: rank 2 is not 3",
@@ -81,7 +81,7 @@ final class ContractChainTest {
                 "'' / batch:2 -> logits:3:f / '' / logits:3:i64 -> loss:0"
                         + "/Loss term 1 A: wants logits:3:i64, but Model gives logits:3:f: f is not i64",
                 "'' / batch:2 -> logits:3:f / '' / logit:3:f -> loss:0"
-                        + "/Loss term 1 A: wants logit:3:f, but there is no logit (did you mean logits?);"
+                        + "/Loss term 1 A: wants logit:3:f, but there is no logit;"
                         + " there is logits:3:f",
                 "'' / batch:2 -> logits:3:f / '' / logits:3 | ctx.mask:2 -> loss:0"
                         + "/Loss term 1 A: wants ctx.mask:2, but there is no ctx.mask; there is ctx.target:2:i64",
@@ -90,7 +90,7 @@ final class ContractChainTest {
                 "'' / batch:2 -> logits:3:f / '' / logits:3 | ctx.target:2:f -> loss:0"
                         + "/Loss term 1 A: wants ctx.target:2:f, but Data gives ctx.target:2:i64: i64 is not f",
                 "'' / batch:2 -> logits:3:f / '' / logits:3, target:2 -> loss:0"
-                        + "/Loss term 1 A: wants target:2, but there is no target (did you mean ctx.target?);"
+                        + "/Loss term 1 A: wants target:2, but there is no target;"
                         + " there is logits:3:f",
                 "'' / batch:2 -> logits:3 / '' / logits:3 -> loss:0 ; | ctx.hidden_states:3:f -> loss:0"
                         + "/Loss term 2 B: wants ctx.hidden_states:3:f, but there is no ctx.hidden_states;"

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.layer.DropoutKeys;
+import org.chorale.model.layer.SequenceContext;
+import org.chorale.model.layer.Tape;
+import org.chorale.model.llama.LlamaModel;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.TensorScope;
+import org.chorale.training.loss.CrossEntropySettings;
+import org.chorale.training.loss.FusedLinearCrossEntropy;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Plain language-model training: every label that counts is predicted from the row before it. The head runs on those
+ * rows alone, fused with its cross entropy.
+ */
+public final class LanguageModelObjective implements Objective {
+    private static final String TERM = "cross-entropy";
+
+    private final LlamaModel model;
+    private final FusedLinearCrossEntropy loss;
+    private final long seed;
+
+    /** @param seed of the run, which keys dropout */
+    public LanguageModelObjective(LlamaModel model, CrossEntropySettings settings, long seed) {
+        this.model = model;
+        this.seed = seed;
+        this.loss = new FusedLinearCrossEntropy(settings);
+    }
+
+    /** Gradients add up as those of the loss's sum; the division comes last, together with clipping. */
+    @Override
+    public void addGradients(long step, List<MicroBatch> microBatches, @Nullable Tensor upstream, StepSums sums) {
+        Tensor lossSum = HostTensors.zeros(ScalarType.Float, 1);
+        long weight = 0;
+        for (MicroBatch microBatch : microBatches) {
+            weight += addGradients(step, microBatch, upstream, lossSum);
+        }
+        sums.addTerm(TERM, lossSum, (double) weight);
+        sums.divideBy((double) weight);
+    }
+
+    /** @return how many labels count */
+    private long addGradients(long step, MicroBatch microBatch, @Nullable Tensor upstream, Tensor lossSum) {
+        long[] rows = microBatch.predictingRows();
+        if (rows.length == 0) {
+            return 0;
+        }
+        try (TensorScope scope = new TensorScope();
+                Tape tape = new Tape()) {
+            DropoutKeys dropout = DropoutKeys.of(seed, step, microBatch.samples(), microBatch.width());
+            SequenceContext context = LlamaInputs.context(model, microBatch, dropout);
+            Tensor predicting = HostTensors.ofLongs(rows, rows.length);
+            Tensor hidden = model.forward(LlamaInputs.tokens(microBatch), context, tape); // [R, D]
+            Tensor read = hidden.index_select(0, predicting); // [M, D]
+            Tensor targets = HostTensors.ofLongs(microBatch.targets(), rows.length);
+            Tensor dRead = loss.gradients(head(), read, targets, model.vocabulary(), upstream, lossSum);
+            Tensor dHidden = torch.zeros_like(hidden);
+            dHidden.index_copy_(0, predicting, dRead);
+            model.backward(dHidden, context, tape);
+            return rows.length;
+        }
+    }
+
+    @Override
+    public void evaluate(MicroBatch microBatch, StepSums sums) {
+        try (TensorScope scope = new TensorScope()) {
+            hits(microBatch, sums);
+        }
+    }
+
+    /**
+     * Adds the loss of a micro-batch.
+     *
+     * @return for each predicting row whether greedy decoding gives its target, [M] bool
+     */
+    Tensor hits(MicroBatch microBatch, StepSums sums) {
+        long[] rows = microBatch.predictingRows();
+        try (TensorScope scope = new TensorScope();
+                Tape dropped = new Tape()) {
+            Tensor lossSum = HostTensors.zeros(ScalarType.Float, 1);
+            if (rows.length == 0) {
+                sums.addTerm(TERM, lossSum, 0);
+                return scope.keep(HostTensors.empty(ScalarType.Bool, 0));
+            }
+            SequenceContext context = LlamaInputs.context(model, microBatch, null);
+            Tensor hidden = model.forward(LlamaInputs.tokens(microBatch), context, dropped); // [R, D]
+            Tensor read = hidden.index_select(0, HostTensors.ofLongs(rows, rows.length)); // [M, D]
+            Tensor targets = HostTensors.ofLongs(microBatch.targets(), rows.length);
+            Tensor hits = loss.hits(head(), read, targets, model.vocabulary(), lossSum);
+            sums.addTerm(TERM, lossSum, rows.length);
+            return scope.keep(hits);
+        }
+    }
+
+    private FusedLinearCrossEntropy.Head head() {
+        return new FusedLinearCrossEntropy.Head() {
+            @Override
+            public Tensor logits(Tensor hidden) {
+                return model.logits(hidden);
+            }
+
+            @Override
+            public Tensor backward(Tensor dLogits, Tensor hidden) {
+                return model.logitsBackward(dLogits, hidden);
+            }
+        };
+    }
+}

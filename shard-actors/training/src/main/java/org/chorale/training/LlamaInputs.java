@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.layer.DropoutKeys;
+import org.chorale.model.layer.SequenceContext;
+import org.chorale.model.llama.LlamaModel;
+import org.chorale.tensor.HostTensors;
+import org.jspecify.annotations.Nullable;
+
+/** A micro-batch as a Llama takes it. */
+final class LlamaInputs {
+    private LlamaInputs() {}
+
+    /** [R] int64 */
+    static Tensor tokens(MicroBatch microBatch) {
+        return HostTensors.ofLongs(microBatch.tokens(), microBatch.tokens().length);
+    }
+
+    /** @param dropout null in an evaluation */
+    static SequenceContext context(LlamaModel model, MicroBatch microBatch, @Nullable DropoutKeys dropout) {
+        SequenceContext context = context(model, microBatch);
+        return dropout == null ? context : context.withDropout(dropout);
+    }
+
+    private static SequenceContext context(LlamaModel model, MicroBatch microBatch) {
+        MicroBatch.Packing packing = microBatch.packing();
+        if (packing != null) {
+            return model.packedContext(
+                    microBatch.sequences(), microBatch.width(), packing.positions(), packing.documents());
+        }
+        long[] mask = microBatch.keyMask();
+        Tensor keyMask = mask == null ? null : HostTensors.ofLongs(mask, microBatch.sequences(), microBatch.width());
+        return model.context(microBatch.sequences(), microBatch.width(), keyMask);
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.Arrays;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.tensor.HostTensors;
+import org.chorale.training.pipeline.Context;
+import org.chorale.training.pipeline.NamedTensors;
+
+/** A micro-batch of tokens as a pipeline begins with it. */
+final class PipelineBatch {
+    private PipelineBatch() {}
+
+    /** {@code batch} and {@code labels}, and {@code positions} and {@code documents} where it is packed; [B, T] int64. */
+    static NamedTensors tensors(MicroBatch microBatch) {
+        NamedTensors tensors = NamedTensors.of(NamedTensors.BATCH, matrix(microBatch, microBatch.tokens()))
+                .with(NamedTensors.LABELS, matrix(microBatch, microBatch.labels()));
+        MicroBatch.Packing packing = microBatch.packing();
+        return packing == null
+                ? tensors
+                : tensors.with(NamedTensors.POSITIONS, matrix(microBatch, packing.positions()))
+                        .with(NamedTensors.DOCUMENTS, matrix(microBatch, packing.documents()));
+    }
+
+    /** The original batch, and each token's successor as the target. */
+    static void fill(Context context, MicroBatch microBatch) {
+        context.put(Context.ORIGINAL_BATCH, matrix(microBatch, microBatch.tokens()));
+        long[] targets = new long[microBatch.labels().length];
+        Arrays.fill(targets, MicroBatch.IGNORED);
+        for (long row : microBatch.predictingRows()) {
+            targets[(int) row] = microBatch.labels()[(int) row + 1];
+        }
+        context.put(Context.TARGET, matrix(microBatch, targets));
+    }
+
+    private static Tensor matrix(MicroBatch microBatch, long[] values) {
+        return HostTensors.ofLongs(values, microBatch.sequences(), microBatch.width());
+    }
+}

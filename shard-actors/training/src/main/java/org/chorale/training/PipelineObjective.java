@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import org.bytedeco.pytorch.AutoGradMode;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.layer.Parameter;
+import org.chorale.tensor.TensorScope;
+import org.chorale.training.pipeline.Context;
+import org.chorale.training.pipeline.LearnableParameter;
+import org.chorale.training.pipeline.LossOutput;
+import org.chorale.training.pipeline.LossOutput.Term;
+import org.chorale.training.pipeline.NamedTensors;
+import org.chorale.training.pipeline.PipelineException;
+import org.chorale.training.pipeline.StageRunner;
+import org.chorale.training.pipeline.Stages;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Training through a pipeline: preprocessors, model, postprocessors, loss. Postprocessors and loss are one small autograd
+ * graph over the model's outputs; the gradients of those go back through the model.
+ *
+ * <p>Each term of the loss is divided by its own weight over the whole global batch. With one term, gradients add up as
+ * those of its sum and are divided last. With several, which share the gradients' memory, the weights must be known before
+ * the first backward: where a step has several micro-batches, they all run forward once to tell them. Randomness is keyed,
+ * so the second forward repeats the first.
+ */
+public final class PipelineObjective implements Objective {
+    /** Before the name of a parameter of the loss, and the name of the unit that they form. */
+    public static final String LOSS_UNIT = "loss";
+
+    private static final boolean ALLOW_UNUSED = true;
+    private static final boolean CREATE_GRAPH = false;
+
+    private final PipelineModel model;
+    private final Stages stages;
+    private final StageRunner runner;
+    private final Function<String, Parameter> parameters;
+    private final long seed;
+    private boolean severalTerms = true; // until a loss has shown that it has one
+
+    /**
+     * @param parameters of the shard, in which those of the loss are called {@code loss.NAME}
+     * @param seed of the run
+     */
+    public PipelineObjective(PipelineModel model, Stages stages, Function<String, Parameter> parameters, long seed) {
+        this.model = model;
+        this.stages = stages;
+        this.runner = new StageRunner(stages);
+        this.parameters = parameters;
+        this.seed = seed;
+    }
+
+    @Override
+    public void addGradients(long step, List<MicroBatch> microBatches, @Nullable Tensor upstream, StepSums sums) {
+        List<MicroBatch> filled =
+                microBatches.stream().filter(batch -> batch.sequences() > 0).toList();
+        boolean split = filled.size() > 1;
+        Map<String, Double> weights = split && severalTerms ? weights(step, filled) : Map.of();
+        for (MicroBatch microBatch : filled) {
+            addGradients(step, microBatch, split, weights, upstream, sums);
+        }
+        if (!severalTerms) {
+            sums.divideBy(sums.firstWeight());
+        }
+    }
+
+    /** Σ weight of each term; with a single term there is nothing to know, and the first micro-batch tells that. */
+    private Map<String, Double> weights(long step, List<MicroBatch> microBatches) {
+        Map<String, Double> weights = new HashMap<>();
+        for (MicroBatch microBatch : microBatches) {
+            List<Term> terms = new ArrayList<>();
+            forwardAlone(step, microBatch, output -> terms.addAll(output.terms()));
+            refuseMeans(terms);
+            terms.forEach(term -> weights.merge(term.name(), term.weight(), Double::sum));
+            severalTerms = terms.size() > 1;
+            if (!severalTerms) {
+                break;
+            }
+        }
+        return weights;
+    }
+
+    @Override
+    public void evaluate(MicroBatch microBatch, StepSums sums) {
+        if (microBatch.sequences() > 0) {
+            forwardAlone(0, microBatch, sums::add);
+        }
+    }
+
+    /** @param told of the loss, whose tensors are freed after that */
+    private void forwardAlone(long step, MicroBatch microBatch, Consumer<LossOutput> told) {
+        try (TensorScope scope = new TensorScope();
+                Context context = context(step, microBatch, lossLeaves());
+                AutoGradMode off = new AutoGradMode(false)) {
+            NamedTensors inputs = runner.preprocess(PipelineBatch.tensors(microBatch), context);
+            try (PipelineModel.Pass pass = model.forward(inputs, context)) {
+                told.accept(runner.loss(runner.postprocess(pass.outputs(), context), context));
+            }
+        }
+    }
+
+    private void addGradients(
+            long step,
+            MicroBatch microBatch,
+            boolean split,
+            Map<String, Double> weights,
+            @Nullable Tensor upstream,
+            StepSums sums) {
+        try (TensorScope scope = new TensorScope()) {
+            Map<String, Tensor> lossLeaves = lossLeaves();
+            try (Context context = context(step, microBatch, lossLeaves)) {
+                NamedTensors inputs = preprocess(microBatch, context);
+                try (PipelineModel.Pass pass = model.forward(inputs, context)) {
+                    NamedTensors leaves = leaves(pass.outputs());
+                    LossOutput output = loss(leaves, context);
+                    if (split) {
+                        refuseMeans(output.terms());
+                    } else {
+                        severalTerms = output.terms().size() > 1;
+                    }
+                    sums.add(output);
+                    ToDoubleFunction<Term> divisor =
+                            split ? term -> weights.getOrDefault(term.name(), 0.0) : Term::weight;
+                    pass.backward(gradients(output, divisor, upstream, leaves, lossLeaves));
+                }
+            }
+        }
+    }
+
+    private NamedTensors preprocess(MicroBatch microBatch, Context context) {
+        try (AutoGradMode off = new AutoGradMode(false)) {
+            return runner.preprocess(PipelineBatch.tensors(microBatch), context);
+        }
+    }
+
+    private LossOutput loss(NamedTensors outputs, Context context) {
+        try (AutoGradMode on = new AutoGradMode(true)) {
+            return runner.loss(runner.postprocess(outputs, context), context);
+        }
+    }
+
+    /** Of the loss with respect to the model's outputs; those of the loss's own parameters are added to them. */
+    private Map<String, Tensor> gradients(
+            LossOutput output,
+            ToDoubleFunction<Term> divisors,
+            @Nullable Tensor upstream,
+            NamedTensors leaves,
+            Map<String, Tensor> lossLeaves) {
+        Ends ends = ends(output, divisors, upstream);
+        if (ends.sums().size() == 0) {
+            return Map.of();
+        }
+        List<String> names = new ArrayList<>();
+        TensorVector starts = new TensorVector();
+        leaves.asMap().forEach((name, leaf) -> {
+            if (leaf.requires_grad()) {
+                names.add(name);
+                starts.push_back(leaf);
+            }
+        });
+        lossLeaves.values().forEach(starts::push_back);
+        TensorVector results =
+                torch.grad(ends.sums(), starts, ends.incoming(), new BoolOptional(), CREATE_GRAPH, ALLOW_UNUSED);
+        addLossGradients(lossLeaves, results, names.size());
+        Map<String, Tensor> gradients = new LinkedHashMap<>();
+        for (int i = 0; i < names.size(); i++) {
+            if (results.get(i).defined()) {
+                gradients.put(names.get(i), results.get(i));
+            }
+        }
+        return gradients;
+    }
+
+    /** The sums that autograd starts from, and the gradient of the step's loss with respect to each. */
+    private record Ends(TensorVector sums, TensorVector incoming) {}
+
+    private Ends ends(LossOutput output, ToDoubleFunction<Term> divisors, @Nullable Tensor upstream) {
+        Ends ends = new Ends(new TensorVector(), new TensorVector());
+        for (Term term : output.terms()) {
+            double divisor = severalTerms ? divisors.applyAsDouble(term) : 1;
+            if (term.sum().requires_grad() && divisor != 0) {
+                Tensor share = torch.full_like(term.sum().detach(), new Scalar(1 / divisor));
+                ends.sums().push_back(term.sum());
+                ends.incoming()
+                        .push_back(
+                                upstream == null
+                                        ? share
+                                        : share.mul_(upstream.reshape().to(share.scalar_type())));
+            }
+        }
+        return ends;
+    }
+
+    private void addLossGradients(Map<String, Tensor> lossLeaves, TensorVector results, int from) {
+        int at = from;
+        for (String name : lossLeaves.keySet()) {
+            Tensor gradient = results.get(at++);
+            if (gradient.defined()) {
+                parameters.apply(lossParameter(name)).addGradient(gradient);
+            }
+        }
+    }
+
+    /** What autograd sees of the model: its outputs, floating-point ones as leaves. */
+    private static NamedTensors leaves(NamedTensors outputs) {
+        NamedTensors leaves = NamedTensors.empty();
+        for (Map.Entry<String, Tensor> output : outputs.asMap().entrySet()) {
+            Tensor leaf = output.getValue().detach();
+            leaf.set_requires_grad(leaf.is_floating_point());
+            leaves = leaves.with(output.getKey(), leaf);
+        }
+        return leaves;
+    }
+
+    private Map<String, Tensor> lossLeaves() {
+        Map<String, Tensor> leaves = new LinkedHashMap<>();
+        for (LearnableParameter declared : stages.loss().parameters()) {
+            Tensor leaf =
+                    parameters.apply(lossParameter(declared.name())).value().detach();
+            leaf.set_requires_grad(true);
+            leaves.put(declared.name(), leaf);
+        }
+        return leaves;
+    }
+
+    private Context context(long step, MicroBatch microBatch, Map<String, Tensor> lossLeaves) {
+        Context.Place place = new Context.Place(seed, step, microBatch.samples(), new Device("cpu"));
+        Context context = new Context(place, name -> {
+            Tensor parameter = lossLeaves.get(name);
+            if (parameter == null) {
+                throw new PipelineException(
+                        "the loss has no parameter %s; it has %s".formatted(name, lossLeaves.keySet()));
+            }
+            return parameter;
+        });
+        PipelineBatch.fill(context, microBatch);
+        return context;
+    }
+
+    private static void refuseMeans(List<Term> terms) {
+        for (Term term : terms) {
+            if (term.meanOnly()) {
+                throw new PipelineException(
+                        ("the loss %s gives a mean, which cannot be added up over the micro-batches of a"
+                                        + " step: let it give LossOutput.of(name, sum, weight), or make data.micro-batch as large"
+                                        + " as data.global-batch")
+                                .formatted(term.name()));
+            }
+        }
+    }
+
+    /** What the shard calls a parameter of the loss. */
+    public static String lossParameter(String name) {
+        return LOSS_UNIT + "." + name;
+    }
+}

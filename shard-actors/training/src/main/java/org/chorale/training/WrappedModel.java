@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.bytedeco.pytorch.AutoGradMode;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.layer.Parameter;
+import org.chorale.tensor.TensorScope;
+import org.chorale.training.pipeline.AutogradModel;
+import org.chorale.training.pipeline.Context;
+import org.chorale.training.pipeline.LearnableParameter;
+import org.chorale.training.pipeline.NamedTensors;
+import org.chorale.training.pipeline.PipelineException;
+
+/**
+ * A user's model, differentiated by libtorch, over parameters that the shard owns.
+ *
+ * <p>The forward runs without autograd and keeps its inputs alone. The backward asks for the parameters again, by then
+ * perhaps gathered into other memory, makes leaves of them, runs forward once more with autograd, and adds what comes
+ * back to the gradients. So no graph ever holds a view of memory that has been released in between.
+ */
+public final class WrappedModel implements PipelineModel {
+    private static final boolean ALLOW_UNUSED = true;
+    private static final boolean CREATE_GRAPH = false;
+
+    private final AutogradModel model;
+    private final Function<String, Parameter> parameters;
+
+    /** @param parameters as they are now, asked for at every forward and backward */
+    public WrappedModel(AutogradModel model, Function<String, Parameter> parameters) {
+        this.model = model;
+        this.parameters = parameters;
+    }
+
+    @Override
+    public Pass forward(NamedTensors inputs, Context context) {
+        Context asSeen = context.copy();
+        try (TensorScope scope = new TensorScope();
+                AutoGradMode off = new AutoGradMode(false)) {
+            NamedTensors outputs = NamedTensors.empty();
+            NamedTensors given = model.forward(inputs, context, leaves()::get);
+            for (Map.Entry<String, Tensor> output : given.asMap().entrySet()) {
+                outputs = outputs.with(
+                        output.getKey(), scope.keep(output.getValue().detach()));
+            }
+            return new WrappedPass(inputs, asSeen, outputs);
+        } catch (RuntimeException | Error e) {
+            asSeen.close();
+            throw e;
+        }
+    }
+
+    /** By name; made anew over the memory that the parameters are in now. */
+    private Map<String, Tensor> leaves() {
+        Map<String, Tensor> leaves = new LinkedHashMap<>();
+        for (LearnableParameter declared : model.parameters()) {
+            leaves.put(
+                    declared.name(),
+                    model.leaf(declared, parameters.apply(declared.name()).value()));
+        }
+        return leaves;
+    }
+
+    private final class WrappedPass implements Pass {
+        private final NamedTensors inputs;
+        private final Context context;
+        private final NamedTensors outputs;
+
+        WrappedPass(NamedTensors inputs, Context context, NamedTensors outputs) {
+            this.inputs = inputs;
+            this.context = context;
+            this.outputs = outputs;
+        }
+
+        @Override
+        public NamedTensors outputs() {
+            return outputs;
+        }
+
+        @Override
+        public void backward(Map<String, Tensor> gradients) {
+            try (TensorScope scope = new TensorScope();
+                    AutoGradMode on = new AutoGradMode(true)) {
+                Map<String, Tensor> leaves = leaves();
+                NamedTensors again = model.forward(inputs, context, leaves::get);
+                TensorVector ends = new TensorVector();
+                TensorVector incoming = new TensorVector();
+                gradients.forEach((name, gradient) -> {
+                    Tensor end = again.get(name);
+                    if (end.requires_grad()) {
+                        ends.push_back(end);
+                        incoming.push_back(gradient.to(end.scalar_type()));
+                    }
+                });
+                if (ends.size() > 0) {
+                    addGradients(leaves, ends, incoming);
+                }
+            }
+        }
+
+        private void addGradients(Map<String, Tensor> leaves, TensorVector ends, TensorVector incoming) {
+            List<Parameter> trained = new ArrayList<>();
+            TensorVector starts = new TensorVector();
+            leaves.forEach((name, leaf) -> {
+                Parameter parameter = parameters.apply(name);
+                if (parameter.trainable()) {
+                    trained.add(parameter);
+                    starts.push_back(leaf);
+                }
+            });
+            if (trained.isEmpty()) {
+                throw new PipelineException(model.name() + " has no parameter that is trained");
+            }
+            TensorVector results = torch.grad(ends, starts, incoming, new BoolOptional(), CREATE_GRAPH, ALLOW_UNUSED);
+            for (int i = 0; i < trained.size(); i++) {
+                Tensor gradient = results.get(i);
+                if (gradient.defined()) { // not where this batch did not touch the parameter
+                    trained.get(i).addGradient(gradient);
+                }
+            }
+        }
+
+        @Override
+        public void close() {
+            context.close();
+        }
+    }
+}

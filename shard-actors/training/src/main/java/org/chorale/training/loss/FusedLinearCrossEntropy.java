@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.loss;
+
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A language model's head and its cross entropy in one, a few rows at a time: the [M, V] logits of all rows never exist.
+ *
+ * <p>M rows that count, D model width, V vocabulary, C rows of a chunk. A chunk's gradient is made of its logits while
+ * they are there (Hsu et al. 2024, Liger Kernel, arXiv 2410.10989), as p·(1 + 2z·lse) − ε/V − (1 − ε)·one-hot with the
+ * names of {@link CrossEntropySettings}. C is the power of two with which a chunk's logits take about as much memory as
+ * the hidden states of all rows.
+ */
+public final class FusedLinearCrossEntropy {
+    /** A model's last layer. */
+    public interface Head {
+        /** [C, D] → [C, V] */
+        Tensor logits(Tensor hidden);
+
+        /** Adds to the head's gradient; [C, V] → the gradient of the hidden states, [C, D]. */
+        Tensor backward(Tensor dLogits, Tensor hidden);
+    }
+
+    private static final long[] LAST = {-1};
+
+    private final CrossEntropySettings settings;
+
+    public FusedLinearCrossEntropy(CrossEntropySettings settings) {
+        this.settings = settings;
+    }
+
+    /** C: a power of two. */
+    static long chunkRows(long rows, long width, long vocabulary) {
+        long chunks = Math.max(1, (vocabulary + width - 1) / width);
+        long atLeast = Math.max(1, (rows + chunks - 1) / chunks);
+        long below = Long.highestOneBit(atLeast);
+        return below == atLeast ? below : below << 1;
+    }
+
+    /**
+     * Forward and backward.
+     *
+     * @param hidden [M, D]
+     * @param targets [M] int64, each below V
+     * @param upstream [1]: gradients are multiplied by it; null for 1
+     * @param lossSum [1], added to
+     * @return the gradient of the hidden states, [M, D]
+     */
+    public Tensor gradients(
+            Head head, Tensor hidden, Tensor targets, long vocabulary, @Nullable Tensor upstream, Tensor lossSum) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor dHidden = torch.empty_like(hidden);
+            long rows = hidden.size(0);
+            long chunk = chunkRows(rows, hidden.size(1), vocabulary);
+            for (long from = 0; from < rows; from += chunk) {
+                long count = Math.min(chunk, rows - from);
+                chunk(
+                        head,
+                        hidden.narrow(0, from, count),
+                        targets.narrow(0, from, count),
+                        upstream,
+                        lossSum,
+                        dHidden.narrow(0, from, count));
+            }
+            return scope.keep(dHidden);
+        }
+    }
+
+    /**
+     * Forward alone.
+     *
+     * @param lossSum [1], added to
+     * @return whether the most likely class of each row is its target, [M] bool
+     */
+    public Tensor hits(Head head, Tensor hidden, Tensor targets, long vocabulary, Tensor lossSum) {
+        try (TensorScope scope = new TensorScope()) {
+            long rows = hidden.size(0);
+            Tensor hits = HostTensors.empty(ScalarType.Bool, rows);
+            long chunk = chunkRows(rows, hidden.size(1), vocabulary);
+            for (long from = 0; from < rows; from += chunk) {
+                try (TensorScope ofChunk = new TensorScope()) {
+                    long count = Math.min(chunk, rows - from);
+                    Tensor logits = upcast(head.logits(hidden.narrow(0, from, count)));
+                    Tensor chunkTargets = targets.narrow(0, from, count);
+                    hits.narrow(0, from, count)
+                            .copy_(torch.argmax(logits, new LongOptional(-1), false)
+                                    .eq(chunkTargets));
+                    Tensor logProbabilities = torch.log_softmax(logits, -1);
+                    lossSum.add_(costs(logits, logProbabilities, chunkTargets.unsqueeze(-1)));
+                }
+            }
+            return scope.keep(hits);
+        }
+    }
+
+    private void chunk(
+            Head head, Tensor hidden, Tensor targets, @Nullable Tensor upstream, Tensor lossSum, Tensor dHidden) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor column = targets.unsqueeze(-1); // [C, 1]
+            Tensor logits = upcast(head.logits(hidden)); // [C, V]
+            Tensor logProbabilities = torch.log_softmax(logits, -1); // [C, V]
+            lossSum.add_(costs(logits, logProbabilities, column));
+            Tensor logSumExp = settings.zLoss() > 0 ? logSumExp(logits) : null; // [C, 1]
+            Tensor gradient = logProbabilities.exp_(); // [C, V], p
+            if (logSumExp != null) {
+                gradient.mul_(logSumExp.mul(Scalars.of(2 * settings.zLoss())).add_(Scalars.of(1)));
+            }
+            double smoothing = settings.labelSmoothing();
+            if (smoothing > 0) {
+                gradient.sub_(Scalars.of(smoothing / (double) gradient.size(-1)));
+            }
+            Tensor ofTarget = torch.full_like(column, Scalars.of(1)).to(gradient.scalar_type());
+            gradient.scatter_add_(-1, column, ofTarget.mul_(Scalars.of(smoothing - 1)));
+            if (upstream != null) {
+                gradient.mul_(upstream);
+            }
+            dHidden.copy_(head.backward(gradient.to(hidden.scalar_type()), hidden));
+        }
+    }
+
+    /** [], summed over the chunk. */
+    private Tensor costs(Tensor logits, Tensor logProbabilities, Tensor column) {
+        double smoothing = settings.labelSmoothing();
+        Tensor sum = logProbabilities.gather(-1, column).sum().neg_();
+        if (smoothing > 0) {
+            sum.mul_(Scalars.of(1 - smoothing))
+                    .sub_(logProbabilities.sum().mul_(Scalars.of(smoothing / (double) logits.size(-1))));
+        }
+        if (settings.zLoss() > 0) {
+            sum.add_(logSumExp(logits).square_().sum().mul_(Scalars.of(settings.zLoss())));
+        }
+        return sum;
+    }
+
+    /** [C, 1] */
+    private static Tensor logSumExp(Tensor logits) {
+        return torch.logsumexp(logits, LAST, true);
+    }
+
+    private static Tensor upcast(Tensor logits) {
+        ScalarType type = logits.scalar_type().intern();
+        return type == ScalarType.BFloat16 || type == ScalarType.Half ? logits.to(ScalarType.Float) : logits;
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.loss;
+
+import com.typesafe.config.Config;
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.training.pipeline.Context;
+
+/** The mean absolute difference. */
+public final class L1Loss extends ElementwiseLoss {
+    /** Of the tensor {@code prediction}, {@code ctx.target} and everything in them. */
+    public L1Loss() {
+        this(PREDICTION, Context.TARGET);
+    }
+
+    /** Of a tensor that flows and a target in the context. */
+    public L1Loss(String prediction, String target) {
+        this(new LossKeys(prediction, target, Optional.empty()));
+    }
+
+    /** Keys {@code prediction}, {@code target} and {@code mask}. */
+    public L1Loss(Config config) {
+        this(LossKeys.read(config, PREDICTION));
+    }
+
+    private L1Loss(LossKeys keys) {
+        super(keys);
+    }
+
+    /** The same, weighed by a mask in the context. */
+    public L1Loss masked(String key) {
+        return new L1Loss(keys().masked(key));
+    }
+
+    @Override
+    Tensor distance(Tensor difference) {
+        return difference.abs();
+    }
+}

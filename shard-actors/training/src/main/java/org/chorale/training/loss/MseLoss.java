@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.loss;
+
+import com.typesafe.config.Config;
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.training.pipeline.Context;
+
+/** The mean squared difference. */
+public final class MseLoss extends ElementwiseLoss {
+    /** Of the tensor {@code prediction}, {@code ctx.target} and everything in them. */
+    public MseLoss() {
+        this(PREDICTION, Context.TARGET);
+    }
+
+    /** Of a tensor that flows and a target in the context. */
+    public MseLoss(String prediction, String target) {
+        this(new LossKeys(prediction, target, Optional.empty()));
+    }
+
+    /** Keys {@code prediction}, {@code target} and {@code mask}. */
+    public MseLoss(Config config) {
+        this(LossKeys.read(config, PREDICTION));
+    }
+
+    private MseLoss(LossKeys keys) {
+        super(keys);
+    }
+
+    /** The same, weighed by a mask in the context. */
+    public MseLoss masked(String key) {
+        return new MseLoss(keys().masked(key));
+    }
+
+    @Override
+    Tensor distance(Tensor difference) {
+        return difference.square();
+    }
+}
