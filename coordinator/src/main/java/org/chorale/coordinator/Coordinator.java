@@ -9,8 +9,13 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
@@ -30,6 +35,7 @@ import org.chorale.coordinator.plan.RunPlan;
 import org.chorale.coordinator.plan.RunSignal;
 import org.chorale.coordinator.plan.RunState;
 import org.chorale.coordinator.plan.RunTerms;
+import org.chorale.coordinator.plan.Standing;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
@@ -37,18 +43,24 @@ import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.pulse.Pulse;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.CheckpointManifest;
+import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
+import org.chorale.proto.wire.StillWorking;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Leads one run: turns messages into signals, and carries out what {@link RunPlan} decides, with messages, the run
- * directory and one timer. It decides nothing itself. However the run ends, the listener hears {@link RunEnded} once,
+ * directory and two timers; what reads whole checkpoints it has done on another thread. It decides nothing itself. However the run ends, the listener hears {@link RunEnded} once,
  * and the actor stops; the directory stays open for whoever opened it to close.
  */
 public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
+    private static final Logger LOG = LoggerFactory.getLogger(Coordinator.class); // for other threads than the actor's
     private static final int RANK = 0; // of the only worker
 
     /** Nothing moved the run for {@code run.progress-timeout}. */
@@ -57,12 +69,24 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     /** The worker's actor is gone. */
     private record WorkerGone() implements CoordinatorCommand.Internal {}
 
+    /** Long enough for a fault that arises together with another; the user waits for it. */
+    private static final Duration ANOTHER_FAULT = Duration.ofSeconds(1);
+
+    /** Nobody has told another fault. */
+    private record NothingMore() implements CoordinatorCommand.Internal {}
+
+    /** Work on the disk is done: what follows from it, or how it failed. */
+    private record DiskDone(
+            @Nullable RunSignal signal, @Nullable Throwable failure) implements CoordinatorCommand.Internal {}
+
     private final String runConf;
     private final MetricsSettings metricsSettings;
     private final RunDirectory directory;
     private final ActorRef<FeederCommand> feeder;
     private final ActorRef<RunEvent> listener;
     private final TimerScheduler<CoordinatorCommand> timers;
+    private final Executor disk;
+    private final DiskReading reading;
     private RunState state;
     private @Nullable ActorRef<WorkerCommand> worker;
     private @Nullable MetricsLog metrics;
@@ -85,6 +109,8 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         this.feeder = feeder;
         this.listener = listener;
         this.state = RunPlan.start(terms);
+        this.disk = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
+        this.reading = new DiskReading(context.getSelf(), Pulse.interval(progressTimeout()));
         awaitProgress();
     }
 
@@ -113,7 +139,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                 .onMessage(CoordinatorCommand.DataDescribed.class, this::onDataDescribed)
                 .onMessage(
                         CoordinatorCommand.ShardReady.class,
-                        m -> hear(new RunSignal.ShardReady(m.generation(), m.step())))
+                        m -> hear(new RunSignal.ShardReady(m.generation(), m.step(), m.checkpointBytes())))
                 .onMessage(
                         CoordinatorCommand.StepDone.class,
                         m -> hear(new RunSignal.StepDone(m.generation(), m.report())))
@@ -133,8 +159,13 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                         m -> hear(new RunSignal.WorkerFailed(m.generation(), m.fault())))
                 .onMessage(
                         CoordinatorCommand.FeedFailed.class,
-                        m -> hear(new RunSignal.FeedFailed(m.generation(), m.fault())))
+                        m -> hear(new RunSignal.FeedFailed(m.generation(), m.feed(), m.fault())))
+                .onMessage(
+                        CoordinatorCommand.StillWorking.class,
+                        m -> hear(new RunSignal.StillWorking(m.generation(), m.done())))
                 .onMessage(CoordinatorCommand.StopRun.class, m -> hear(new RunSignal.StopRequested(m.reason())))
+                .onMessage(DiskDone.class, this::onDiskDone)
+                .onMessage(NothingMore.class, m -> hear(new RunSignal.NothingMore()))
                 .onMessage(WorkerGone.class, m -> hear(new RunSignal.WorkerLost()))
                 .onMessage(ProgressTimedOut.class, m -> hear(new RunSignal.Silence(progressTimeout())))
                 .onSignal(PostStop.class, signal -> onPostStop())
@@ -161,7 +192,15 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                         data.digest())));
     }
 
+    private Behavior<CoordinatorCommand> onDiskDone(DiskDone done) {
+        return hear(
+                done.signal() != null
+                        ? done.signal()
+                        : new RunSignal.EffectFailed(fault(Objects.requireNonNull(done.failure()))));
+    }
+
     private Behavior<CoordinatorCommand> onPostStop() {
+        reading.cancel();
         if (metrics != null) {
             metrics.close();
         }
@@ -201,17 +240,21 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
             } else if (failure.isEmpty()) {
                 try {
                     answer = carryOut(effect);
-                } catch (FaultException e) {
-                    failure = Optional.of(e.fault());
                 } catch (RuntimeException e) {
-                    failure = Optional.of(bug(e));
+                    failure = Optional.of(fault(e));
                 }
             }
         }
         return failure.isPresent() ? failure.map(RunSignal.EffectFailed::new) : answer;
     }
 
-    private Fault bug(RuntimeException e) {
+    private Fault fault(Throwable thrown) {
+        Throwable cause =
+                thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
+        return cause instanceof FaultException known ? known.fault() : bug(cause);
+    }
+
+    private Fault bug(Throwable e) {
         getContext().getLog().error("The coordinator failed while the run waited for {}", state.awaited(), e);
         return new Fault(FaultCode.INTERNAL, "the coordinator failed: " + e);
     }
@@ -219,7 +262,9 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     /** What an effect gives rise to at once, if anything. */
     private Optional<RunSignal> carryOut(Effect effect) {
         if (effect instanceof Effect.ClaimGeneration) {
-            return Optional.of(claimGeneration());
+            onDisk(claimGeneration(workerName));
+        } else if (effect instanceof Effect.VerifyCheckpoint verify) {
+            onDisk(verifyCheckpoint(verify));
         } else if (effect instanceof Effect.Commit commit) {
             return Optional.of(commit(commit));
         } else if (effect instanceof Effect.Describe describe) {
@@ -241,31 +286,86 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
             metrics().append(record.report());
             listener.tell(RunEvent.newBuilder().setEvaluation(record.report()).build());
         } else if (effect instanceof Effect.WriteCheckpoint write) {
-            String folder =
-                    directory.beginCheckpoint(write.step(), write.generation()).toString();
+            String folder = directory
+                    .beginCheckpoint(write.step(), write.generation(), write.bytes())
+                    .toString();
             worker().tell(new WorkerCommand.WriteShard(write.generation(), write.step(), folder));
         } else if (effect instanceof Effect.Export export) {
             directory.discardExport();
             String folder = directory.exportFolder().toString();
             worker().tell(new WorkerCommand.ExportModel(export.generation(), export.step(), folder));
+        } else if (effect instanceof Effect.WaitOn wait) {
+            waitOn(wait);
+        } else if (effect instanceof Effect.AwaitMore) {
+            timers.startSingleTimer(NothingMore.class, new NothingMore(), ANOTHER_FAULT);
         } else {
             throw new IllegalStateException("nobody carries out " + effect);
         }
         return Optional.empty();
     }
 
-    private RunSignal claimGeneration() {
-        long generation = directory.claimGeneration(workerName);
-        Checkpoints.Found found = directory.checkpoints().newestWhole();
-        found.defects().forEach(defect -> getContext().getLog().warn("Checkpoint passed over: {}", defect));
-        Optional<ResumePoint> resume = found.checkpoint()
-                .map(checkpoint -> new ResumePoint(
-                        checkpoint.folder().toString(),
-                        checkpoint.step(),
-                        checkpoint.manifest().getSkippedInARow(),
-                        directory.dataDigest(),
-                        directory.configDigest()));
-        return new RunSignal.GenerationClaimed(generation, resume, directory.exported());
+    /** Does work on a thread that may block; its signal is heard when it is done. Nothing of the actor is touched there. */
+    private void onDisk(Supplier<RunSignal> work) {
+        getContext().pipeToSelf(CompletableFuture.supplyAsync(work, disk), DiskDone::new);
+    }
+
+    private Supplier<RunSignal> claimGeneration(String workers) {
+        Runnable progress = reading.progress(state.generation());
+        boolean keepBest = state.terms().checkpoint().keepBest();
+        return () -> {
+            long generation = directory.claimGeneration(workers);
+            Checkpoints.Found found = directory.checkpoints().newestWhole(progress);
+            found.defects().forEach(defect -> LOG.warn("Checkpoint passed over: {}", defect));
+            Optional<ResumePoint> resume = found.checkpoint().map(checkpoint -> resumePoint(checkpoint, keepBest));
+            return new RunSignal.GenerationClaimed(generation, resume, directory.exported());
+        };
+    }
+
+    private ResumePoint resumePoint(Checkpoint checkpoint, boolean keepBest) {
+        return new ResumePoint(
+                checkpoint.folder().toString(),
+                checkpoint.step(),
+                checkpoint.manifest().getSkippedInARow(),
+                standing(checkpoint.manifest(), keepBest),
+                directory.dataDigest(),
+                directory.configDigest());
+    }
+
+    /** A best one whose checkpoint is lost can neither be exported nor be what later ones have to beat. */
+    private Standing standing(CheckpointManifest manifest, boolean keepBest) {
+        Optional<EvaluationReport> own =
+                manifest.hasEvaluation() ? Optional.of(manifest.getEvaluation()) : Optional.empty();
+        Optional<EvaluationReport> best = manifest.hasBest() ? Optional.of(manifest.getBest()) : Optional.empty();
+        boolean lost = keepBest
+                && best.filter(report -> !directory.checkpoints().isCommitted(report.getStep()))
+                        .isPresent();
+        if (lost) {
+            LOG.warn(
+                    "The checkpoint of step {}, the best so far, is gone; the next evaluation is the best then",
+                    manifest.getBest().getStep());
+        }
+        return new Standing(own, lost ? Optional.empty() : best, manifest.getEvaluationsSinceBest());
+    }
+
+    private Supplier<RunSignal> verifyCheckpoint(Effect.VerifyCheckpoint verify) {
+        Runnable progress = reading.progress(verify.generation());
+        return () -> new RunSignal.CheckpointVerified(
+                verify.generation(),
+                directory
+                        .checkpoints()
+                        .wholeAt(verify.step(), progress)
+                        .folder()
+                        .toString());
+    }
+
+    private void waitOn(Effect.WaitOn wait) {
+        awaitProgress();
+        StillWorking working = StillWorking.newBuilder()
+                .setAwaited(state.awaited())
+                .setDone(wait.done())
+                .setTotal(wait.total())
+                .build();
+        listener.tell(RunEvent.newBuilder().setWorking(working).build());
     }
 
     private void describe(Effect.Describe describe) {
@@ -297,7 +397,24 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     /** The metrics up to this step are on the disk before the checkpoint says that they are. */
     private RunSignal commit(Effect.Commit commit) {
         metrics().sync();
-        Checkpoint checkpoint = directory.commit(CheckpointManifest.newBuilder()
+        Checkpoint checkpoint = directory.commit(manifest(commit));
+        directory.prune(
+                checkpoint,
+                state.terms().checkpoint().keep(),
+                state.terms().checkpoint().keepBest());
+        CheckpointCommitted event = CheckpointCommitted.newBuilder()
+                .setStep(commit.step())
+                .setPath(checkpoint.folder().toString())
+                .setBytes(checkpoint.bytes())
+                .setBest(commit.standing().isBest(commit.step()))
+                .build();
+        listener.tell(RunEvent.newBuilder().setCheckpoint(event).build());
+        return new RunSignal.Committed(commit.generation(), commit.step());
+    }
+
+    private static CheckpointManifest manifest(Effect.Commit commit) {
+        Standing standing = commit.standing();
+        CheckpointManifest.Builder manifest = CheckpointManifest.newBuilder()
                 .setFormatVersion(Checkpoint.FORMAT_VERSION)
                 .setGeneration(commit.generation())
                 .setStep(commit.step())
@@ -305,15 +422,10 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                 .setWorldSize(commit.files().size())
                 .setChoraleVersion(ReleaseVersion.read())
                 .addAllFiles(commit.files())
-                .build());
-        directory.prune(checkpoint, state.terms().checkpoint().keep());
-        CheckpointCommitted event = CheckpointCommitted.newBuilder()
-                .setStep(commit.step())
-                .setPath(checkpoint.folder().toString())
-                .setBytes(checkpoint.bytes())
-                .build();
-        listener.tell(RunEvent.newBuilder().setCheckpoint(event).build());
-        return new RunSignal.Committed(commit.generation(), commit.step());
+                .setEvaluationsSinceBest(standing.sinceBest());
+        standing.at(commit.step()).ifPresent(manifest::setEvaluation);
+        standing.best().ifPresent(manifest::setBest);
+        return manifest.build();
     }
 
     /** A run whose last effects failed did not end as it was meant to. */
@@ -327,7 +439,22 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         if (ended.getOutcome() == RunEnded.Outcome.FINISHED) {
             ended.setExportPath(directory.exportFolder().toString());
         }
+        if (state.terms().checkpoint().keepBest()) {
+            addBest(ended);
+        }
         listener.tell(RunEvent.newBuilder().setEnded(ended).build());
+    }
+
+    private void addBest(RunEnded.Builder ended) {
+        try {
+            directory
+                    .checkpoints()
+                    .best()
+                    .ifPresent(best -> ended.setBest(best.manifest().getEvaluation())
+                            .setBestPath(best.folder().toString()));
+        } catch (FaultException e) {
+            LOG.warn("The best checkpoint cannot be looked up: {}", e.getMessage());
+        }
     }
 
     private void awaitProgress() {

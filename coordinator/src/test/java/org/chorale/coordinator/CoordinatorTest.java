@@ -9,10 +9,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.chorale.coordinator.directory.RunContents;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.directory.RunFixture;
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -216,7 +218,7 @@ class CoordinatorTest {
         try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
             run.prepare(0);
             Fault fault = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl line 7");
-            run.coordinator.tell(new CoordinatorCommand.FeedFailed(run.generation(), fault));
+            run.coordinator.tell(new CoordinatorCommand.FeedFailed(run.generation(), Optional.of(Feed.TRAIN), fault));
             assertThat(run.ended().getFaultCode()).isEqualTo("DATA_MALFORMED");
         }
     }
@@ -267,6 +269,119 @@ class CoordinatorTest {
     }
 
     @Test
+    void theBestCheckpointIsKeptToldAndExported() throws IOException {
+        String[] best = {
+            "run.steps = 4",
+            "evaluation.every = 1",
+            "checkpoint { every = 1, keep = 1, keep-best = true, export = best }"
+        };
+        try (Rehearsal run = new Rehearsal(KIT, dir, best)) {
+            run.prepare(3);
+            run.ready(0);
+            assertThat(run.evaluate(0, 1)).as("the untrained model").isFalse();
+            for (long step = 1; step <= 3; step++) {
+                oneStep(run, step, step == 2 ? 5 : 6.0 + step);
+            }
+        }
+        assertThat(RunDirectory.read(dir).checkpoints().folders())
+                .containsExactly(dir.resolve("checkpoints/step-000003"), dir.resolve("checkpoints/step-000002"));
+        try (Rehearsal run = new Rehearsal(KIT, dir, best)) {
+            run.prepare(3);
+            run.ready(3);
+            oneStep(run, 4, 5.5);
+            WorkerCommand.TakeShard recall = run.worker.expectMessageClass(WorkerCommand.TakeShard.class);
+            assertThat(recall.checkpoint())
+                    .contains(dir.resolve("checkpoints/step-000002").toString());
+            run.coordinator.tell(new CoordinatorCommand.ShardReady(run.generation(), 0, 2, 100));
+            run.export(2);
+            RunEnded ended = run.ended();
+            assertThat(ended.getOutcome()).isEqualTo(Outcome.FINISHED);
+            assertThat(ended.getStep()).isEqualTo(4);
+            assertThat(ended.getBest().getStep()).isEqualTo(2);
+            assertThat(ended.getBest().getLossNats()).isEqualTo(5);
+            assertThat(ended.getBestPath())
+                    .isEqualTo(dir.resolve("checkpoints/step-000002").toString());
+        }
+    }
+
+    @Test
+    void aBestCheckpointThatIsDamagedIsNotExported() throws IOException {
+        String[] best = {"run.steps = 2", "evaluation.every = 1", "checkpoint { keep-best = true, export = best }"};
+        try (Rehearsal run = new Rehearsal(KIT, dir, best)) {
+            run.prepare(3);
+            run.ready(0);
+            run.evaluate(0, 1);
+            oneStep(run, 1, 2);
+            Files.writeString(dir.resolve("checkpoints/step-000001/rank-00000.safetensors"), "torn");
+            oneStep(run, 2, 3);
+            RunEnded ended = run.ended();
+            assertThat(ended.getFaultCode()).isEqualTo("CHECKPOINT_CORRUPT");
+            assertThat(ended.getMessage()).contains("step-000001/rank-00000.safetensors has 4 bytes");
+        }
+    }
+
+    @Test
+    void aBestOneWhoseCheckpointIsLostNeedNotBeBeaten() throws IOException {
+        String[] best = {"run.steps = 3", "evaluation.every = 1", "checkpoint { every = 1, keep-best = true }"};
+        try (Rehearsal run = new Rehearsal(KIT, dir, best)) {
+            run.prepare(3);
+            run.ready(0);
+            run.evaluate(0, 1);
+            oneStep(run, 1, 2);
+            oneStep(run, 2, 4);
+        }
+        Path lost = dir.resolve("checkpoints/step-000001");
+        Files.delete(lost.resolve("manifest.pb"));
+        Files.delete(lost.resolve("rank-00000.safetensors"));
+        Files.delete(lost);
+        try (Rehearsal run = new Rehearsal(KIT, dir, best)) {
+            run.prepare(3);
+            run.ready(2);
+            run.granted(2, 3);
+            run.step(3);
+            run.spanDone(3);
+            assertThat(run.evaluate(3, 3))
+                    .as("the best of those that there are")
+                    .isTrue();
+        }
+    }
+
+    @Test
+    void aCheckpointThatTheDiskHasNoRoomForEndsTheRunBeforeItIsWritten() throws IOException {
+        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+            run.prepare(0);
+            run.readyForCheckpointsOf(Long.MAX_VALUE);
+            run.granted(0, 2);
+            run.step(1);
+            run.step(2);
+            run.spanDone(2);
+            RunEnded ended = run.ended();
+            assertThat(ended.getFaultCode()).isEqualTo("STORAGE_FAILED");
+            assertThat(ended.getMessage()).contains("a checkpoint takes 9,223,372,036,854,775,807 bytes");
+            run.worker.expectNoMessage();
+        }
+        assertThat(dir.resolve("checkpoints")).isEmptyDirectory();
+    }
+
+    @Test
+    void whatIsWrongWithModelAndDataIsToldTogether() {
+        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+            run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "host", "cpu"));
+            long generation = run.worker
+                    .expectMessageClass(WorkerCommand.DescribeModel.class)
+                    .generation();
+            Fault data = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl:7: not an object");
+            run.coordinator.tell(new CoordinatorCommand.FeedFailed(generation, Optional.empty(), data));
+            Fault model = new Fault(FaultCode.FILE_MISSING, "config.json is missing");
+            run.coordinator.tell(new CoordinatorCommand.WorkerFailed(generation, 0, model));
+            run.worker.stop(); // as a worker does that has failed
+            RunEnded ended = run.listener.receiveMessage().getEnded();
+            assertThat(ended.getMessage().lines())
+                    .containsExactly("config.json is missing", "train.jsonl:7: not an object");
+        }
+    }
+
+    @Test
     void wrongSettingsAreRefusedBeforeAnythingStarts() {
         try (RunDirectory directory = RunDirectory.open(dir, RunFixture.conf(dir))) {
             String conf = RunFixture.conf(dir, "checkpoint.keep = 0", "parallel.workers = 8");
@@ -279,6 +394,15 @@ class CoordinatorTest {
                     .hasMessageContaining("checkpoint.keep = 0")
                     .hasMessageContaining("parallel.workers = 8");
         }
+    }
+
+    /** A step, its evaluation, and its checkpoint. */
+    private static void oneStep(Rehearsal run, long step, double lossNats) throws IOException {
+        run.granted(step - 1, step);
+        run.step(step);
+        run.spanDone(step);
+        run.evaluate(step, lossNats);
+        run.checkpoint(step);
     }
 
     private static void secondHalf(Rehearsal run) throws IOException {

@@ -10,7 +10,9 @@ import java.time.Duration;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.ManualTime;
 import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.RunEnded;
+import org.chorale.proto.wire.StillWorking;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,6 +54,25 @@ class CoordinatorTimeoutTest {
     }
 
     @Test
+    void whoeverIsAtWorkIsWaitedForAsLongAsItTakes() {
+        try (Rehearsal run = new Rehearsal(KIT, dir, SETTINGS)) {
+            run.prepare(3);
+            run.ready(0);
+            run.worker.expectMessage(new WorkerCommand.Evaluate(run.generation(), 0));
+            for (long examples = 0; examples < 3; examples++) {
+                TIME.timePasses(Duration.ofSeconds(59));
+                run.coordinator.tell(new CoordinatorCommand.StillWorking(run.generation(), examples));
+                StillWorking working = run.listener.receiveMessage().getWorking();
+                assertThat(working.getAwaited()).startsWith("the evaluation at step 0 from the worker on host");
+                assertThat(working.getDone()).isEqualTo(examples);
+                assertThat(working.getTotal()).isEqualTo(3);
+            }
+            TIME.timePasses(Duration.ofMinutes(1));
+            assertTimedOut(run, "the evaluation at step 0");
+        }
+    }
+
+    @Test
     void newsOfAnotherGenerationIsNoProgress() {
         try (Rehearsal run = new Rehearsal(KIT, dir, SETTINGS)) {
             run.prepare(0);
@@ -59,6 +80,7 @@ class CoordinatorTimeoutTest {
             run.granted(0, 4);
             TIME.timePasses(Duration.ofSeconds(59));
             run.coordinator.tell(new CoordinatorCommand.SpanDone(run.generation() + 1, 0, 4));
+            run.coordinator.tell(new CoordinatorCommand.StillWorking(run.generation() - 1, 0));
             run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "other", "cpu"));
             TIME.timePasses(Duration.ofSeconds(1));
             assertTimedOut(run, "step 1 of the span up to step 4");

@@ -53,6 +53,7 @@ final class Rehearsal implements AutoCloseable {
     private final Path dir;
     private final ActorTestKit kit;
     private long generation;
+    private long checkpointBytes = 100;
 
     Rehearsal(ActorTestKit kit, Path dir, String... settings) {
         this.kit = kit;
@@ -89,10 +90,16 @@ final class Rehearsal implements AutoCloseable {
 
     /** The shard is loaded; returns the step that listeners are told of as the run's first. */
     long ready(long step) {
-        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, step));
+        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, step, checkpointBytes));
         RunEvent event = listener.receiveMessage();
         assertThat(event.hasStarted()).isTrue();
         return event.getStarted().getFromStep();
+    }
+
+    /** The shard is loaded, and checkpoints of it will be as large as this. */
+    void readyForCheckpointsOf(long bytes) {
+        checkpointBytes = bytes;
+        ready(0);
     }
 
     /** Expects this span to be granted. */
@@ -116,11 +123,20 @@ final class Rehearsal implements AutoCloseable {
 
     /** Expects an evaluation to be ordered, and answers. */
     void evaluate(long step) {
+        evaluate(step, 2);
+    }
+
+    /** Expects an evaluation to be ordered, answers, and returns whether it is told as the best so far. */
+    boolean evaluate(long step, double lossNats) {
         worker.expectMessage(new WorkerCommand.Evaluate(generation, step));
-        EvaluationReport report =
-                EvaluationReport.newBuilder().setStep(step).setLossNats(2).build();
+        EvaluationReport report = EvaluationReport.newBuilder()
+                .setStep(step)
+                .setLossNats(lossNats)
+                .build();
         coordinator.tell(new CoordinatorCommand.Evaluated(generation, report));
-        assertThat(listener.receiveMessage().getEvaluation()).isEqualTo(report);
+        EvaluationReport told = listener.receiveMessage().getEvaluation();
+        assertThat(told.toBuilder().clearBest().build()).isEqualTo(report);
+        return told.getBest();
     }
 
     /** Expects a checkpoint to be ordered, and returns the order. */

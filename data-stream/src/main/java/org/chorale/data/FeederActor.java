@@ -139,7 +139,9 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             use(opened.data());
             request.replyTo().tell(opened.data().describe(request.generation()));
         } else if (opened.failure() != null) {
-            request.replyTo().tell(new CoordinatorCommand.FeedFailed(request.generation(), fault(opened.failure())));
+            request.replyTo()
+                    .tell(new CoordinatorCommand.FeedFailed(
+                            request.generation(), Optional.empty(), fault(opened.failure())));
         }
         return this;
     }
@@ -194,9 +196,10 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         }
         Fault fault = fault(failed.failure());
         streams.remove(failed.stream().key());
-        failed.stream().request.consumer().tell(new WorkerCommand.FeedBroken(generation, fault));
+        Feed feed = failed.stream().request.feed();
+        failed.stream().request.consumer().tell(new WorkerCommand.FeedBroken(generation, feed, fault));
         if (coordinator != null) {
-            coordinator.tell(new CoordinatorCommand.FeedFailed(generation, fault));
+            coordinator.tell(new CoordinatorCommand.FeedFailed(generation, Optional.of(feed), fault));
         }
         return this;
     }
@@ -272,7 +275,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     private static void refuse(OpenFeed request, String why) {
         Fault fault = new Fault(FaultCode.INTERNAL, request.feed() + " was asked for, but " + why);
-        request.consumer().tell(new WorkerCommand.FeedBroken(request.generation(), fault));
+        request.consumer().tell(new WorkerCommand.FeedBroken(request.generation(), request.feed(), fault));
     }
 
     private static Fault fault(Throwable failure) {

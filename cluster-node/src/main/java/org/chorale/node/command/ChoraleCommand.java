@@ -150,14 +150,23 @@ public final class ChoraleCommand {
 
     @Command(
             name = "export",
-            description = "Writes a run's newest whole checkpoint as a folder that Transformers loads.",
+            description = "Writes a run's newest whole checkpoint, or its best, as a folder that Transformers loads.",
             mixinStandardHelpOptions = true,
-            footer = {"", "Example:", "  chorale export runs/quickstart my-model"})
+            footer = {
+                "",
+                "Examples:",
+                "  chorale export runs/quickstart my-model",
+                "  chorale export runs/quickstart my-best-model --best"
+            })
     int export(
             @Parameters(paramLabel = "RUN_DIR", description = "A run directory; the run may be going on.") Path run,
             @Parameters(paramLabel = "OUT", description = "A folder that does not exist yet.") Path out,
+            @Option(
+                            names = "--best",
+                            description = "The checkpoint of the best evaluation; the run needs checkpoint.keep-best.")
+                    boolean best,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
-        return new Export(console, json).run(run, out);
+        return new Export(console, json).run(run, out, best);
     }
 
     @Option(
@@ -176,7 +185,7 @@ public final class ChoraleCommand {
         String hint = "\n  see " + misuse.getCommandLine().getCommandSpec().qualifiedName() + " --help";
         errors(json)
                 .report(new Fault(
-                        FaultCode.CONFIG_INVALID,
+                        FaultCode.COMMAND_INVALID,
                         String.valueOf(misuse.getMessage()).replace("\n", "\n  ") + hint));
         return ExitCode.WRONG_INPUT;
     }

@@ -21,12 +21,12 @@ import org.chorale.training.checkpoint.ModelExport;
 
 /** {@code chorale export}. */
 record Export(Console console, boolean json) {
-    int run(Path runDir, Path target) {
+    int run(Path runDir, Path target, boolean best) {
         Path out = console.currentFolder().resolve(target).normalize();
         refuseUnlessNew(out);
         RunContents run =
                 RunDirectory.read(console.currentFolder().resolve(runDir).normalize());
-        Checkpoint checkpoint = newestWhole(run);
+        Checkpoint checkpoint = best ? best(run) : newestWhole(run);
         Path model =
                 ConfigReader.read(run.runConf(), "model", ModelConfig.class).path();
         Path tokenizer = FeedSettings.read(run.runConf()).tokenizerPath();
@@ -39,7 +39,7 @@ record Export(Console console, boolean json) {
     private static void refuseUnlessNew(Path out) {
         if (Files.exists(out, LinkOption.NOFOLLOW_LINKS)) {
             throw new FaultException(
-                    FaultCode.FILE_MISSING, out + " exists already: name a folder that does not exist yet");
+                    FaultCode.OUTPUT_REFUSED, out + " exists already: name a folder that does not exist yet");
         }
         Path above = out.toAbsolutePath().getParent();
         while (above != null && Files.notExists(above, LinkOption.NOFOLLOW_LINKS)) {
@@ -47,10 +47,10 @@ record Export(Console console, boolean json) {
         }
         if (above == null || !Files.isDirectory(above)) {
             throw new FaultException(
-                    FaultCode.FILE_MISSING, out + " cannot be made: " + above + " is no folder; name another place");
+                    FaultCode.OUTPUT_REFUSED, out + " cannot be made: " + above + " is no folder; name another place");
         } else if (!Files.isWritable(above)) {
             throw new FaultException(
-                    FaultCode.FILE_MISSING,
+                    FaultCode.OUTPUT_REFUSED,
                     out + " cannot be made: " + above + " may not be written by this user; name another place");
         }
     }
@@ -62,6 +62,17 @@ record Export(Console console, boolean json) {
                 .orElseThrow(() -> new FaultException(
                         FaultCode.FILE_MISSING,
                         run.dir() + " has no checkpoint yet: let the run reach one (checkpoint.every) or its end"));
+    }
+
+    /** What is exported must be what was measured, so that a damaged one is refused and no other taken for it. */
+    private static Checkpoint best(RunContents run) {
+        Checkpoint best = run.checkpoints()
+                .best()
+                .orElseThrow(() -> new FaultException(
+                        FaultCode.FILE_MISSING,
+                        run.dir() + " has no best checkpoint: set checkpoint.keep-best = true and let the run reach an"
+                                + " evaluation (evaluation.every) after step 0"));
+        return run.checkpoints().wholeAt(best.step(), () -> {});
     }
 
     private static Path onlyFile(Checkpoint checkpoint) {

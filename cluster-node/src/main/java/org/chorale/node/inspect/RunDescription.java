@@ -7,22 +7,23 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.typesafe.config.ConfigFactory;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.chorale.coordinator.directory.Checkpoint;
 import org.chorale.coordinator.directory.RunContents;
 import org.chorale.coordinator.directory.RunDirectory;
+import org.chorale.proto.wire.EvaluationReport;
 
 /** A run directory; the run may be going on. Of its checkpoints only the manifests are read. */
-record RunDescription(RunContents run, List<Checkpoint> checkpoints, boolean exported) implements Description {
+record RunDescription(RunContents run, List<Checkpoint> checkpoints, Optional<Checkpoint> best) implements Description {
     static RunDescription read(Path folder) {
         RunContents run = RunDirectory.read(folder);
         List<Checkpoint> checkpoints =
                 run.checkpoints().folders().stream().map(Checkpoint::read).toList();
-        return new RunDescription(run, checkpoints, Files.exists(folder.resolve("export")));
+        return new RunDescription(run, checkpoints, run.checkpoints().best());
     }
 
     @Override
@@ -37,7 +38,8 @@ record RunDescription(RunContents run, List<Checkpoint> checkpoints, boolean exp
         if (checkpoints.isEmpty()) {
             lines.add(Layout.field("checkpoint", "none yet"));
         }
-        lines.add(Layout.field("export", exported ? run.dir().resolve("export") : "none yet"));
+        best.ifPresent(checkpoint -> lines.add(Layout.field("best", described(checkpoint))));
+        lines.add(Layout.field("export", run.exported() ? run.dir().resolve("export") : "none yet"));
         lines.add("");
         run.runConf().lines().forEach(lines::add);
         return lines;
@@ -49,14 +51,32 @@ record RunDescription(RunContents run, List<Checkpoint> checkpoints, boolean exp
                 .objectNode()
                 .put("kind", "run")
                 .put("path", run.dir().toString())
-                .put("exported", exported);
+                .put("exported", run.exported());
         ArrayNode list = json.putArray("checkpoints");
         checkpoints.forEach(checkpoint -> list.addObject()
                 .put("step", checkpoint.step())
                 .put("path", checkpoint.folder().toString())
                 .put("bytes", checkpoint.bytes()));
+        best.ifPresent(checkpoint -> addBest(json.putObject("best"), checkpoint));
         json.set("configuration", configuration());
         return json;
+    }
+
+    private static String described(Checkpoint checkpoint) {
+        EvaluationReport report = checkpoint.manifest().getEvaluation();
+        String exact = report.getJudged() == 0
+                ? ""
+                : ", exact match %s of %s".formatted(Layout.count(report.getExact()), Layout.count(report.getJudged()));
+        return "step %s, loss %s%s".formatted(Layout.count(checkpoint.step()), report.getLossNats(), exact);
+    }
+
+    private static void addBest(ObjectNode json, Checkpoint checkpoint) {
+        EvaluationReport report = checkpoint.manifest().getEvaluation();
+        json.put("step", checkpoint.step())
+                .put("path", checkpoint.folder().toString())
+                .put("loss", report.getLossNats())
+                .put("exact", report.getExact())
+                .put("judged", report.getJudged());
     }
 
     private ObjectNode configuration() {

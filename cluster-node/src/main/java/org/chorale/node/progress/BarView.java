@@ -47,6 +47,7 @@ public final class BarView implements RunView {
             case STEP -> showStep();
             case EVALUATION -> line.printAbove(Wording.evaluation(event.getEvaluation()));
             case CHECKPOINT -> showCheckpoint(event.getCheckpoint());
+            case WORKING -> line.draw(cut(Wording.working(event.getWorking())));
             case ENDED -> {
                 line.end();
                 RunSummary.lines(figures, event.getEnded(), (nanoClock.getAsLong() - beganNanos) * 1e-9)
@@ -82,9 +83,12 @@ public final class BarView implements RunView {
         String words = "step %d/%d ".formatted(step, steps);
         int width = columns - words.length() - pace.length() - "[]".length();
         String bar = width < MIN_BAR_CHARS ? "" : bar((double) step / Math.max(steps, 1), width);
-        String whole = words + bar + pace;
-        line.draw(whole.substring(0, Math.min(whole.length(), Math.max(columns, 0))));
+        line.draw(cut(words + bar + pace));
         drawnNanos = nanoClock.getAsLong();
+    }
+
+    private String cut(String text) {
+        return text.substring(0, Math.min(text.length(), Math.max(columns, 0)));
     }
 
     private static String bar(double share, int width) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
 import java.util.Locale;
+import java.util.TreeMap;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RunEnded;
@@ -25,6 +26,9 @@ public final class JsonView implements RunView {
 
     @Override
     public void show(RunEvent event) {
+        if (event.hasWorking()) {
+            return; // nothing has happened
+        }
         figures.add(event);
         ObjectNode json = switch (event.getEventCase()) {
             case STARTED -> started(event.getStarted());
@@ -55,7 +59,15 @@ public final class JsonView implements RunView {
         put(json, "grad_norm", step.getGradNorm());
         put(json, "learning_rate", step.getLearningRate());
         put(json, "tokens_per_second", step.getTokens() / step.getSeconds());
+        if (step.getLossScale() > 0) {
+            json.put("loss_scale", step.getLossScale());
+        }
+        if (step.getMetricsCount() > 0) {
+            ObjectNode metrics = json.putObject("metrics");
+            new TreeMap<>(step.getMetricsMap()).forEach((name, mean) -> put(metrics, name, mean));
+        }
         return json.put("tokens", step.getTokens())
+                .put("padding_tokens", step.getPaddingTokens())
                 .put("trained_tokens", step.getTrainedTokens())
                 .put("tokens_cut", step.getTokensCut())
                 .put("seconds", step.getSeconds())
@@ -68,8 +80,12 @@ public final class JsonView implements RunView {
                 .put("examples", evaluation.getExamples())
                 .put("exact", evaluation.getExact())
                 .put("judged", evaluation.getJudged())
+                .put("tokens", evaluation.getTokens())
+                .put("trained_tokens", evaluation.getTrainedTokens())
+                .put("best", evaluation.getBest())
                 .put("seconds", evaluation.getSeconds());
         put(json, "loss", evaluation.getLossNats());
+        put(json, "perplexity", Math.exp(evaluation.getLossNats()));
         return json;
     }
 
@@ -77,7 +93,8 @@ public final class JsonView implements RunView {
         return event("checkpoint")
                 .put("step", checkpoint.getStep())
                 .put("path", checkpoint.getPath())
-                .put("bytes", checkpoint.getBytes());
+                .put("bytes", checkpoint.getBytes())
+                .put("best", checkpoint.getBest());
     }
 
     private ObjectNode ended(RunEnded ended) {
@@ -91,6 +108,13 @@ public final class JsonView implements RunView {
                 .put("export", ended.getExportPath())
                 .put("fault_code", ended.getFaultCode().isEmpty() ? null : ended.getFaultCode())
                 .put("message", ended.getMessage());
+        if (ended.hasBest()) {
+            ObjectNode best = json.putObject("best").put("step", ended.getBest().getStep());
+            put(best, "loss", ended.getBest().getLossNats());
+            best.put("exact", ended.getBest().getExact())
+                    .put("judged", ended.getBest().getJudged())
+                    .put("path", ended.getBestPath());
+        }
         put(json, "tokens_per_second", figures.tokensPerSecond());
         return json;
     }

@@ -46,6 +46,7 @@ public final class PlainView implements RunView {
             case STEP -> showStep(event.getStep().getStep());
             case EVALUATION -> out.println(Wording.evaluation(event.getEvaluation()));
             case CHECKPOINT -> showCheckpoint(event.getCheckpoint());
+            case WORKING -> {} // no line is due
             case ENDED ->
                 RunSummary.lines(figures, event.getEnded(), (nanoClock.getAsLong() - beganNanos) * 1e-9)
                         .forEach(out::println);

@@ -40,7 +40,7 @@ final class RunFigures {
         steps++;
         tokens += step.getTokens();
         tokensCut += step.getTokensCut();
-        skippedSteps += step.getSkipped() ? 1 : 0;
+        skippedSteps += step.getSkipped() && !step.getOverflow() ? 1 : 0;
         seconds += step.getSeconds();
         double past = steps == 1 ? 0 : PAST;
         recentTokens = past * recentTokens + (1 - past) * step.getTokens();
@@ -106,7 +106,9 @@ final class RunFigures {
 
     /** Loss, pace and time left, as both kinds of progress show them. */
     String pace() {
-        String loss = last.getSkipped() ? "not finite, skipped" : "loss " + Wording.loss(last.getLossNats());
+        String loss = last.getSkipped() && !last.getOverflow()
+                ? "not finite, skipped"
+                : "loss " + Wording.loss(last.getLossNats());
         return "%s  %s tokens/s  %s left"
                 .formatted(loss, Wording.count(Math.round(recentTokensPerSecond())), Wording.duration(secondsLeft()));
     }

@@ -26,11 +26,14 @@ final class RunSummary {
      */
     static List<String> lines(RunFigures figures, RunEnded ended, double seconds) {
         RunSummary summary = new RunSummary(figures);
-        summary.lines.add(headline(ended, seconds) + summary.whyNothingWasDone(ended));
+        summary.lines.add(headline(ended, seconds) + summary.why(ended));
         if (figures.steps() > 0) {
             summary.addSteps();
         }
         summary.addEvaluations();
+        if (ended.hasBest()) {
+            summary.add("best", Wording.best(ended.getBest()) + ", " + ended.getBestPath());
+        }
         summary.addLosses();
         if (!ended.getExportPath().isEmpty()) {
             summary.add("export", ended.getExportPath());
@@ -47,9 +50,15 @@ final class RunSummary {
         return "%s at step %s after %s".formatted(how, Wording.count(ended.getStep()), Wording.duration(seconds));
     }
 
-    private String whyNothingWasDone(RunEnded ended) {
-        boolean idle = figures.steps() == 0 && ended.getOutcome() == RunEnded.Outcome.FINISHED;
-        return idle && !ended.getMessage().isEmpty() ? ": " + ended.getMessage() : "";
+    /** Where a finished run did nothing, or ended before its last step. */
+    private String why(RunEnded ended) {
+        boolean unusual =
+                figures.steps() == 0 || ended.getStep() < figures.started().getUntilStep();
+        return unusual
+                        && ended.getOutcome() == RunEnded.Outcome.FINISHED
+                        && !ended.getMessage().isEmpty()
+                ? ": " + ended.getMessage()
+                : "";
     }
 
     private void addSteps() {

@@ -8,6 +8,7 @@ import java.util.Locale;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RunStarted;
+import org.chorale.proto.wire.StillWorking;
 
 /** How figures are written, the same in every locale. */
 final class Wording {
@@ -42,6 +43,12 @@ final class Wording {
                 : duration.toSeconds() + "s";
     }
 
+    /** A run's best evaluation. */
+    static String best(EvaluationReport report) {
+        String exact = report.getJudged() == 0 ? "" : ", exact match " + percent(report.getExact(), report.getJudged());
+        return "step %s: loss %s%s".formatted(count(report.getStep()), loss(report.getLossNats()), exact);
+    }
+
     /** One line for one evaluation; examples without a completion have nothing to match. */
     static String evaluation(EvaluationReport report) {
         String exact = report.getJudged() == 0
@@ -52,6 +59,14 @@ final class Wording {
                                 count(report.getExact()),
                                 count(report.getJudged()));
         return "evaluation at step %s: %sloss %s".formatted(count(report.getStep()), exact, loss(report.getLossNats()));
+    }
+
+    /** What is waited for, and how far it is where that is known. */
+    static String working(StillWorking working) {
+        String count = working.getTotal() == 0
+                ? ""
+                : "%s of %s: ".formatted(count(working.getDone()), count(working.getTotal()));
+        return count + working.getAwaited();
     }
 
     /** What there is to do. */

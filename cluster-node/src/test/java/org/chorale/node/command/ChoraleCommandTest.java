@@ -69,7 +69,7 @@ final class ChoraleCommandTest {
     void aCommandLineThatCannotBeReadIsWrongInput(String line, String message) {
         assertThat(run(line == null ? new String[0] : line.split(" "))).isEqualTo(2);
         assertThat(err())
-                .startsWith("error [CONFIG_INVALID] ")
+                .startsWith("error [COMMAND_INVALID] ")
                 .contains(message)
                 .contains("--help");
         assertThat(out()).isEmpty();
@@ -171,7 +171,7 @@ final class ChoraleCommandTest {
 
         Files.createDirectory(folder.resolve("out"));
         assertThat(run("export", ".", "out")).isEqualTo(2);
-        assertThat(err()).contains("out exists already");
+        assertThat(err()).contains("error [OUTPUT_REFUSED]").contains("out exists already");
     }
 
     @Test
@@ -180,7 +180,7 @@ final class ChoraleCommandTest {
 
         assertThat(run("export", "nowhere", "file/model")).isEqualTo(2);
         assertThat(err())
-                .startsWith("error [FILE_MISSING] " + folder.resolve("file/model") + " cannot be made")
+                .startsWith("error [OUTPUT_REFUSED] " + folder.resolve("file/model") + " cannot be made")
                 .contains(folder.resolve("file") + " is no folder");
     }
 

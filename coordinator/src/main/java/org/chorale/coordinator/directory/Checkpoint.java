@@ -70,9 +70,16 @@ public record Checkpoint(Path folder, CheckpointManifest manifest) {
 
     /** Everything that is wrong, a line each; reads every byte. A checkpoint without defects is whole. */
     public List<String> defects() {
+        return defects(() -> {});
+    }
+
+    /** @param progress run after each megabyte; what it throws ends the reading */
+    List<String> defects(Runnable progress) {
         List<String> defects = new ArrayList<>(structureDefects());
         manifest.getFilesList()
-                .forEach(file -> lengthDefect(file).or(() -> digestDefect(file)).ifPresent(defects::add));
+                .forEach(file -> lengthDefect(file)
+                        .or(() -> digestDefect(file, progress))
+                        .ifPresent(defects::add));
         return defects;
     }
 
@@ -117,10 +124,10 @@ public record Checkpoint(Path folder, CheckpointManifest manifest) {
         }
     }
 
-    private Optional<String> digestDefect(ShardFile file) {
+    private Optional<String> digestDefect(ShardFile file, Runnable progress) {
         Path path = folder.resolve(file.getName());
         try {
-            String digest = sha256(path);
+            String digest = sha256(path, progress);
             return digest.equals(file.getSha256().toLowerCase(Locale.ROOT))
                     ? Optional.empty()
                     : Optional.of("%s has SHA-256 %s, its manifest says %s".formatted(path, digest, file.getSha256()));
@@ -129,12 +136,13 @@ public record Checkpoint(Path folder, CheckpointManifest manifest) {
         }
     }
 
-    private static String sha256(Path path) throws IOException {
+    private static String sha256(Path path, Runnable progress) throws IOException {
         try (InputStream in = Files.newInputStream(path)) {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             byte[] buffer = new byte[BUFFER_BYTES];
             for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
                 digest.update(buffer, 0, read);
+                progress.run();
             }
             return HexFormat.of().formatHex(digest.digest());
         } catch (NoSuchAlgorithmException e) {

@@ -57,10 +57,20 @@ public final class Checkpoints {
      * @throws FaultException CHECKPOINT_CORRUPT where there are checkpoints and none is whole
      */
     public Found newestWhole() {
+        return newestWhole(() -> {});
+    }
+
+    /**
+     * The newest checkpoint that is whole, down to every byte.
+     *
+     * @param progress run after each megabyte that is read; what it throws ends the search
+     * @throws FaultException CHECKPOINT_CORRUPT where there are checkpoints and none is whole
+     */
+    public Found newestWhole(Runnable progress) {
         List<String> defects = new ArrayList<>();
         List<Path> candidates = folders();
         for (Path candidate : candidates) {
-            Optional<Checkpoint> whole = whole(candidate, defects);
+            Optional<Checkpoint> whole = whole(candidate, defects, progress);
             if (whole.isPresent()) {
                 return new Found(whole, defects);
             }
@@ -74,10 +84,49 @@ public final class Checkpoints {
                         .formatted(folder, String.join("\n", defects)));
     }
 
-    private static Optional<Checkpoint> whole(Path candidate, List<String> defects) {
+    /**
+     * The checkpoint of a step, whole down to every byte.
+     *
+     * @param progress run after each megabyte that is read; what it throws ends the reading
+     * @throws FaultException CHECKPOINT_CORRUPT where it is missing or defective
+     */
+    public Checkpoint wholeAt(long step, Runnable progress) {
+        List<String> defects = new ArrayList<>();
+        return whole(folder.resolve(name(step)), defects, progress)
+                .orElseThrow(() -> new FaultException(FaultCode.CHECKPOINT_CORRUPT, String.join("\n", defects)));
+    }
+
+    /**
+     * The step whose evaluation is the best so far, as the newest manifest that can be read says; empty where none does,
+     * or where that step's checkpoint is not kept.
+     */
+    public Optional<Checkpoint> best() {
+        return folders().stream()
+                .flatMap(path -> readable(path).stream())
+                .findFirst()
+                .filter(newest -> newest.manifest().hasBest())
+                .map(newest -> newest.manifest().getBest().getStep())
+                .filter(this::isCommitted)
+                .flatMap(step -> readable(folder.resolve(name(step))));
+    }
+
+    /** Whether there is a checkpoint of this step. */
+    public boolean isCommitted(long step) {
+        return Files.isDirectory(folder.resolve(name(step)));
+    }
+
+    private static Optional<Checkpoint> readable(Path path) {
+        try {
+            return Optional.of(Checkpoint.read(path));
+        } catch (FaultException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<Checkpoint> whole(Path candidate, List<String> defects, Runnable progress) {
         try {
             Checkpoint checkpoint = Checkpoint.read(candidate);
-            List<String> found = new ArrayList<>(checkpoint.defects());
+            List<String> found = new ArrayList<>(checkpoint.defects(progress));
             if (checkpoint.step() != stepOf(candidate)) {
                 found.add("%s: its manifest speaks of step %d".formatted(candidate, checkpoint.step()));
             }
@@ -107,7 +156,7 @@ public final class Checkpoints {
         refuseDefects(new Checkpoint(temporary, manifest));
         Path target = folder.resolve(name(manifest.getStep()));
         if (Files.exists(target)) {
-            Optional<Checkpoint> there = whole(target, new ArrayList<>());
+            Optional<Checkpoint> there = whole(target, new ArrayList<>(), () -> {});
             if (there.isPresent()) {
                 Storage.delete(temporary);
                 return there.get();
@@ -129,14 +178,17 @@ public final class Checkpoints {
     }
 
     /**
-     * Removes all but the newest {@code keep} checkpoints up to the one that was just committed. Checkpoints of later
+     * Removes all but the newest {@code keep} checkpoints up to the one that was just committed, and the best where it
+     * is to be kept. Checkpoints of later
      * steps are defective ones that the run fell back from; they count for nothing here and are replaced when the run
      * comes to their steps again.
      */
-    void prune(Checkpoint committed, int keep) throws IOException {
+    void prune(Checkpoint committed, int keep, boolean keepBest) throws IOException {
         List<Path> old = folders().stream()
                 .filter(path -> stepOf(path) <= committed.step())
                 .skip(keep)
+                .filter(path -> !keepBest
+                        || stepOf(path) != committed.manifest().getBest().getStep())
                 .toList();
         for (Path path : old) {
             discard(path, "pruned", committed.manifest().getGeneration());

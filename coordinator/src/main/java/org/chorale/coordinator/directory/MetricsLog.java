@@ -16,6 +16,8 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.chorale.coordinator.directory.MetricsSettings.Samples;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.StepReport;
@@ -76,15 +78,23 @@ public final class MetricsLog implements AutoCloseable {
             number(json, "grad_norm", step.getGradNorm());
             number(json, "learning_rate", step.getLearningRate());
             json.writeNumberField("tokens", step.getTokens());
+            json.writeNumberField("padding_tokens", step.getPaddingTokens());
             json.writeNumberField("trained_tokens", step.getTrainedTokens());
             number(json, "tokens_per_second", step.getTokens() / step.getSeconds());
             number(json, "seconds", step.getSeconds());
+            if (step.getLossScale() > 0) {
+                number(json, "loss_scale", step.getLossScale());
+            }
             if (step.getSkipped()) {
                 json.writeBooleanField("skipped", true);
+            }
+            if (step.getOverflow()) {
+                json.writeBooleanField("overflow", true);
             }
             if (step.getTokensCut() > 0) {
                 json.writeNumberField("tokens_cut", step.getTokensCut());
             }
+            metrics(json, step.getMetricsMap());
             samples(json, step.getSamplesList());
         });
     }
@@ -97,10 +107,14 @@ public final class MetricsLog implements AutoCloseable {
             number(json, "loss", evaluation.getLossNats());
             number(json, "perplexity", Math.exp(evaluation.getLossNats()));
             json.writeNumberField("examples", evaluation.getExamples());
+            json.writeNumberField("tokens", evaluation.getTokens());
             json.writeNumberField("trained_tokens", evaluation.getTrainedTokens());
             if (evaluation.getJudged() > 0) {
                 number(json, "exact_match", (double) evaluation.getExact() / evaluation.getJudged());
                 json.writeNumberField("judged", evaluation.getJudged());
+            }
+            if (evaluation.getBest()) {
+                json.writeBooleanField("best", true);
             }
             number(json, "seconds", evaluation.getSeconds());
         });
@@ -143,6 +157,18 @@ public final class MetricsLog implements AutoCloseable {
         } else {
             json.writeNullField(name);
         }
+    }
+
+    /** In the order of their names, so that equal steps have equal lines. */
+    private static void metrics(JsonGenerator json, Map<String, Double> metrics) throws IOException {
+        if (metrics.isEmpty()) {
+            return;
+        }
+        json.writeObjectFieldStart("metrics");
+        for (Map.Entry<String, Double> metric : new TreeMap<>(metrics).entrySet()) {
+            number(json, metric.getKey(), metric.getValue());
+        }
+        json.writeEndObject();
     }
 
     private void samples(JsonGenerator json, List<Long> indices) throws IOException {

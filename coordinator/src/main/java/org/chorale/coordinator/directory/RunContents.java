@@ -9,5 +9,6 @@ import java.nio.file.Path;
  * A run directory as those see it who only read it.
  *
  * @param runConf the configuration as resolved, in HOCON
+ * @param exported whether the result is there, whole
  */
-public record RunContents(Path dir, String runConf, Checkpoints checkpoints) {}
+public record RunContents(Path dir, String runConf, Checkpoints checkpoints, boolean exported) {}

@@ -95,7 +95,7 @@ public final class RunDirectory implements AutoCloseable {
         return Storage.at(conf, () -> {
             String text = Files.readString(conf);
             RunIdentity.parse(conf.toString(), text);
-            return new RunContents(dir, text, new Checkpoints(dir.resolve("checkpoints")));
+            return new RunContents(dir, text, new Checkpoints(dir.resolve("checkpoints")), exported(dir));
         });
     }
 
@@ -215,9 +215,24 @@ public final class RunDirectory implements AutoCloseable {
         return checkpoints;
     }
 
-    /** Makes the folder that workers write a checkpoint's files into; it counts for nothing before it is committed. */
-    public Path beginCheckpoint(long step, long generation) {
-        return Storage.at(dir, () -> checkpoints.begin(step, generation));
+    /**
+     * Makes the folder that workers write a checkpoint's files into; it counts for nothing before it is committed.
+     *
+     * @param bytes that it will take
+     * @throws FaultException STORAGE_FAILED where the disk has less than that
+     */
+    public Path beginCheckpoint(long step, long generation, long bytes) {
+        return Storage.at(dir, () -> {
+            long free = Files.getFileStore(dir).getUsableSpace();
+            if (free < bytes) {
+                throw new FaultException(
+                        FaultCode.STORAGE_FAILED,
+                        ("%s: a checkpoint takes %,d bytes, only %,d are free; free space, and start again: the run"
+                                        + " goes on from the checkpoint before")
+                                .formatted(dir, bytes, free));
+            }
+            return checkpoints.begin(step, generation);
+        });
     }
 
     /**
@@ -237,10 +252,10 @@ public final class RunDirectory implements AutoCloseable {
         });
     }
 
-    /** Removes all checkpoints but the newest {@code keep} up to this committed one. */
-    public void prune(Checkpoint committed, int keep) {
+    /** Removes all checkpoints but the newest {@code keep} up to this committed one, and the best where asked to. */
+    public void prune(Checkpoint committed, int keep, boolean keepBest) {
         Storage.at(dir, () -> {
-            checkpoints.prune(committed, keep);
+            checkpoints.prune(committed, keep, keepBest);
             return committed;
         });
     }
@@ -293,7 +308,11 @@ public final class RunDirectory implements AutoCloseable {
 
     /** Whether the result is there: a model folder with configuration and weights, else it is made again. */
     public boolean exported() {
-        Path export = exportFolder();
+        return exported(dir);
+    }
+
+    private static boolean exported(Path dir) {
+        Path export = dir.resolve(EXPORT);
         return Files.isRegularFile(export.resolve("config.json"))
                 && Stream.of("model.safetensors", "model.safetensors.index.json")
                         .anyMatch(weights -> Files.isRegularFile(export.resolve(weights)));

@@ -4,13 +4,17 @@
 package org.chorale.coordinator.plan;
 
 import java.util.Optional;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.ShardPlan;
 
 /**
  * What is settled once model and data are known, and stays so while the generation lasts.
  *
  * @param worker where it runs, for messages to people
  * @param totalSteps the step after which the run is done
+ * @param plan who holds what of the model
  * @param parameters of the whole model
+ * @param checkpointBytes that a checkpoint takes; 0 before the shard is loaded
  */
 record Course(
         RunTerms terms,
@@ -19,7 +23,9 @@ record Course(
         Optional<ResumePoint> resume,
         DataFacts data,
         long totalSteps,
-        long parameters) {
+        ShardPlan plan,
+        long parameters,
+        long checkpointBytes) {
     /** The next step after which the worker must pause, for an evaluation, a checkpoint or the end. */
     long nextBoundary(long step) {
         long boundary = totalSteps;
@@ -39,9 +45,28 @@ record Course(
     }
 
     boolean checkpointDue(Progress progress) {
-        boolean falls =
-                progress.stopping() || progress.step() == totalSteps || terms.checkpointFallsOn(progress.step());
+        boolean falls = progress.stopping()
+                || complete(progress)
+                || terms.checkpointFallsOn(progress.step())
+                || (terms.checkpoint().keepBest() && progress.standing().isBest(progress.step()));
         return falls && progress.step() > progress.committedStep();
+    }
+
+    /** Whether nothing is left to train. */
+    boolean complete(Progress progress) {
+        return terms.complete(progress.step(), totalSteps, progress.standing());
+    }
+
+    /** The step whose model is the run's result; empty where it should be the best evaluation's and there is none. */
+    Optional<Long> exportedStep(Progress progress) {
+        return switch (terms.checkpoint().export()) {
+            case LAST -> Optional.of(progress.step());
+            case BEST -> progress.standing().best().map(EvaluationReport::getStep);
+        };
+    }
+
+    Course with(long bytes) {
+        return new Course(terms, worker, generation, resume, data, totalSteps, plan, parameters, bytes);
     }
 
     /** The next multiple; the end of time where there is none, as {@code every} may be any number. */

@@ -31,6 +31,9 @@ public sealed interface Effect {
     /** Have the worker load the model. */
     record TakeShard(long generation, ShardPlan plan, Optional<String> checkpoint, long totalSteps) implements Effect {}
 
+    /** Read every byte of the committed checkpoint of a step; answered by {@link RunSignal.CheckpointVerified}. */
+    record VerifyCheckpoint(long generation, long step) implements Effect {}
+
     /** Send the worker an order that needs nothing but numbers. */
     record Order(WorkerCommand command) implements Effect {}
 
@@ -43,15 +46,21 @@ public sealed interface Effect {
     /** Append to the metrics, and tell listeners. */
     record RecordEvaluation(EvaluationReport report) implements Effect {}
 
-    /** Make the folder of an uncommitted checkpoint and have the worker write into it. */
-    record WriteCheckpoint(long generation, long step) implements Effect {}
+    /**
+     * Make the folder of an uncommitted checkpoint and have the worker write into it.
+     *
+     * @param bytes that the disk must have for it
+     */
+    record WriteCheckpoint(long generation, long step, long bytes) implements Effect {}
 
     /**
      * Make the checkpoint one, then drop the oldest; answered by {@link RunSignal.Committed}.
      *
+     * @param standing of the evaluations up to this step
      * @param files one per rank
      */
-    record Commit(long generation, long step, int skippedInARow, List<ShardFile> files) implements Effect {
+    record Commit(long generation, long step, int skippedInARow, Standing standing, List<ShardFile> files)
+            implements Effect {
         public Commit {
             files = List.copyOf(files);
         }
@@ -59,6 +68,17 @@ public sealed interface Effect {
 
     /** Have the worker write the result. */
     record Export(long generation, long step) implements Effect {}
+
+    /**
+     * Wait for what was awaited as long again, and tell listeners that there is work going on.
+     *
+     * @param done of {@code total}
+     * @param total 0 where nothing is counted
+     */
+    record WaitOn(long done, long total) implements Effect {}
+
+    /** Wait a moment whether more is told, which answers with {@link RunSignal.NothingMore}. */
+    record AwaitMore() implements Effect {}
 
     /**
      * Tell listeners, and stop.

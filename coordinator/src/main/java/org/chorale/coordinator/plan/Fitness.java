@@ -7,8 +7,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.chorale.coordinator.plan.EvaluationSettings.Metric;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
 import org.chorale.proto.wire.StepReport;
@@ -36,6 +38,9 @@ final class Fitness {
                     "the tokenizer gives token ids up to %d, but the model's vocabulary has only %d rows:"
                                     .formatted(data.tokenIds() - 1, model.getVocabulary())
                             + " set data.tokenizer.path to the model's own tokenizer"));
+        }
+        if (data.evaluationExamples() == 0) {
+            unmeasured(terms).ifPresent(faults::add);
         }
         if (terms.data().sequenceTokens() > model.getContextTokens()) {
             faults.add(new Fault(
@@ -68,6 +73,46 @@ final class Fitness {
                 "data.train.path: the run began with data or tokenizer of SHA-256 %s, now it is %s:"
                                 .formatted(then, now)
                         + " restore data and tokenizer, or start another run in another --run-dir");
+    }
+
+    /** Keys that need evaluations where there is nothing to evaluate. */
+    private static Optional<Fault> unmeasured(RunTerms terms) {
+        List<String> keys = new ArrayList<>();
+        if (terms.checkpoint().keepBest()) {
+            keys.add("checkpoint.keep-best = true");
+        }
+        if (terms.evaluation().patience() > 0) {
+            keys.add("evaluation.patience = " + terms.evaluation().patience());
+        }
+        return keys.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Fault(
+                        FaultCode.CONFIG_INVALID,
+                        String.join(" and ", keys) + ": without held-out examples nothing is evaluated;"
+                                + " set data.eval.path"));
+    }
+
+    /** Why an evaluation cannot be compared with others, if it cannot. */
+    static Optional<Fault> incomparable(RunTerms terms, EvaluationReport report) {
+        boolean compares = terms.checkpoint().keepBest() || terms.evaluation().patience() > 0;
+        return compares && terms.evaluation().metric() == Metric.EXACT_MATCH && report.getJudged() == 0
+                ? Optional.of(new Fault(
+                        FaultCode.CONFIG_INVALID,
+                        "evaluation.metric = exact-match: none of the held-out examples has a prompt and a completion;"
+                                + " must be loss with such data"))
+                : Optional.empty();
+    }
+
+    /** Both faults, under the code of the first. */
+    static Fault both(Fault first, Fault second) {
+        return new Fault(first.code(), first.message() + "\n" + second.message());
+    }
+
+    static Fault noBest() {
+        return new Fault(
+                FaultCode.NOT_FINITE,
+                "checkpoint.export = best: no evaluation after step 0 was finite, so none is the best; the last"
+                        + " checkpoint is whole, and chorale export writes its model");
     }
 
     static Fault notFinite(StepReport report, int skippedInARow) {

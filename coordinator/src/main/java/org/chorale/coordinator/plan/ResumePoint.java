@@ -11,8 +11,14 @@ import java.util.Optional;
  * @param folder of the checkpoint
  * @param step optimizer steps done, skipped ones included
  * @param skippedInARow steps up to this one that were not finite
+ * @param standing of the evaluations up to this step
  * @param dataDigest of the training source and tokenizer that the run began with, where it was recorded
  * @param configDigest of the config.json that the run began with, where it was recorded
  */
 public record ResumePoint(
-        String folder, long step, int skippedInARow, Optional<String> dataDigest, Optional<String> configDigest) {}
+        String folder,
+        long step,
+        int skippedInARow,
+        Standing standing,
+        Optional<String> dataDigest,
+        Optional<String> configDigest) {}

@@ -13,15 +13,19 @@ import org.chorale.coordinator.plan.RunState.Describing;
 import org.chorale.coordinator.plan.RunState.Ended;
 import org.chorale.coordinator.plan.RunState.Evaluating;
 import org.chorale.coordinator.plan.RunState.Exporting;
+import org.chorale.coordinator.plan.RunState.Failing;
 import org.chorale.coordinator.plan.RunState.Joining;
 import org.chorale.coordinator.plan.RunState.Loading;
+import org.chorale.coordinator.plan.RunState.Recalling;
 import org.chorale.coordinator.plan.RunState.Training;
 import org.chorale.coordinator.plan.RunState.UnderWay;
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.WorkerCommand.Evaluate;
 import org.chorale.proto.message.WorkerCommand.RunSteps;
 import org.chorale.proto.message.WorkerCommand.StopSpan;
+import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.RunStarted;
@@ -39,7 +43,8 @@ import org.chorale.proto.wire.StepReport;
  *
  * <p>Evaluation and checkpoint are left out at boundaries where they are not due. The evaluation of a step always comes
  * before its checkpoint: so a checkpoint says that everything up to its step was measured, and a resumed run repeats
- * nothing.
+ * nothing; and the best evaluation so far can be the reason for a checkpoint. Where the best checkpoint is to be
+ * exported and is not the last, the worker loads it before, in a stage Recalling.
  */
 public final class RunPlan {
     private static final int WORLD_SIZE = 1;
@@ -55,6 +60,11 @@ public final class RunPlan {
     public static Decision decide(RunState state, RunSignal signal) {
         if (state instanceof Ended || isStale(state, signal)) {
             return Decision.of(state);
+        }
+        if (state instanceof Failing failing) {
+            return onMoreWhileFailing(failing, signal);
+        } else if (signal instanceof RunSignal.StillWorking working) {
+            return onStillWorking(state, working);
         }
         return signal instanceof RunSignal.Interruption interruption
                 ? interrupt(state, interruption)
@@ -77,6 +87,10 @@ public final class RunPlan {
             return onDescribed(describing.with(described.facts()));
         } else if (state instanceof Loading loading && signal instanceof RunSignal.ShardReady ready) {
             return onShardReady(loading, ready);
+        } else if (state instanceof Recalling recalling && signal instanceof RunSignal.CheckpointVerified verified) {
+            return onCheckpointVerified(recalling, verified);
+        } else if (state instanceof Recalling recalling && signal instanceof RunSignal.ShardReady ready) {
+            return onShardRecalled(recalling, ready);
         } else if (state instanceof Training training && signal instanceof RunSignal.StepDone done) {
             return onStepDone(training, done.report());
         } else if (state instanceof Training training && signal instanceof RunSignal.SpanDone done) {
@@ -98,9 +112,9 @@ public final class RunPlan {
         if (signal instanceof RunSignal.StopRequested stop) {
             return onStopRequested(state, stop.reason());
         } else if (signal instanceof RunSignal.WorkerFailed failed) {
-            return fail(state, failed.fault());
+            return onWorkerFailed(state, failed.fault());
         } else if (signal instanceof RunSignal.FeedFailed failed) {
-            return needsNoMoreData(state) ? Decision.of(state) : fail(state, failed.fault());
+            return onFeedFailed(state, failed);
         } else if (signal instanceof RunSignal.WorkerLost) {
             return fail(state, FaultCode.WORKER_LOST, "the worker ended while the run waited for " + state.awaited());
         } else if (signal instanceof RunSignal.Silence silence) {
@@ -147,8 +161,10 @@ public final class RunPlan {
 
     private static Decision load(Describing state, ModelOutline model, DataFacts data) {
         long totalSteps = state.terms().totalSteps(data.examples());
-        if (state.step() >= totalSteps && state.exported()) {
-            return end(state, Outcome.FINISHED, "all %d steps were done before".formatted(state.step()));
+        Progress progress = Progress.from(state.resume());
+        if (state.terms().complete(state.step(), totalSteps, progress.standing()) && state.exported()) {
+            String before = state.step() >= totalSteps ? "all %d steps were done before" : "it ended early, at step %d";
+            return end(state, Outcome.FINISHED, before.formatted(state.step()));
         }
         Course course = new Course(
                 state.terms(),
@@ -157,16 +173,15 @@ public final class RunPlan {
                 state.resume(),
                 data,
                 totalSteps,
-                Fitness.parameters(model));
+                ShardPlanner.plan(model, WORLD_SIZE),
+                Fitness.parameters(model),
+                0);
         return Decision.of(
-                new Loading(course, Progress.from(state.resume())),
+                new Loading(course, progress),
                 new Effect.RememberInputs(data.digest(), model.getConfigSha256()),
                 new Effect.OpenMetrics(state.resume().map(ResumePoint::step)),
                 new Effect.TakeShard(
-                        state.generation(),
-                        ShardPlanner.plan(model, WORLD_SIZE),
-                        state.resume().map(ResumePoint::folder),
-                        totalSteps));
+                        state.generation(), course.plan(), state.resume().map(ResumePoint::folder), totalSteps));
     }
 
     /** Before the first step of all the untrained model is measured; a resumed run has that behind it. */
@@ -174,7 +189,8 @@ public final class RunPlan {
         if (ready.step() != state.step()) {
             return unexpected(state, "the worker loaded step " + ready.step());
         }
-        Course course = state.course();
+        Loading loaded = new Loading(state.course().with(ready.checkpointBytes()), state.progress());
+        Course course = loaded.course();
         Effect announce = new Effect.Announce(RunStarted.newBuilder()
                 .setGeneration(course.generation())
                 .setFromStep(state.step())
@@ -185,7 +201,7 @@ public final class RunPlan {
                 .setEvaluationExamples(course.data().evaluationExamples())
                 .build());
         boolean measureFirst = course.resume().isEmpty() && course.evaluationDue(state.step());
-        return after(announce, measureFirst ? evaluate(state) : goOnFromBoundary(state));
+        return after(announce, measureFirst ? evaluate(loaded) : goOnFromBoundary(loaded));
     }
 
     private static Decision onStepDone(Training state, StepReport report) {
@@ -218,18 +234,28 @@ public final class RunPlan {
     }
 
     private static Decision onEvaluated(Evaluating state, RunSignal.Evaluated evaluated) {
-        if (evaluated.report().getStep() != state.step()) {
-            return unexpected(
-                    state, "an evaluation at step " + evaluated.report().getStep() + " was reported");
+        EvaluationReport report = evaluated.report();
+        if (report.getStep() != state.step()) {
+            return unexpected(state, "an evaluation at step " + report.getStep() + " was reported");
         }
-        return after(new Effect.RecordEvaluation(evaluated.report()), checkpointIfDue(state));
+        Optional<Fault> incomparable = Fitness.incomparable(state.terms(), report);
+        if (incomparable.isPresent()) {
+            return fail(state, incomparable.get());
+        }
+        Progress compared =
+                state.progress().after(report, state.terms().evaluation().metric());
+        boolean best = compared.standing().isBest(state.step());
+        return after(
+                new Effect.RecordEvaluation(report.toBuilder().setBest(best).build()),
+                checkpointIfDue(state.with(compared)));
     }
 
     private static Decision checkpointIfDue(UnderWay state) {
         return state.course().checkpointDue(state.progress())
                 ? Decision.of(
                         new Checkpointing(state.course(), state.progress()),
-                        new Effect.WriteCheckpoint(state.generation(), state.step()))
+                        new Effect.WriteCheckpoint(
+                                state.generation(), state.step(), state.course().checkpointBytes()))
                 : goOnFromBoundary(state);
     }
 
@@ -238,7 +264,11 @@ public final class RunPlan {
             return unexpected(state, "files of step " + written.step() + " were written");
         }
         Effect commit = new Effect.Commit(
-                state.generation(), state.step(), state.progress().skippedInARow(), List.of(written.file()));
+                state.generation(),
+                state.step(),
+                state.progress().skippedInARow(),
+                state.progress().standing(),
+                List.of(written.file()));
         return Decision.of(new Committing(state.course(), state.progress()), commit);
     }
 
@@ -253,9 +283,8 @@ public final class RunPlan {
         Progress progress = state.progress();
         if (progress.stopReason().isPresent()) {
             return end(state, Outcome.STOPPED, progress.stopReason().get());
-        } else if (progress.step() >= state.course().totalSteps()) {
-            return Decision.of(
-                    new Exporting(state.course(), progress), new Effect.Export(state.generation(), state.step()));
+        } else if (state.course().complete(progress)) {
+            return export(state);
         }
         long until = state.course().nextBoundary(progress.step());
         return Decision.of(
@@ -263,17 +292,106 @@ public final class RunPlan {
                 new Effect.Order(new RunSteps(state.generation(), progress.step(), until)));
     }
 
+    /** The worker holds the last step's weights; where others are the result, it loads them first. */
+    private static Decision export(UnderWay state) {
+        Course course = state.course();
+        Optional<Long> step = course.exportedStep(state.progress());
+        if (step.isEmpty()) {
+            return fail(state, Fitness.noBest());
+        }
+        return step.get() == state.step()
+                ? export(state, state.step())
+                : Decision.of(
+                        new Recalling(course, state.progress(), step.get(), false),
+                        new Effect.VerifyCheckpoint(state.generation(), step.get()));
+    }
+
+    private static Decision export(UnderWay state, long step) {
+        return Decision.of(
+                new Exporting(state.course(), state.progress(), step), new Effect.Export(state.generation(), step));
+    }
+
+    private static Decision onCheckpointVerified(Recalling state, RunSignal.CheckpointVerified verified) {
+        Course course = state.course();
+        return Decision.of(
+                new Recalling(course, state.progress(), state.bestStep(), true),
+                new Effect.TakeShard(
+                        state.generation(), course.plan(), Optional.of(verified.folder()), course.totalSteps()));
+    }
+
+    private static Decision onShardRecalled(Recalling state, RunSignal.ShardReady ready) {
+        return ready.step() == state.bestStep()
+                ? export(state, state.bestStep())
+                : unexpected(state, "the worker loaded step " + ready.step());
+    }
+
     private static Decision onModelExported(Exporting state, RunSignal.ModelExported exported) {
-        return exported.step() == state.step()
-                ? end(state, Outcome.FINISHED, "all %d steps are done".formatted(state.step()))
+        return exported.step() == state.exported()
+                ? end(state, Outcome.FINISHED, howItEnded(state))
                 : unexpected(state, "an export of step " + exported.step() + " was reported");
+    }
+
+    private static String howItEnded(Exporting state) {
+        String training = state.step() >= state.course().totalSteps()
+                ? "all %d steps are done".formatted(state.step())
+                : "%d evaluations in a row were not the best (evaluation.patience)"
+                        .formatted(state.progress().standing().sinceBest());
+        return state.exported() == state.step()
+                ? training
+                : training + "; the model of step %d is exported, the best".formatted(state.exported());
+    }
+
+    /** Whoever waits knows more than that it is not silent: how far an evaluation is. */
+    private static Decision onStillWorking(RunState state, RunSignal.StillWorking working) {
+        return state instanceof Evaluating evaluating
+                ? Decision.of(
+                        state,
+                        new Effect.WaitOn(
+                                working.done(), evaluating.course().data().evaluationExamples()))
+                : Decision.of(state, new Effect.WaitOn(0, 0));
+    }
+
+    /** The data may be wrong as well, which the user would like to know at once. */
+    private static Decision onWorkerFailed(RunState state, Fault fault) {
+        return state instanceof Describing describing && describing.data().isEmpty()
+                ? awaitMore(describing, fault)
+                : fail(state, fault);
+    }
+
+    private static Decision onFeedFailed(RunState state, RunSignal.FeedFailed failed) {
+        if (state instanceof Describing describing && describing.model().isEmpty()) {
+            return awaitMore(describing, failed.fault());
+        }
+        return failed.feed().filter(feed -> !needs(state, feed)).isPresent()
+                ? Decision.of(state)
+                : fail(state, failed.fault());
+    }
+
+    private static Decision awaitMore(Describing state, Fault fault) {
+        Failing failing = new Failing(state.terms(), state.generation(), state.step(), fault);
+        return Decision.of(failing, new Effect.AwaitMore());
+    }
+
+    /** Whatever is heard, the run ends; where it is the other's fault, with both. That a failed worker ends is no news. */
+    private static Decision onMoreWhileFailing(Failing state, RunSignal signal) {
+        if (signal instanceof RunSignal.WorkerFailed failed) {
+            return fail(state, Fitness.both(failed.fault(), state.fault()));
+        } else if (signal instanceof RunSignal.FeedFailed failed) {
+            return fail(state, Fitness.both(state.fault(), failed.fault()));
+        }
+        boolean noNews = signal instanceof RunSignal.WorkerLost
+                || signal instanceof RunSignal.StillWorking
+                || signal instanceof RunSignal.WorkerJoined;
+        return noNews ? Decision.of(state) : fail(state, state.fault());
     }
 
     /** Before training there is nothing to save; later the work in hand is finished and committed first. */
     private static Decision onStopRequested(RunState state, String reason) {
         if (!(state instanceof UnderWay underWay) || state instanceof Loading) {
             return end(state, Outcome.STOPPED, reason);
-        } else if (state instanceof Exporting || underWay.progress().stopping()) {
+        } else if (state instanceof Exporting
+                || state instanceof Recalling
+                || underWay.progress().stopping()) {
             return Decision.of(state);
         }
         UnderWay stopping = underWay.with(underWay.progress().stopping(reason));
@@ -282,11 +400,14 @@ public final class RunPlan {
                 : Decision.of(stopping);
     }
 
-    /** The last evaluation still reads held-out examples, and news of a feed does not say which feed it was. */
-    private static boolean needsNoMoreData(RunState state) {
-        return state instanceof UnderWay underWay
-                && state.step() >= underWay.course().totalSteps()
-                && (state instanceof Checkpointing || state instanceof Committing || state instanceof Exporting);
+    /** Batches of training are made ahead, so that their feed may break where no step is left to need it. */
+    private static boolean needs(RunState state, Feed feed) {
+        return switch (feed) {
+            case TRAIN ->
+                !(state instanceof UnderWay underWay)
+                        || !(underWay.progress().stopping() || underWay.course().complete(underWay.progress()));
+            case EVALUATION -> state instanceof Evaluating;
+        };
     }
 
     private static Decision unexpected(RunState state, String what) {

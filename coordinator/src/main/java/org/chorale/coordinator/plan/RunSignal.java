@@ -5,6 +5,7 @@ package org.chorale.coordinator.plan;
 
 import java.time.Duration;
 import java.util.Optional;
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
@@ -40,7 +41,7 @@ public sealed interface RunSignal {
 
     record DataDescribed(long generation, DataFacts facts) implements OfGeneration {}
 
-    record ShardReady(long generation, long step) implements OfGeneration {}
+    record ShardReady(long generation, long step, long checkpointBytes) implements OfGeneration {}
 
     record StepDone(long generation, StepReport report) implements OfGeneration {}
 
@@ -55,9 +56,23 @@ public sealed interface RunSignal {
 
     record ModelExported(long generation, long step) implements OfGeneration {}
 
+    /** The checkpoint in {@code folder} is whole. */
+    record CheckpointVerified(long generation, String folder) implements OfGeneration {}
+
     record WorkerFailed(long generation, Fault fault) implements OfGeneration, Interruption {}
 
-    record FeedFailed(long generation, Fault fault) implements OfGeneration, Interruption {}
+    /** @param feed that broke; empty where the data could not be opened */
+    record FeedFailed(long generation, Optional<Feed> feed, Fault fault) implements OfGeneration, Interruption {}
+
+    /**
+     * Whoever is waited for is at work.
+     *
+     * @param done examples of an evaluation so far
+     */
+    record StillWorking(long generation, long done) implements OfGeneration {}
+
+    /** Nobody said more in the moment after a fault. */
+    record NothingMore() implements RunSignal {}
 
     /** The worker is gone without a word. */
     record WorkerLost() implements Interruption {}

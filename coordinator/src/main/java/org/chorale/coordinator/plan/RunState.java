@@ -4,6 +4,7 @@
 package org.chorale.coordinator.plan;
 
 import java.util.Optional;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.ModelOutline;
 
 /** Where a run stands. Each stage holds what is known in it, and knows what it waits for. */
@@ -179,16 +180,39 @@ public sealed interface RunState {
         }
     }
 
-    /** All steps are done and committed; the worker writes the result. */
-    record Exporting(Course course, Progress progress) implements UnderWay {
+    /** All steps are done and committed; the worker writes the result, the model as it was after {@code exported} steps. */
+    record Exporting(Course course, Progress progress, long exported) implements UnderWay {
         @Override
         public Exporting with(Progress changed) {
-            return new Exporting(course, changed);
+            return new Exporting(course, changed, exported);
         }
 
         @Override
         public String awaited() {
-            return "the export of step %d from %s".formatted(step(), course.worker());
+            return "the export of step %d from %s".formatted(exported, course.worker());
+        }
+    }
+
+    /** All steps are done and committed; the worker reads the best checkpoint, which is to be exported. */
+    record Recalling(Course course, Progress progress, long bestStep, boolean verified) implements UnderWay {
+        @Override
+        public Recalling with(Progress changed) {
+            return new Recalling(course, changed, bestStep, verified);
+        }
+
+        @Override
+        public String awaited() {
+            return verified
+                    ? "%s to load the best checkpoint, of step %d".formatted(course.worker(), bestStep)
+                    : "the best checkpoint, of step %d, to be checked in the run directory".formatted(bestStep);
+        }
+    }
+
+    /** Model or data cannot be used. What is wrong with the other is told together, if it comes to light at once. */
+    record Failing(RunTerms terms, long generation, long step, Fault fault) implements RunState {
+        @Override
+        public String awaited() {
+            return "whether there is more to tell";
         }
     }
 

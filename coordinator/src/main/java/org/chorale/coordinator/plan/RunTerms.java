@@ -37,6 +37,15 @@ public record RunTerms(
                         .longValueExact());
     }
 
+    /** Whether nothing is left to train: all steps are done, or the evaluations have not improved for long enough. */
+    boolean complete(long step, long totalSteps, Standing standing) {
+        return step >= totalSteps || endsEarly(standing);
+    }
+
+    boolean endsEarly(Standing standing) {
+        return evaluation.patience() > 0 && standing.sinceBest() >= evaluation.patience();
+    }
+
     boolean checkpointFallsOn(long step) {
         return checkpoint.every() > 0 && step % checkpoint.every() == 0;
     }

@@ -11,6 +11,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -41,7 +43,7 @@ class CheckpointsTest {
 
     @Test
     void whatIsNotCommittedDoesNotCount() throws IOException {
-        RunFixture.shard(directory.beginCheckpoint(5, generation), "five");
+        RunFixture.shard(directory.beginCheckpoint(5, generation, 100), "five");
         assertThat(directory.checkpoints().folders()).isEmpty();
         assertThat(directory.checkpoints().newestWhole().checkpoint()).isEmpty();
     }
@@ -118,7 +120,7 @@ class CheckpointsTest {
 
     @Test
     void filesThatAreNotWhatTheWorkerSaidAreNotCommitted() throws IOException {
-        ShardFile file = RunFixture.shard(directory.beginCheckpoint(5, generation), "five");
+        ShardFile file = RunFixture.shard(directory.beginCheckpoint(5, generation, 100), "five");
         ShardFile longer = file.toBuilder().setBytes(100).build();
         assertThatThrownBy(() -> directory.commit(RunFixture.manifest(generation, 5, longer)))
                 .isInstanceOf(FaultException.class)
@@ -150,7 +152,7 @@ class CheckpointsTest {
         commit(1, "a");
         commit(2, "b");
         Checkpoint newest = commit(3, "c");
-        directory.prune(newest, 2);
+        directory.prune(newest, 2, false);
         assertThat(names()).containsExactly("step-000002", "step-000003");
     }
 
@@ -160,15 +162,66 @@ class CheckpointsTest {
         commit(30, "c");
         Files.delete(file(30));
         Checkpoint committed = commit(20, "b");
-        directory.prune(committed, 1);
+        directory.prune(committed, 1, false);
         assertThat(names()).containsExactly("step-000020", "step-000030");
         assertThat(newest()).isEqualTo(20);
     }
 
     @Test
+    void theBestIsKeptBesidesTheNewestAndFound() throws IOException {
+        for (long step : new long[] {1, 2, 3, 4}) {
+            RunFixture.shard(directory.beginCheckpoint(step, generation, 0), "of step " + step);
+            ShardFile file = RunFixture.shard(dir.resolve("checkpoints/step-00000%d.tmp-1".formatted(step)), "a");
+            CheckpointManifest.Builder manifest = RunFixture.manifest(generation, step, file).toBuilder();
+            manifest.getBestBuilder().setStep(1);
+            directory.prune(directory.commit(manifest.build()), 2, true);
+        }
+        assertThat(names()).containsExactly("step-000001", "step-000003", "step-000004");
+        assertThat(directory.checkpoints().best().orElseThrow().folder()).isEqualTo(folder(1));
+        Storage.delete(folder(1));
+        assertThat(directory.checkpoints().best()).isEmpty();
+    }
+
+    @Test
+    void aCheckpointThatTheDiskHasNoRoomForIsRefusedWithBothSizesBeforeAnythingIsWritten() {
+        assertThatThrownBy(() -> directory.beginCheckpoint(5, generation, Long.MAX_VALUE))
+                .isInstanceOfSatisfying(
+                        FaultException.class, e -> assertThat(e.fault().code()).isEqualTo(FaultCode.STORAGE_FAILED))
+                .hasMessageContaining("a checkpoint takes 9,223,372,036,854,775,807 bytes")
+                .hasMessageFindingMatch("only [0-9,]+ are free");
+        assertThat(dir.resolve("checkpoints")).isEmptyDirectory();
+    }
+
+    @Test
+    void aSearchTellsOfEveryMegabyteAndCanBeEnded() throws IOException {
+        commit(1, "x".repeat(3 << 20));
+        AtomicInteger told = new AtomicInteger();
+        assertThat(directory.checkpoints().newestWhole(told::incrementAndGet).checkpoint())
+                .isPresent();
+        assertThat(told.get()).isGreaterThanOrEqualTo(3);
+        assertThatThrownBy(() -> directory.checkpoints().newestWhole(() -> {
+                    throw new CancellationException("enough");
+                }))
+                .isInstanceOf(CancellationException.class);
+    }
+
+    @Test
+    void theCheckpointOfAStepIsReadWholeOrRefusedWithItsDefect() throws IOException {
+        commit(1, "one");
+        assertThat(directory.checkpoints().wholeAt(1, () -> {}).step()).isEqualTo(1);
+        Files.writeString(file(1), "onX");
+        assertThatThrownBy(() -> directory.checkpoints().wholeAt(1, () -> {}))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContaining(file(1) + " has SHA-256");
+        assertThatThrownBy(() -> directory.checkpoints().wholeAt(2, () -> {}))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContaining("step-000002");
+    }
+
+    @Test
     void whatEarlierGenerationsLeftUnfinishedIsRemovedAtOpen() throws IOException {
         commit(1, "a");
-        RunFixture.shard(directory.beginCheckpoint(2, generation), "b");
+        RunFixture.shard(directory.beginCheckpoint(2, generation, 100), "b");
         Files.createDirectories(dir.resolve("checkpoints/step-000000.pruned-1/deep"));
         directory.close();
         open();

@@ -28,6 +28,7 @@ class MetricsLogTest {
             .setGradNorm(1e-30)
             .setLearningRate(2e-4)
             .setTokens(100)
+            .setPaddingTokens(28)
             .setTrainedTokens(40)
             .setSeconds(0.25)
             .addAllSamples(List.of(5L, 3L))
@@ -48,8 +49,8 @@ class MetricsLogTest {
         write(INDICES, STEP);
         assertThat(lines())
                 .containsExactly("{\"kind\":\"step\",\"step\":7,\"epoch\":0.3,\"loss\":0.3333333333333333,"
-                        + "\"grad_norm\":1.0E-30,\"learning_rate\":2.0E-4,\"tokens\":100,\"trained_tokens\":40,"
-                        + "\"tokens_per_second\":400.0,\"seconds\":0.25,\"samples\":[5,3]}");
+                        + "\"grad_norm\":1.0E-30,\"learning_rate\":2.0E-4,\"tokens\":100,\"padding_tokens\":28,"
+                        + "\"trained_tokens\":40,\"tokens_per_second\":400.0,\"seconds\":0.25,\"samples\":[5,3]}");
     }
 
     @Test
@@ -67,6 +68,23 @@ class MetricsLogTest {
         assertThat(line.get("grad_norm").isNull()).isTrue();
         assertThat(line.get("skipped").booleanValue()).isTrue();
         assertThat(line.get("tokens_cut").longValue()).isEqualTo(9);
+    }
+
+    @Test
+    void lossTermsMetricsAndTheLossScaleAreInTheLineWhereThereAreAny() throws IOException {
+        write(
+                INDICES,
+                STEP.toBuilder()
+                        .putMetrics("regularizer", 0.5)
+                        .putMetrics("cross-entropy", 1.0 / 3)
+                        .putMetrics("accuracy", Double.NaN)
+                        .setLossScale(65536)
+                        .setSkipped(true)
+                        .setOverflow(true)
+                        .build());
+        assertThat(lines().get(0))
+                .contains("\"loss_scale\":65536.0,\"skipped\":true,\"overflow\":true")
+                .contains("\"metrics\":{\"accuracy\":null,\"cross-entropy\":0.3333333333333333,\"regularizer\":0.5}");
     }
 
     @Test
@@ -88,14 +106,22 @@ class MetricsLogTest {
                     .setJudged(4)
                     .build();
             log.append(report);
-            log.append(report.toBuilder().setJudged(0).build());
+            log.append(report.toBuilder()
+                    .setJudged(0)
+                    .setLossNats(1000)
+                    .setBest(true)
+                    .build());
         }
         ObjectMapper json = new ObjectMapper();
         JsonNode line = json.readTree(lines().get(0));
         assertThat(line.get("kind").textValue()).isEqualTo("eval");
         assertThat(line.get("perplexity").doubleValue()).isEqualTo(1);
         assertThat(line.get("exact_match").doubleValue()).isEqualTo(0.25);
-        assertThat(json.readTree(lines().get(1)).has("exact_match")).isFalse();
+        assertThat(line.has("best")).isFalse();
+        JsonNode other = json.readTree(lines().get(1));
+        assertThat(other.has("exact_match")).isFalse();
+        assertThat(other.get("perplexity").isNull()).as("beyond a double").isTrue();
+        assertThat(other.get("best").booleanValue()).isTrue();
     }
 
     @Test

@@ -264,7 +264,7 @@ class RunDirectoryTest {
     void aCoordinatorThatComesBackLateCannotCommit() throws IOException {
         try (RunDirectory directory = open("run")) {
             long late = directory.claimGeneration("a worker");
-            ShardFile file = RunFixture.shard(directory.beginCheckpoint(5, late), "late");
+            ShardFile file = RunFixture.shard(directory.beginCheckpoint(5, late, 100), "late");
             directory.claimGeneration("a worker");
             assertTaken(() -> directory.commit(RunFixture.manifest(late, 5, file)))
                     .hasMessageContaining("generation 2 has taken over from generation 1");

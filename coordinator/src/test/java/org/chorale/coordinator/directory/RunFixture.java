@@ -51,7 +51,7 @@ public final class RunFixture {
 
     static Checkpoint checkpoint(RunDirectory directory, long generation, long step, String contents)
             throws IOException {
-        ShardFile file = shard(directory.beginCheckpoint(step, generation), contents);
+        ShardFile file = shard(directory.beginCheckpoint(step, generation, 100), contents);
         return directory.commit(manifest(generation, step, file));
     }
 

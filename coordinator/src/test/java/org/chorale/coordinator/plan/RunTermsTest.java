@@ -8,6 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import org.chorale.coordinator.plan.CheckpointSettings.Exported;
+import org.chorale.coordinator.plan.EvaluationSettings.Metric;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.junit.jupiter.api.Test;
@@ -19,7 +21,8 @@ class RunTermsTest {
         assertThat(terms.run().dir()).isEqualTo(Path.of("runs/test"));
         assertThat(terms.run().steps()).isEmpty();
         assertThat(terms.run().progressTimeout()).isEqualTo(Duration.ofMinutes(30));
-        assertThat(terms.checkpoint()).isEqualTo(new CheckpointSettings(100, 2));
+        assertThat(terms.checkpoint()).isEqualTo(new CheckpointSettings(100, 2, false, Exported.LAST));
+        assertThat(terms.evaluation()).isEqualTo(new EvaluationSettings(0, Metric.LOSS, 0));
     }
 
     @Test
@@ -31,7 +34,9 @@ class RunTermsTest {
             "run.non-finite-steps = -2",
             "checkpoint.every = -3",
             "checkpoint.keep = 0",
+            "checkpoint.export = best",
             "evaluation.every = -4",
+            "evaluation.patience = -1",
             "data.global-batch = 0",
             "data.sequence-tokens = -5"
         };

@@ -8,13 +8,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.LongStream;
+import org.chorale.coordinator.plan.CheckpointSettings.Exported;
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.WorkerCommand;
@@ -29,18 +35,22 @@ import org.chorale.proto.wire.ShardFile;
  */
 final class SimulatedRun {
     private static final int MAX_EVENTS = 20_000;
+    private static final long BYTES = 4_000; // of a checkpoint
+    private static final Fault LOST_FILE = new Fault(FaultCode.FILE_MISSING, "gone");
 
     private final Random random;
     private final RunTerms terms;
     private final DataFacts data;
     private final Set<Long> notFinite = new HashSet<>();
+    private final Set<Long> overflowing = new HashSet<>(); // of those, where the loss scale adapts
+    private final Map<Long, Double> heldOutLoss = new HashMap<>();
     private int mishapsLeft;
     private int events;
 
     // The disk: what every process finds.
-    private final TreeMap<Long, Integer> checkpoints = new TreeMap<>(); // step -> skipped in a row
+    private final TreeMap<Long, Effect.Commit> checkpoints = new TreeMap<>();
     private List<String> metrics = new ArrayList<>();
-    private boolean exported;
+    private Optional<Long> exported = Optional.empty();
     private long generations;
 
     // One process.
@@ -61,15 +71,36 @@ final class SimulatedRun {
                 "run.epochs = " + (1 + random.nextInt(4)),
                 "run.non-finite-steps = " + random.nextInt(3),
                 "checkpoint.every = " + random.nextInt(5),
-                "evaluation.every = " + random.nextInt(4));
-        data = new DataFacts(1 + random.nextInt(12), 0, random.nextInt(2) * 3L, 100, "abc");
+                "checkpoint.keep = " + (1 + random.nextInt(2)),
+                "evaluation.every = " + random.nextInt(4),
+                compared(random.nextInt(4)));
+        long heldOut = random.nextInt(2) * 3L;
+        boolean needed = terms.checkpoint().keepBest() || terms.evaluation().patience() > 0;
+        data = new DataFacts(1 + random.nextInt(12), 0, needed ? 3 : heldOut, 100, "abc");
         mishapsLeft = random.nextInt(8);
         for (long step = 1; step <= total(); step++) {
             if (random.nextInt(8) == 0) {
                 notFinite.add(step);
+                if (random.nextInt(4) == 0) {
+                    overflowing.add(step);
+                }
             }
+            heldOutLoss.put(step, random.nextInt(6) == 0 ? Double.NaN : random.nextDouble());
         }
         state = RunPlan.start(terms);
+    }
+
+    private static String compared(int kind) {
+        return switch (kind) {
+            case 0 -> "checkpoint.keep-best = true";
+            case 1 -> "checkpoint { keep-best = true, export = best }";
+            case 2 -> "checkpoint { keep-best = true, export = best }, evaluation.patience = 2";
+            default -> "evaluation.patience = 0";
+        };
+    }
+
+    private double loss(long step) {
+        return heldOutLoss.getOrDefault(step, 0.0); // the untrained model's is the lowest, and does not count
     }
 
     /** Starts processes until the run is finished, or fails for good; returns how the last one ended. */
@@ -88,7 +119,7 @@ final class SimulatedRun {
     /** The metrics that a run without any mishap would have up to its last step. */
     List<String> undisturbedMetrics() {
         List<String> lines = new ArrayList<>();
-        for (long step = 0; step <= total(); step++) {
+        for (long step = 0; step <= lastStep(); step++) {
             if (step > 0) {
                 lines.add("step " + step);
             }
@@ -104,8 +135,38 @@ final class SimulatedRun {
         return metrics;
     }
 
-    boolean exported() {
+    /** The step whose model was exported. */
+    Optional<Long> exported() {
         return exported;
+    }
+
+    /** The step whose model an undisturbed run exports; empty where it should be the best one's and there is none. */
+    Optional<Long> resultingStep() {
+        return terms.checkpoint().export() == Exported.LAST ? Optional.of(lastStep()) : bestUpTo(lastStep());
+    }
+
+    /** The last step of an undisturbed run, which may end early. */
+    long lastStep() {
+        int sinceBest = 0;
+        for (long step = 1; step < total(); step++) {
+            if (terms.evaluationFallsOn(step) && data.evaluationExamples() > 0) {
+                sinceBest = bestUpTo(step).equals(Optional.of(step)) ? 0 : sinceBest + 1;
+                if (terms.evaluation().patience() > 0
+                        && sinceBest == terms.evaluation().patience()) {
+                    return step;
+                }
+            }
+        }
+        return total();
+    }
+
+    /** The first of the lowest losses at the evaluations up to a step. */
+    Optional<Long> bestUpTo(long last) {
+        return LongStream.rangeClosed(1, last)
+                .filter(step -> terms.evaluationFallsOn(step) || step == total())
+                .filter(step -> data.evaluationExamples() > 0 && Double.isFinite(loss(step)))
+                .boxed()
+                .min(Comparator.comparingDouble(this::loss));
     }
 
     long newestCheckpoint() {
@@ -118,12 +179,16 @@ final class SimulatedRun {
 
     /** Whether the steps up to and including this one are as many in a row as end a run. */
     boolean tooManyNotFinite(long step) {
-        for (long back = 0; back <= terms.run().nonFiniteSteps(); back++) {
-            if (!notFinite.contains(step - back)) {
-                return false;
-            }
+        return notFiniteInARow(step) > terms.run().nonFiniteSteps();
+    }
+
+    /** Overflows neither count nor end a row. */
+    private int notFiniteInARow(long until) {
+        int row = 0;
+        for (long step = until; notFinite.contains(step); step--) {
+            row += overflowing.contains(step) ? 0 : 1;
         }
-        return true;
+        return row;
     }
 
     private static boolean isFinal(Effect.End end) {
@@ -184,7 +249,11 @@ final class SimulatedRun {
                 new RunSignal.StepDone(other, Runs.step(state.step() + 1, false)),
                 new RunSignal.SpanDone(other, state.step()),
                 new RunSignal.ShardWritten(other, state.step(), ShardFile.getDefaultInstance()),
-                new RunSignal.WorkerFailed(other, new Fault(FaultCode.INTERNAL, "")));
+                new RunSignal.WorkerFailed(other, new Fault(FaultCode.INTERNAL, "")),
+                new RunSignal.FeedFailed(state.generation(), Optional.of(Feed.TRAIN), LOST_FILE),
+                new RunSignal.FeedFailed(state.generation(), Optional.of(Feed.EVALUATION), LOST_FILE),
+                new RunSignal.FeedFailed(state.generation(), Optional.empty(), LOST_FILE),
+                new RunSignal.StillWorking(state.generation(), 1));
         return all.get(random.nextInt(all.size()));
     }
 
@@ -216,7 +285,7 @@ final class SimulatedRun {
                     metrics.stream().filter(line -> stepOf(line) <= kept).toList());
         } else if (effect instanceof Effect.TakeShard take) {
             weightsStep = take.checkpoint().map(Long::parseLong).orElse(0L);
-            workerSays.add(new RunSignal.ShardReady(take.generation(), weightsStep));
+            workerSays.add(new RunSignal.ShardReady(take.generation(), weightsStep, BYTES));
         } else if (effect instanceof Effect.Order order) {
             order(order.command());
         } else if (effect instanceof Effect.RecordStep record) {
@@ -225,7 +294,17 @@ final class SimulatedRun {
         } else if (effect instanceof Effect.RecordEvaluation record) {
             assertThat(record.report().getStep()).isEqualTo(lastStepMeasured());
             metrics.add("eval " + record.report().getStep());
+            if (record.report().getStep() > 0) {
+                boolean best = bestUpTo(state.step()).equals(Optional.of(state.step()));
+                assertThat(record.report().getBest()).as("the best so far").isEqualTo(best);
+            }
+        } else if (effect instanceof Effect.VerifyCheckpoint verify) {
+            assertThat(checkpoints).as("the best one is kept").containsKey(verify.step());
+            hostSays.add(new RunSignal.CheckpointVerified(verify.generation(), Long.toString(verify.step())));
+        } else if (effect instanceof Effect.AwaitMore) {
+            hostSays.add(new RunSignal.NothingMore());
         } else if (effect instanceof Effect.WriteCheckpoint write) {
+            assertThat(write.bytes()).isEqualTo(BYTES);
             assertThat(write.step()).as("weights are those of the step").isEqualTo(weightsStep);
             ShardFile file = ShardFile.newBuilder().setBytes(write.step()).build();
             workerSays.add(new RunSignal.ShardWritten(write.generation(), write.step(), file));
@@ -233,7 +312,8 @@ final class SimulatedRun {
             commit(commit);
         } else if (effect instanceof Effect.Export export) {
             assertThat(checkpoints).as("only what is committed is exported").containsKey(export.step());
-            exported = true;
+            assertThat(weightsStep).as("the worker holds what is exported").isEqualTo(export.step());
+            exported = Optional.of(export.step());
             workerSays.add(new RunSignal.ModelExported(export.generation(), export.step()));
         } else if (effect instanceof Effect.End ending) {
             end = Optional.of(ending);
@@ -247,10 +327,11 @@ final class SimulatedRun {
                 : Optional.of(new ResumePoint(
                         Long.toString(newestCheckpoint()),
                         newestCheckpoint(),
-                        checkpoints.lastEntry().getValue(),
+                        checkpoints.lastEntry().getValue().skippedInARow(),
+                        checkpoints.lastEntry().getValue().standing(),
                         Optional.of("abc"),
                         Optional.of("cfg")));
-        hostSays.add(new RunSignal.GenerationClaimed(generations, resume, exported));
+        hostSays.add(new RunSignal.GenerationClaimed(generations, resume, exported.isPresent()));
     }
 
     private void commit(Effect.Commit commit) {
@@ -259,13 +340,21 @@ final class SimulatedRun {
                 .as("checkpoints are at steps that are recorded")
                 .isEqualTo(lastStepMeasured());
         assertThat(checkpoints).doesNotContainKey(commit.step());
-        long skipped = 0;
-        while (notFinite.contains(commit.step() - skipped)) {
-            skipped++;
-        }
-        assertThat((long) commit.skippedInARow()).isEqualTo(skipped);
-        checkpoints.put(commit.step(), commit.skippedInARow());
+        assertThat(commit.skippedInARow()).isEqualTo(notFiniteInARow(commit.step()));
+        assertThat(commit.standing().best().map(EvaluationReport::getStep)).isEqualTo(bestUpTo(commit.step()));
+        checkpoints.put(commit.step(), commit);
+        prune(commit);
         hostSays.add(new RunSignal.Committed(commit.generation(), commit.step()));
+    }
+
+    private void prune(Effect.Commit commit) {
+        Set<Long> kept = new HashSet<>(checkpoints.descendingKeySet().stream()
+                .limit(terms.checkpoint().keep())
+                .toList());
+        if (terms.checkpoint().keepBest()) {
+            commit.standing().best().map(EvaluationReport::getStep).ifPresent(kept::add);
+        }
+        checkpoints.keySet().retainAll(kept);
     }
 
     private void order(WorkerCommand command) {
@@ -289,8 +378,10 @@ final class SimulatedRun {
                 spanStopped = true;
             } else if (command instanceof WorkerCommand.Evaluate evaluate) {
                 assertThat(evaluate.step()).isEqualTo(weightsStep);
-                EvaluationReport report =
-                        EvaluationReport.newBuilder().setStep(weightsStep).build();
+                EvaluationReport report = EvaluationReport.newBuilder()
+                        .setStep(weightsStep)
+                        .setLossNats(loss(weightsStep))
+                        .build();
                 workerSays.add(new RunSignal.Evaluated(evaluate.generation(), report));
             }
         } else if (span.isPresent()) {
@@ -301,7 +392,10 @@ final class SimulatedRun {
             } else {
                 weightsStep++;
                 workerSays.add(new RunSignal.StepDone(
-                        steps.generation(), Runs.step(weightsStep, notFinite.contains(weightsStep))));
+                        steps.generation(),
+                        Runs.step(weightsStep, notFinite.contains(weightsStep)).toBuilder()
+                                .setOverflow(overflowing.contains(weightsStep))
+                                .build()));
             }
         }
     }

@@ -32,6 +32,15 @@ public record StepBatch(
         microBatches = List.copyOf(microBatches);
     }
 
+    /** Places for tokens in all micro-batches, padding included. */
+    public long places() {
+        return microBatches.stream()
+                .filter(microBatch -> microBatch.has(Batch.TOKENS))
+                .mapToLong(microBatch ->
+                        Arrays.stream(microBatch.column(Batch.TOKENS).shape()).reduce(1, Math::multiplyExact))
+                .sum();
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof StepBatch that

@@ -5,6 +5,7 @@ package org.chorale.proto.fault;
 
 /** Every cause that ends a run or a command. Names are stable: scripts may rely on them. */
 public enum FaultCode {
+    COMMAND_INVALID(FaultKind.USER, "The command line cannot be read: an option or parameter is unknown or missing."),
     CONFIG_INVALID(FaultKind.USER, "A key of the run's configuration is unknown, missing or out of range."),
     FILE_MISSING(FaultKind.USER, "A file or folder that was named does not exist or cannot be read."),
     FILE_MALFORMED(FaultKind.USER, "A file breaks the rules of its format; pickle files are refused by name."),
@@ -14,6 +15,7 @@ public enum FaultCode {
     DATA_EMPTY(FaultKind.USER, "The data holds no usable example."),
     DATA_CHANGED(FaultKind.USER, "The data is not what the run began with, so its order cannot be continued."),
     TOKENIZER_INVALID(FaultKind.USER, "The tokenizer is missing, malformed or larger than the model's vocabulary."),
+    OUTPUT_REFUSED(FaultKind.USER, "What a command is to write exists already, or cannot be made where it was named."),
     RUN_DIRECTORY_TAKEN(FaultKind.USER, "The run directory belongs to a run with other settings, or is in use."),
     NOT_FINITE(FaultKind.USER, "Too many steps in a row had a loss or gradient that is not finite."),
     CHECKPOINT_CORRUPT(FaultKind.LOST_RESOURCE, "No checkpoint of the run is whole; the message names each defect."),

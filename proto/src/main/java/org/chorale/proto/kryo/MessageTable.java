@@ -90,6 +90,7 @@ final class MessageTable {
         record(kryo, CoordinatorCommand.WorkerFailed.class, 109);
         record(kryo, CoordinatorCommand.FeedFailed.class, 110);
         record(kryo, CoordinatorCommand.StopRun.class, 111);
+        record(kryo, CoordinatorCommand.StillWorking.class, 112);
     }
 
     private static void worker(Kryo kryo) {

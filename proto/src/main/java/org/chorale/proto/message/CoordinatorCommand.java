@@ -3,7 +3,9 @@
 
 package org.chorale.proto.message;
 
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
@@ -31,8 +33,12 @@ public sealed interface CoordinatorCommand {
             long generation, long examples, long rowsSkipped, long evaluationExamples, long tokenIds, String digest)
             implements CoordinatorCommand {}
 
-    /** The shard is loaded and stands where {@code step} steps are done. */
-    record ShardReady(long generation, int rank, long step) implements CoordinatorCommand {}
+    /**
+     * The shard is loaded and stands where {@code step} steps are done.
+     *
+     * @param checkpointBytes that this rank's part of a checkpoint takes, but for a header
+     */
+    record ShardReady(long generation, int rank, long step, long checkpointBytes) implements CoordinatorCommand {}
 
     /** A step is done. */
     record StepDone(long generation, int rank, StepReport report) implements CoordinatorCommand {}
@@ -52,8 +58,19 @@ public sealed interface CoordinatorCommand {
     /** A worker cannot go on. */
     record WorkerFailed(long generation, int rank, Fault fault) implements CoordinatorCommand {}
 
-    /** The data cannot be read on. */
-    record FeedFailed(long generation, Fault fault) implements CoordinatorCommand {}
+    /**
+     * The data cannot be read on.
+     *
+     * @param feed that broke; empty where the data could not be opened
+     */
+    record FeedFailed(long generation, Optional<Feed> feed, Fault fault) implements CoordinatorCommand {}
+
+    /**
+     * Whoever is waited for has nothing to tell yet, but is at work. Sent a few times in {@code run.progress-timeout}.
+     *
+     * @param done examples of an evaluation so far; 0 in any other work
+     */
+    record StillWorking(long generation, long done) implements CoordinatorCommand {}
 
     /** Finish the step in hand, write a checkpoint, end. */
     record StopRun(String reason) implements CoordinatorCommand {}

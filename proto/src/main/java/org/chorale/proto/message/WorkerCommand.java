@@ -5,6 +5,7 @@ package org.chorale.proto.message;
 
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.ShardPlan;
@@ -54,8 +55,8 @@ public sealed interface WorkerCommand {
     /** A batch that credit was given for. */
     record BatchReady(long generation, StepBatch batch) implements WorkerCommand {}
 
-    /** The data cannot be read on. */
-    record FeedBroken(long generation, Fault fault) implements WorkerCommand {}
+    /** The data of one stream cannot be read on. */
+    record FeedBroken(long generation, Feed feed, Fault fault) implements WorkerCommand {}
 
     /** What a worker tells itself. */
     non-sealed interface Internal extends WorkerCommand {}

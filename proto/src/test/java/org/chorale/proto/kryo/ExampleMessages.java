@@ -37,15 +37,17 @@ record ExampleMessages(
                 new CoordinatorCommand.WorkerJoined(worker, "node-1", "cpu"),
                 new CoordinatorCommand.ModelDescribed(1, outline()),
                 new CoordinatorCommand.DataDescribed(2, 4000, 3, 200, 512, "ab".repeat(32)),
-                new CoordinatorCommand.ShardReady(3, 1, 100),
+                new CoordinatorCommand.ShardReady(3, 1, 100, 1L << 40),
                 new CoordinatorCommand.StepDone(4, 2, stepReport()),
                 new CoordinatorCommand.SpanDone(5, 3, Long.MAX_VALUE),
                 new CoordinatorCommand.Evaluated(6, evaluationReport()),
                 new CoordinatorCommand.ShardWritten(7, 4, 300, shardFile()),
                 new CoordinatorCommand.ModelExported(8, 1200),
                 new CoordinatorCommand.WorkerFailed(9, -1, FAULT),
-                new CoordinatorCommand.FeedFailed(10, FAULT),
+                new CoordinatorCommand.FeedFailed(10, Optional.of(Feed.EVALUATION), FAULT),
+                new CoordinatorCommand.FeedFailed(10, Optional.empty(), FAULT),
                 new CoordinatorCommand.StopRun("SIGINT"),
+                new CoordinatorCommand.StillWorking(10, 300),
                 new WorkerCommand.DescribeModel(11, RUN_CONF, coordinator),
                 takeShard(Optional.of("/runs/a/checkpoints/step-000100")),
                 takeShard(Optional.empty()),
@@ -55,7 +57,7 @@ record ExampleMessages(
                 new WorkerCommand.WriteShard(16, 200, "/runs/a/checkpoints/step-000200.tmp-16"),
                 new WorkerCommand.ExportModel(17, 1200, "/runs/a/export"),
                 new WorkerCommand.BatchReady(18, batch()),
-                new WorkerCommand.FeedBroken(19, FAULT),
+                new WorkerCommand.FeedBroken(19, Feed.EVALUATION, FAULT),
                 new FeederCommand.DescribeData(20, RUN_CONF, coordinator),
                 new FeederCommand.OpenFeed(21, Feed.EVALUATION, 1, 8, 300, worker),
                 new FeederCommand.Credit(22, Feed.TRAIN, 2, 4));
@@ -110,6 +112,7 @@ record ExampleMessages(
                 .setLossNats(Double.NaN)
                 .addSamples(7)
                 .setSkipped(true)
+                .putMetrics("cross-entropy", 0.5)
                 .build();
     }
 

@@ -47,6 +47,7 @@ final class MessageTableTest {
             109 WorkerFailed
             110 FeedFailed
             111 StopRun
+            112 StillWorking
             200 DescribeModel
             201 TakeShard
             202 RunSteps

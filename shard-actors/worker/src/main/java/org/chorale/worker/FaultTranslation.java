@@ -62,9 +62,10 @@ public final class FaultTranslation {
     }
 
     private static FaultCode code(IOException failure) {
-        return failure instanceof NoSuchFileException
-                        || failure instanceof AccessDeniedException
-                        || failure instanceof FileAlreadyExistsException
+        if (failure instanceof FileAlreadyExistsException) {
+            return FaultCode.OUTPUT_REFUSED;
+        }
+        return failure instanceof NoSuchFileException || failure instanceof AccessDeniedException
                 ? FaultCode.FILE_MISSING
                 : FaultCode.STORAGE_FAILED;
     }

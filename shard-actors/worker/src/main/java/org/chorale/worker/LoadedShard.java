@@ -110,6 +110,11 @@ final class LoadedShard implements AutoCloseable {
         return "rank-%05d.safetensors".formatted(rank);
     }
 
+    /** What {@link #write} takes on the disk, but for the file's header. */
+    long checkpointBytes() {
+        return CheckpointWriter.tensorBytes(state);
+    }
+
     WrittenShard write(Path checkpoint) {
         return CheckpointWriter.write(checkpoint.resolve(fileName()), state, stepsDone);
     }

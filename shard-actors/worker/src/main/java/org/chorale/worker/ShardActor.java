@@ -53,6 +53,12 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     /** Answers to the worker beside it. */
     record BatchTaken(Feed feed) implements WorkerCommand.Internal {}
 
+    /** Tells the worker which thread it is whose pulse says that the shard works. */
+    record Began(Thread thread) implements WorkerCommand.Internal {}
+
+    /** Tells the worker how many examples of an evaluation are measured. */
+    record Measured(long examples) implements WorkerCommand.Internal {}
+
     private final ActorRef<CoordinatorCommand> coordinator;
     private final ActorRef<WorkerCommand> worker;
     private final Deque<StepBatch> batches = new ArrayDeque<>(); // at most the credit that the worker gave
@@ -64,6 +70,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private long until; // of the span; equals step where none is running
     private boolean stepQueued;
     private long evaluatedStep;
+    private long evaluatedTokens;
     private long startedNanos; // of the step or evaluation in hand
 
     private ShardActor(
@@ -73,6 +80,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         super(context);
         this.coordinator = coordinator;
         this.worker = worker;
+        worker.tell(new Began(Thread.currentThread())); // its own for its whole life
     }
 
     static Behavior<ShardCommand> create(ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker) {
@@ -115,7 +123,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         shard = LoadedShard.load(order);
         step = loaded().stepsDone();
         until = step;
-        coordinator.tell(new ShardReady(generation, rank, step));
+        coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes()));
         return this;
     }
 
@@ -168,6 +176,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private Behavior<ShardCommand> onEvaluate(ShardCommand.Evaluate order) {
         evaluation = loaded().evaluation();
         evaluatedStep = order.step();
+        evaluatedTokens = 0;
         startedNanos = System.nanoTime();
         return this;
     }
@@ -179,6 +188,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             return this;
         }
         batch.microBatches().forEach(microBatch -> running.add(LoadedShard.microBatch(microBatch)));
+        evaluatedTokens += batch.tokens();
+        worker.tell(new Measured(running.examples()));
         if (batch.last()) {
             evaluation = null;
             coordinator.tell(new Evaluated(generation, report(running)));
@@ -228,6 +239,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .addAllSamples(LongStream.of(batch.samples()).boxed().toList())
                 .setSkipped(result.skipped())
                 .setTokensCut(batch.tokensCut())
+                .setPaddingTokens(batch.places() - batch.tokens())
                 .build();
     }
 
@@ -236,6 +248,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .setStep(evaluatedStep)
                 .setExamples(done.examples())
                 .setLossNats(done.lossNats())
+                .setTokens(evaluatedTokens)
                 .setTrainedTokens(done.trainedTokens())
                 .setExact(done.exact())
                 .setJudged(done.judged())

@@ -5,8 +5,10 @@ package org.chorale.worker;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.ChildFailed;
@@ -14,39 +16,58 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.chorale.proto.batch.Feed;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultKind;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
+import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.pulse.Pulse;
 import org.chorale.tensor.NativeFlags;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Speaks for a shard that is deaf while it computes: passes orders on, keeps batches coming, and tells the coordinator
- * when the shard has failed. It never blocks.
+ * that the shard is at work, or that it has failed. It never blocks.
  */
 public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     /** Batches that a shard holds besides the one in hand: one is enough to never wait for a message's way. */
     private static final int BATCHES_AHEAD = 2;
 
+    private enum Tick implements WorkerCommand.Internal {
+        /** See whether the shard works. */
+        FEEL_PULSE
+    }
+
+    /** The key {@code run.progress-timeout}. */
+    public record Patience(Duration progressTimeout) {}
+
     private final ActorRef<CoordinatorCommand> coordinator;
+    private final TimerScheduler<WorkerCommand> timers;
     private final ActorRef<ShardCommand> shard;
     private final Map<Feed, Long> openedAt = new EnumMap<>(Feed.class); // the feed's generation
     private @Nullable ActorRef<FeederCommand> feeder;
+    private @Nullable Pulse pulse;
+    private long measured; // examples of the evaluation in hand
     private long generation;
     private int rank;
     private int worldSize = 1;
     private long fedUntil; // the step that the training feed's next batch follows, as the coordinator knows it
 
-    private WorkerActor(ActorContext<WorkerCommand> context, ActorRef<CoordinatorCommand> coordinator) {
+    private WorkerActor(
+            ActorContext<WorkerCommand> context,
+            TimerScheduler<WorkerCommand> timers,
+            ActorRef<CoordinatorCommand> coordinator) {
         super(context);
+        this.timers = timers;
         this.coordinator = coordinator;
         this.shard = context.spawn(ShardActor.create(coordinator, context.getSelf()), "shard", ShardActor.DISPATCHER);
         context.watch(shard);
@@ -57,7 +78,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     /** A worker that announces itself to its coordinator. */
     public static Behavior<WorkerCommand> create(ActorRef<CoordinatorCommand> coordinator) {
-        return Behaviors.setup(context -> new WorkerActor(context, coordinator));
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new WorkerActor(context, timers, coordinator)));
     }
 
     @Override
@@ -72,6 +94,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                 .onMessage(WorkerCommand.ExportModel.class, this::onExportModel)
                 .onMessage(WorkerCommand.BatchReady.class, this::onBatchReady)
                 .onMessage(ShardActor.BatchTaken.class, this::onBatchTaken)
+                .onMessage(ShardActor.Began.class, this::onShardBegan)
+                .onMessage(ShardActor.Measured.class, this::onMeasured)
+                .onMessage(Tick.class, tick -> onFeelPulse())
                 .onMessage(WorkerCommand.FeedBroken.class, this::onFeedBroken)
                 .onSignal(ChildFailed.class, this::onShardFailed)
                 .build();
@@ -79,6 +104,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private Behavior<WorkerCommand> onDescribeModel(WorkerCommand.DescribeModel order) {
         generation = Math.max(generation, order.generation());
+        Patience patience = ConfigReader.read(order.runConf(), "run", Patience.class);
+        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(patience.progressTimeout()));
         shard.tell(new ShardCommand.Describe(order.generation(), order.runConf()));
         return this;
     }
@@ -124,6 +151,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private Behavior<WorkerCommand> onEvaluate(WorkerCommand.Evaluate order) {
         if (order.generation() == generation) {
+            measured = 0;
             shard.tell(new ShardCommand.Evaluate(order.step()));
             open(Feed.EVALUATION, 0);
         }
@@ -159,10 +187,29 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         return this;
     }
 
+    private Behavior<WorkerCommand> onShardBegan(ShardActor.Began began) {
+        pulse = Pulse.of(began.thread());
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onMeasured(ShardActor.Measured soFar) {
+        measured = soFar.examples();
+        return this;
+    }
+
+    /** A shard that loads, writes or computes for long is deaf, but it has a pulse. */
+    private Behavior<WorkerCommand> onFeelPulse() {
+        Pulse felt = pulse;
+        if (felt != null && felt.beats()) {
+            coordinator.tell(new StillWorking(generation, measured));
+        }
+        return this;
+    }
+
     /** A fault of the feed and not of this worker: the coordinator knows whether the run still needs data. */
     private Behavior<WorkerCommand> onFeedBroken(WorkerCommand.FeedBroken broken) {
         if (broken.generation() == generation) {
-            coordinator.tell(new FeedFailed(generation, broken.fault()));
+            coordinator.tell(new FeedFailed(generation, Optional.of(broken.feed()), broken.fault()));
         }
         return this;
     }

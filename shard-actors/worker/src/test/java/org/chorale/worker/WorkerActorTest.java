@@ -14,12 +14,16 @@ import java.util.Optional;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.GroupPlan;
@@ -29,6 +33,8 @@ import org.chorale.proto.wire.SegmentPlan;
 import org.chorale.proto.wire.ShardPlan;
 import org.chorale.proto.wire.StepReport;
 import org.chorale.proto.wire.UnitPlan;
+import org.chorale.tensor.safetensors.SafetensorsFile;
+import org.chorale.tensor.safetensors.TensorEntry;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,14 +44,17 @@ import org.junit.jupiter.api.io.TempDir;
 final class WorkerActorTest {
     private static final long GENERATION = 3;
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration SEVERAL_TICKS = Duration.ofMillis(800); // of a quarter second, see Pulse
 
     @TempDir
     private Path directory;
 
     private final ActorTestKit kit = ActorTestKit.create();
     private final TestProbe<CoordinatorCommand> coordinator = kit.createTestProbe();
+    private final TestProbe<CoordinatorCommand> atWork = kit.createTestProbe();
     private final TestProbe<FeederCommand> feeder = kit.createTestProbe();
     private ActorRef<WorkerCommand> worker;
+    private long checkpointBytes;
 
     @BeforeEach
     void start() throws IOException {
@@ -53,7 +62,7 @@ final class WorkerActorTest {
                 {"model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
                  "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
                 """);
-        worker = kit.spawn(WorkerActor.create(coordinator.ref()));
+        worker = kit.spawn(WorkerActor.create(kit.spawn(ear())));
         assertThat(heard(CoordinatorCommand.WorkerJoined.class).worker()).isEqualTo(worker);
     }
 
@@ -77,6 +86,7 @@ final class WorkerActorTest {
         assertThat(first.getSamplesList()).containsExactly(7L, 5L);
         assertThat(first.getTrainedTokens()).isEqualTo(4);
         assertThat(first.getSkipped()).isFalse();
+        assertThat(first.getPaddingTokens()).isZero();
         assertThat(asked(FeederCommand.Credit.class).batches()).isEqualTo(1);
 
         worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 2, false)));
@@ -114,7 +124,45 @@ final class WorkerActorTest {
         assertThat(evaluated.report().getExamples()).isEqualTo(4);
         assertThat(evaluated.report().getJudged()).isEqualTo(4);
         assertThat(evaluated.report().getTrainedTokens()).isEqualTo(8);
+        assertThat(evaluated.report().getTokens()).isEqualTo(12);
         assertThat(evaluated.report().getLossNats()).isPositive();
+    }
+
+    @Test
+    void aShardAtWorkHasAPulseThatTellsHowFarItsEvaluationIsAndAnIdleOneHasNone() {
+        load(Optional.empty());
+        assertThat(atWork.expectMessageClass(StillWorking.class, PATIENCE).generation())
+                .isEqualTo(GENERATION);
+        awaitRest();
+
+        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.EVALUATION, 1, false)));
+        assertThat(atWork.expectMessageClass(StillWorking.class, PATIENCE).done())
+                .isEqualTo(2);
+        awaitRest(); // the feed has fallen silent
+    }
+
+    @Test
+    void aCheckpointTakesAsMuchAsTheShardSaidWhenItWasLoaded() throws IOException {
+        load(Optional.empty());
+        Path checkpoint = Files.createDirectory(directory.resolve("step-0"));
+        worker.tell(new WorkerCommand.WriteShard(GENERATION, 0, checkpoint.toString()));
+        heard(CoordinatorCommand.ShardWritten.class);
+        try (SafetensorsFile file = SafetensorsFile.open(checkpoint.resolve("rank-00000.safetensors"))) {
+            long tensorBytes =
+                    file.entries().stream().mapToLong(TensorEntry::bytes).sum();
+            assertThat(checkpointBytes).isEqualTo(tensorBytes);
+        }
+    }
+
+    @Test
+    void aFeedThatBreaksIsToldByItsName() {
+        load(Optional.empty());
+        Fault fault = new Fault(FaultCode.DATA_CHANGED, "train.jsonl");
+        worker.tell(new WorkerCommand.FeedBroken(GENERATION - 1, Feed.TRAIN, fault));
+        worker.tell(new WorkerCommand.FeedBroken(GENERATION, Feed.EVALUATION, fault));
+        assertThat(heard(CoordinatorCommand.FeedFailed.class))
+                .isEqualTo(new CoordinatorCommand.FeedFailed(GENERATION, Optional.of(Feed.EVALUATION), fault));
     }
 
     @Test
@@ -175,12 +223,14 @@ final class WorkerActorTest {
         assertThat(outline.getVocabulary()).isEqualTo(11);
         worker.tell(new WorkerCommand.TakeShard(
                 GENERATION, 0, plan(outline), runConf(), checkpoint, 100, feeder.ref(), coordinator.ref()));
-        return heard(CoordinatorCommand.ShardReady.class).step();
+        CoordinatorCommand.ShardReady ready = heard(CoordinatorCommand.ShardReady.class);
+        checkpointBytes = ready.checkpointBytes();
+        return ready.step();
     }
 
     private String runConf() {
         return """
-                run.seed = 1
+                run { seed = 1, progress-timeout = 1 second }
                 precision = fp32
                 data.tokenizer.path = null
                 model { path = "%s", adapter = none, freeze = [], train-only = [], initialize = random, recompute = none }
@@ -213,6 +263,21 @@ final class WorkerActorTest {
                 Column.ofLongs(Batch.TOKENS, new long[] {1, 2, 3, 4, 5, 6}, 2, 3),
                 Column.ofLongs(Batch.LABELS, new long[] {Batch.IGNORED, 2, 3, Batch.IGNORED, 5, 6}, 2, 3)));
         return new StepBatch(feed, index, 0.5, new long[] {7, 5}, 6, 0, List.of(batch), last);
+    }
+
+    /** A worker may say at any time that it is at work: that is heard apart from what it has to tell. */
+    private Behavior<CoordinatorCommand> ear() {
+        return Behaviors.receiveMessage(message -> {
+            (message instanceof StillWorking ? atWork : coordinator).ref().tell(message);
+            return Behaviors.same();
+        });
+    }
+
+    private void awaitRest() {
+        atWork.awaitAssert(PATIENCE, () -> {
+            atWork.expectNoMessage(SEVERAL_TICKS);
+            return true;
+        });
     }
 
     private <M extends CoordinatorCommand> M heard(Class<M> type) {

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
 import org.chorale.tensor.safetensors.WrittenFile;
@@ -21,6 +22,7 @@ import org.chorale.tensor.safetensors.WrittenFile;
 public final class CheckpointWriter {
     /** Metadata: optimizer steps done, skipped ones included. */
     static final String STEP = "step";
+
 
     private CheckpointWriter() {}
 
@@ -40,6 +42,13 @@ public final class CheckpointWriter {
         metadata.putAll(state.identity());
         try (TensorScope scope = new TensorScope()) {
             return new WrittenShard(SafetensorsWriter.write(file, state.tensors(), metadata), state.boxes());
+        }
+    }
+
+    /** Bytes of the tensors that {@link #write} writes. */
+    public static long tensorBytes(RankState state) {
+        try (TensorScope scope = new TensorScope()) {
+            return state.tensors().values().stream().mapToLong(Tensor::nbytes).sum();
         }
     }
 }
