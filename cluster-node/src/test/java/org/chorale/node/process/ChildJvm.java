@@ -72,6 +72,18 @@ final class ChildJvm implements AutoCloseable {
         return true;
     }
 
+    /** Returns once the process has said this. */
+    void awaitOutput(String said) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
+        while (!output().contains(said)) {
+            boolean ended = process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS);
+            assertThat(ended)
+                    .as("ended before it said '%s'; %s", said, output())
+                    .isFalse();
+            assertThat(System.nanoTime()).as("deadline; %s", output()).isLessThan(deadline);
+        }
+    }
+
     /** Returns true where the process still lives after so long. */
     boolean outlives(long millis) throws InterruptedException {
         return !process.waitFor(millis, TimeUnit.MILLISECONDS);

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,6 +31,22 @@ final class SignalTest {
         peaceful = TinyRun.in(folder, "peaceful");
         try (ChildJvm jvm = ChildJvm.start(peaceful)) {
             assertThat(jvm.exitCode()).as(jvm::output).isZero();
+        }
+    }
+
+    @Test
+    void aSecondSignalEndsTheRunAtOnce() throws IOException, InterruptedException {
+        TinyRun run = TinyRun.in(folder, "twice", "data.generate.held-out-rows = 100000");
+        try (ChildJvm jvm = ChildJvm.start(run)) {
+            jvm.awaitOutput("starting: "); // what follows is an evaluation that takes a minute
+            jvm.signal("INT");
+            jvm.awaitOutput("stopping: ");
+            jvm.signal("INT");
+
+            assertThat(jvm.exitCode()).as(jvm::output).isEqualTo(130);
+            assertThat(jvm.output())
+                    .contains("ended at once: the last checkpoint stands")
+                    .doesNotContain("evaluation at");
         }
     }
 

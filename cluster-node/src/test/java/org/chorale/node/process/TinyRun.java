@@ -35,12 +35,14 @@ record TinyRun(Path folder, Path conf, Path dir) {
 
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    static TinyRun in(Path folder, String name) {
+    /** @param lines of its configuration besides those that all tiny runs have */
+    static TinyRun in(Path folder, String name, String... lines) {
         Path model = Path.of(
                 Objects.requireNonNull(System.getProperty("chorale.root"), "surefire sets chorale.root"),
                 "deploy/recipes/quickstart/model");
         try {
-            Path conf = Files.writeString(folder.resolve("tiny.conf"), """
+            Path conf =
+                    Files.writeString(folder.resolve(lines.length == 0 ? "tiny.conf" : name + ".conf"), """
                     model { path = "%s", initialize = random }
                     data {
                       generate { task = reverse-words, train-rows = 60, held-out-rows = 8 }
@@ -50,7 +52,9 @@ record TinyRun(Path folder, Path conf, Path dir) {
                     run.steps = %d
                     checkpoint.every = %d
                     evaluation.every = 20
-                    """.formatted(model, STEPS, CHECKPOINT_EVERY));
+                    %s
+                    """.formatted(
+                                    model, STEPS, CHECKPOINT_EVERY, String.join("\n", lines)));
             return new TinyRun(folder, conf, folder.resolve(name));
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.IntConsumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -35,6 +36,7 @@ final class LocalRunTest {
 
     private final List<RunEvent> shown = new CopyOnWriteArrayList<>();
     private final List<Integer> exitCodes = new CopyOnWriteArrayList<>();
+    private IntConsumer secondSignal = signal -> {};
 
     /** Each part is played by a behaviour that a test chooses. */
     private record Players(Behavior<FeederCommand> feeder, Leader leader, Behavior<WorkerCommand> worker)
@@ -90,7 +92,8 @@ final class LocalRunTest {
             assertThat(exitCodes).isEmpty(); // so the JVM ends with the signal's own
         }
         assertThat(said.toString(StandardCharsets.UTF_8))
-                .isEqualTo("stopping: finishing the step and writing a checkpoint; this may take up to 600 seconds\n");
+                .isEqualTo("stopping: finishing the step and writing a checkpoint; this may take up to 600 seconds,"
+                        + " and a second signal ends it at once\n");
     }
 
     @Test
@@ -102,6 +105,17 @@ final class LocalRunTest {
             assertThat(run.isOver()).isFalse();
         }
         assertThat(said.toString(StandardCharsets.UTF_8)).contains("gave up after 0 seconds of waiting for the step");
+    }
+
+    @Test
+    void aSecondSignalEndsTheProcessAtOnceWithItsOwnExitCode() {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        try (LocalRun run = LocalRun.start(Players.withLeader(listener -> Behaviors.ignore()), LONG, shown::add)) {
+            stopOnSignal(run, SHORT, said).stop();
+            secondSignal.accept(2);
+        }
+        assertThat(exitCodes).containsExactly(130);
+        assertThat(said.toString(StandardCharsets.UTF_8)).contains("ended at once: the last checkpoint stands");
     }
 
     @Test
@@ -227,7 +241,12 @@ final class LocalRunTest {
     }
 
     private StopOnSignal stopOnSignal(LocalRun run, Duration patience, ByteArrayOutputStream said) {
-        return new StopOnSignal(run, patience, new PrintStream(said, true, StandardCharsets.UTF_8), exitCodes::add);
+        return new StopOnSignal(
+                run,
+                patience,
+                new PrintStream(said, true, StandardCharsets.UTF_8),
+                exitCodes::add,
+                trap -> secondSignal = trap);
     }
 
     private RunEnded run(Cast cast) throws InterruptedException {
