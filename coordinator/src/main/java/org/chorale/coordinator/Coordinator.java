@@ -186,6 +186,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                 data.generation(),
                 new DataFacts(
                         data.examples(),
+                        data.steps(),
                         data.rowsSkipped(),
                         data.evaluationExamples(),
                         data.tokenIds(),

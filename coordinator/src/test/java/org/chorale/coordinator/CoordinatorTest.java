@@ -258,12 +258,13 @@ class CoordinatorTest {
 
     @Test
     void aModelThatCannotBePlannedEndsTheRunAsABugAndNotInSilence() {
-        try (Rehearsal run = new Rehearsal(KIT, dir, "run.epochs = 1000000", "data.global-batch = 1")) {
+        try (Rehearsal run = new Rehearsal(KIT, dir, "run.epochs = 3")) {
             run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "host", "cpu"));
             WorkerCommand.DescribeModel model = run.worker.expectMessageClass(WorkerCommand.DescribeModel.class);
             run.coordinator.tell(new CoordinatorCommand.DataDescribed(
-                    model.generation(), Long.MAX_VALUE, 0, 0, 1, "more examples than there can be"));
-            run.coordinator.tell(new CoordinatorCommand.ModelDescribed(model.generation(), Rehearsal.MODEL));
+                    model.generation(), 100, 50, 0, 0, 1, "digest"));
+            run.coordinator.tell(new CoordinatorCommand.ModelDescribed(
+                    model.generation(), TOO_LARGE));
             assertThat(run.ended().getFaultCode()).isEqualTo("INTERNAL");
         }
     }

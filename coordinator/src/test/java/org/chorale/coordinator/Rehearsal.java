@@ -85,7 +85,7 @@ final class Rehearsal implements AutoCloseable {
         generation = model.generation();
         model.replyTo().tell(new CoordinatorCommand.ModelDescribed(generation, outline));
         data.replyTo()
-                .tell(new CoordinatorCommand.DataDescribed(generation, 100, 0, evaluationExamples, 100, "digest"));
+                .tell(new CoordinatorCommand.DataDescribed(generation, 100, 50, 0, evaluationExamples, 100, "digest"));
     }
 
     /** The shard is loaded; returns the step that listeners are told of as the run's first. */

@@ -19,20 +19,17 @@ import org.apache.pekko.stream.javadsl.Flow;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
-import org.chorale.data.example.ExampleEncoder;
 import org.chorale.data.example.MicroBatch;
 import org.chorale.data.example.TokenizedExample;
-import org.chorale.data.order.ExampleOrder;
-import org.chorale.data.order.Positions;
-import org.chorale.data.order.Schedule;
-import org.chorale.data.source.Example;
+import org.chorale.data.order.BatchOrder;
+import org.chorale.data.order.StepSequences;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 
 /**
- * The way of a batch, from a number to bytes. A step's number says which positions of the epoch it takes, the order
- * which examples stand there; the examples are read, parsed, tokenized and padded, one micro-batch per task, in parallel
- * and in order; and the micro-batches of a step are gathered into what a rank pulls.
+ * The way of a batch, from a number to bytes. The order says which examples a step's number stands for and how they make
+ * sequences; the examples are read, parsed, tokenized and padded or packed, one micro-batch per task, in parallel and in
+ * order; and the micro-batches of a step are gathered into what a rank pulls.
  *
  * <p>Nothing is carried from one step to the next: a stream that starts after step k gives bit for bit what one from the
  * beginning gives there, whatever the parallelism and the number of ranks before.
@@ -41,10 +38,9 @@ import org.chorale.proto.batch.StepBatch;
  * gathered, one with the consumer), and {@code parallelism} micro-batches begun.
  */
 public final class BatchStream {
-    private final int globalBatch;
     private final int microBatch;
     private final int prefetchBatches;
-    private final ExampleEncoder encoder;
+    private final boolean packing;
     private final long padToken;
     private final Executor executor;
     private final int parallelism;
@@ -55,11 +51,10 @@ public final class BatchStream {
      * @param executor reads and tokenizes
      * @param parallelism tasks that one stream gives to it at the same time
      */
-    public BatchStream(DataConfig config, ExampleEncoder encoder, long padToken, Executor executor, int parallelism) {
-        this.globalBatch = config.globalBatch();
+    public BatchStream(DataConfig config, long padToken, Executor executor, int parallelism) {
         this.microBatch = config.microBatch();
         this.prefetchBatches = config.prefetchBatches();
-        this.encoder = encoder;
+        this.packing = config.packing();
         this.padToken = padToken;
         this.executor = executor;
         this.parallelism = parallelism;
@@ -67,17 +62,16 @@ public final class BatchStream {
 
     /** A rank's part of every step after {@code afterStep}, epoch after epoch, without end. */
     public Source<StepBatch, NotUsed> training(
-            ExampleOrder order, LongFunction<Example> examples, long afterStep, int rank, int worldSize) {
-        Schedule schedule = new Schedule(order.examples(), globalBatch);
+            BatchOrder order, LongFunction<TokenizedExample> examples, long afterStep, int rank, int worldSize) {
         return Source.fromIterator(() ->
                         LongStream.iterate(afterStep + 1, step -> step + 1).iterator())
-                .map(step -> Step.training(schedule, order, step, rank, worldSize))
+                .map(step -> Step.training(order, step, rank, worldSize, packing))
                 .via(batches(examples));
     }
 
     /** A rank's part of the held-out examples in file order, a micro-batch at a time, after {@code afterBatch}. */
     public Source<StepBatch, NotUsed> evaluation(
-            long count, LongFunction<Example> examples, long afterBatch, int rank, int worldSize) {
+            long count, LongFunction<TokenizedExample> examples, long afterBatch, int rank, int worldSize) {
         Evaluation evaluation = Evaluation.of(count, microBatch, rank, worldSize);
         return Source.fromIterator(() -> LongStream.rangeClosed(afterBatch + 1, evaluation.batches())
                         .iterator())
@@ -90,7 +84,7 @@ public final class BatchStream {
         return Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1));
     }
 
-    private Flow<Step, StepBatch, NotUsed> batches(LongFunction<Example> examples) {
+    private Flow<Step, StepBatch, NotUsed> batches(LongFunction<TokenizedExample> examples) {
         return Flow.of(Step.class)
                 .mapConcat(step -> step.parts(microBatch))
                 .mapAsync(parallelism, part -> CompletableFuture.supplyAsync(() -> tokenized(part, examples), executor))
@@ -98,12 +92,14 @@ public final class BatchStream {
                 .buffer(prefetchBatches, OverflowStrategy.backpressure());
     }
 
-    private Tokenized tokenized(Part part, LongFunction<Example> examples) {
-        List<TokenizedExample> rows = Arrays.stream(part.samples())
-                .mapToObj(examples)
-                .map(encoder::encode)
+    private Tokenized tokenized(Part part, LongFunction<TokenizedExample> examples) {
+        List<List<TokenizedExample>> sequences = Arrays.stream(part.sequences())
+                .map(documents -> LongStream.of(documents).mapToObj(examples).toList())
                 .toList();
-        return new Tokenized(part, MicroBatch.of(rows, padToken));
+        MicroBatch microBatch = part.step().packed()
+                ? MicroBatch.packed(sequences, padToken)
+                : MicroBatch.of(sequences.stream().flatMap(List::stream).toList(), padToken);
+        return new Tokenized(part, microBatch);
     }
 
     /** Collects micro-batches until a step has all of its own. */
@@ -123,26 +119,23 @@ public final class BatchStream {
     /**
      * What a rank does in a step.
      *
-     * @param samples the rank's examples; none where the step has fewer than there are ranks
+     * @param sequences the rank's; none where the step has fewer than there are ranks
+     * @param packed whether a sequence may have several examples
      */
-    @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Step(Feed feed, long index, double epoch, long[] samples, boolean last) {
-        static Step training(Schedule schedule, ExampleOrder order, long step, int rank, int worldSize) {
-            Positions positions = schedule.positions(step).slice(rank, worldSize);
-            long[] samples = LongStream.range(positions.from(), positions.from() + positions.count())
-                    .map(position -> order.example(positions.epoch(), position))
-                    .toArray();
-            return new Step(Feed.TRAIN, step, schedule.epochsAfter(step), samples, false);
+    private record Step(Feed feed, long index, StepSequences sequences, boolean packed, boolean last) {
+        static Step training(BatchOrder order, long step, int rank, int worldSize, boolean packed) {
+            return new Step(Feed.TRAIN, step, order.step(step, rank, worldSize), packed, false);
         }
 
         /** The step's micro-batches, at least one. */
         List<Part> parts(int microBatch) {
-            int parts = Math.max(1, (samples.length - 1) / microBatch + 1);
+            long[][] all = sequences.sequences();
+            int parts = Math.max(1, (all.length - 1) / microBatch + 1);
             return IntStream.range(0, parts)
                     .mapToObj(part -> new Part(
                             this,
-                            Arrays.copyOfRange(samples, part * microBatch, (int)
-                                    Math.min(samples.length, (part + 1L) * microBatch)),
+                            Arrays.copyOfRange(
+                                    all, part * microBatch, (int) Math.min(all.length, (part + 1L) * microBatch)),
                             part == parts - 1))
                     .toList();
         }
@@ -151,8 +144,8 @@ public final class BatchStream {
             return new StepBatch(
                     feed,
                     index,
-                    epoch,
-                    samples,
+                    sequences.epochs(),
+                    sequences.examples(),
                     microBatches.stream().mapToLong(MicroBatch::tokens).sum(),
                     microBatches.stream().mapToLong(MicroBatch::tokensCut).sum(),
                     microBatches.stream().map(MicroBatch::batch).toList(),
@@ -160,9 +153,9 @@ public final class BatchStream {
         }
     }
 
-    /** The examples of one micro-batch. */
+    /** The sequences of one micro-batch. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Part(Step step, long[] samples, boolean endsStep) {}
+    private record Part(Step step, long[][] sequences, boolean endsStep) {}
 
     private record Tokenized(Part part, MicroBatch microBatch) {}
 
@@ -185,8 +178,10 @@ public final class BatchStream {
             long end = Math.min(until, begin + microBatch);
             double done = until == from ? 1 : (double) (end - from) / (until - from);
             boolean last = batch == batches();
-            return new Step(
-                    Feed.EVALUATION, batch, done, LongStream.range(begin, end).toArray(), last);
+            long[][] sequences = LongStream.range(begin, end)
+                    .mapToObj(example -> new long[] {example})
+                    .toArray(long[][]::new);
+            return new Step(Feed.EVALUATION, batch, new StepSequences(done, sequences), false, last);
         }
     }
 }

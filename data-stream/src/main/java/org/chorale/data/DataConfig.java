@@ -7,7 +7,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.chorale.data.example.TrainOn;
 import org.chorale.data.generate.GenerateConfig;
+import org.chorale.data.measure.Truncation;
 import org.chorale.data.source.MalformedRows;
 
 /**
@@ -20,6 +22,11 @@ import org.chorale.data.source.MalformedRows;
  * @param globalBatch sequences per optimizer step over all workers
  * @param microBatch sequences per forward pass of one worker
  * @param sequenceTokens longest sequence
+ * @param truncation what becomes of examples that are longer
+ * @param packing whether a sequence is made of several examples
+ * @param groupByLength whether a step's sequences are of like length
+ * @param window positions inside which examples are packed or grouped
+ * @param chat how conversations become text
  * @param malformedRows what becomes of rows that cannot be used
  * @param prefetchBatches global batches that are made ahead of a worker
  * @param generate data that a recipe makes by itself
@@ -31,6 +38,11 @@ public record DataConfig(
         int globalBatch,
         int microBatch,
         int sequenceTokens,
+        Truncation truncation,
+        boolean packing,
+        boolean groupByLength,
+        int window,
+        Chat chat,
         MalformedRows malformedRows,
         int prefetchBatches,
         GenerateConfig generate) {
@@ -41,9 +53,18 @@ public record DataConfig(
     private static final int MAX_MICRO_BATCH_TOKENS = 1 << 27;
 
     private static final int MAX_PREFETCH = 1 << 10;
+    private static final int MAX_WINDOW = 1 << 20;
 
     /** An object with a path that may be left out. */
     public record Location(Optional<Path> path) {}
+
+    /**
+     * How conversations become text.
+     *
+     * @param template a file; where it is empty, the tokenizer's own
+     * @param trainOn which part is trained
+     */
+    public record Chat(Optional<Path> template, TrainOn trainOn) {}
 
     public DataConfig {
         List<String> problems = new ArrayList<>();
@@ -51,6 +72,12 @@ public record DataConfig(
         checkRange(problems, "micro-batch", microBatch, 1, MAX_SEQUENCES);
         checkRange(problems, "sequence-tokens", sequenceTokens, 2, MAX_SEQUENCE_TOKENS);
         checkRange(problems, "prefetch-batches", prefetchBatches, 1, MAX_PREFETCH);
+        checkRange(problems, "window", window, 1, MAX_WINDOW);
+        if (packing && groupByLength) {
+            problems.add(
+                    "data.packing = true with data.group-by-length = true: only one of them can order the examples;"
+                            + " packing leaves hardly any padding to save");
+        }
         if ((long) microBatch * sequenceTokens > MAX_MICRO_BATCH_TOKENS) {
             problems.add("data.micro-batch = %d with data.sequence-tokens = %d: their product must be at most %d"
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));

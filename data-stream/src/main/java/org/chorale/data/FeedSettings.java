@@ -18,10 +18,12 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     /**
      * {@code run}, as far as data depends on it.
      *
+     * @param steps optimizer steps in all; where it is empty, {@code epochs} decides
+     * @param epochs passes over the training data
      * @param seed decides the order of the examples
      * @param dir the run directory
      */
-    public record Run(long seed, Path dir) {}
+    public record Run(Optional<Long> steps, double epochs, long seed, Path dir) {}
 
     /**
      * {@code model}, as far as data depends on it.
@@ -89,6 +91,18 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     }
 
     Path indexFile(String name) {
-        return run.dir().resolve("index").resolve(name + ".idx");
+        return indexFolder().resolve(name + ".idx");
+    }
+
+    Path lengthsFile(String name) {
+        return indexFolder().resolve(name + ".lengths");
+    }
+
+    Path reportFile() {
+        return indexFolder().resolve("report.txt");
+    }
+
+    private Path indexFolder() {
+        return run.dir().resolve("index");
     }
 }

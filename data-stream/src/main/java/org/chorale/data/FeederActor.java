@@ -21,9 +21,7 @@ import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
-import org.chorale.data.example.ExampleEncoder;
-import org.chorale.data.order.ExampleOrder;
-import org.chorale.data.source.ExampleSource;
+import org.chorale.data.measure.Examples;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
@@ -241,7 +239,6 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         DataConfig config = opened.settings().data();
         batchStream = new BatchStream(
                 config,
-                new ExampleEncoder(opened.tokenizer(), config.sequenceTokens()),
                 opened.tokenizer().pad(),
                 tokenizing,
                 Math.min(MAX_PARALLELISM, Runtime.getRuntime().availableProcessors()));
@@ -249,13 +246,11 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     private static Source<StepBatch, NotUsed> batches(OpenFeed request, RunData data, BatchStream batches) {
         if (request.feed() == Feed.TRAIN) {
-            ExampleSource train = data.train();
-            ExampleOrder order = new ExampleOrder(data.settings().run().seed(), train.examples());
-            return batches.training(order, train::read, request.afterStep(), request.rank(), request.worldSize());
+            return batches.training(
+                    data.order(), data.train()::read, request.afterStep(), request.rank(), request.worldSize());
         }
-        ExampleSource eval = data.eval().orElseThrow();
-        return batches.evaluation(
-                eval.examples(), eval::read, request.afterStep(), request.rank(), request.worldSize());
+        Examples eval = data.eval().orElseThrow();
+        return batches.evaluation(eval.count(), eval::read, request.afterStep(), request.rank(), request.worldSize());
     }
 
     private SinkQueueWithCancel<StepBatch> start(Source<StepBatch, NotUsed> batches) {

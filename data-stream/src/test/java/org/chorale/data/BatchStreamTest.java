@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
@@ -26,7 +27,10 @@ import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
 import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.example.TokenizedExample;
+import org.chorale.data.order.BatchOrder;
 import org.chorale.data.order.ExampleOrder;
+import org.chorale.data.order.PlainOrder;
 import org.chorale.data.source.Example;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.data.tokenizer.Tokenizers;
@@ -43,15 +47,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 class BatchStreamTest {
     private static final int EXAMPLES = 23;
     private static final ExampleOrder ORDER = new ExampleOrder(42, EXAMPLES);
+    private static final BatchOrder PLAIN = new PlainOrder(ORDER, 8);
 
     private static ActorTestKit kit;
     private static TextTokenizer tokenizer;
+    private static ExampleEncoder encoder;
     private static ExecutorService threads;
 
     @BeforeAll
     static void start() {
         kit = ActorTestKit.create(ConfigFactory.load());
         tokenizer = TextTokenizer.load(Tokenizers.byteLevel(), null);
+        encoder = new ExampleEncoder(tokenizer, Optional.empty(), 32);
         threads = Executors.newFixedThreadPool(4);
     }
 
@@ -64,7 +71,7 @@ class BatchStreamTest {
 
     @Test
     void stepsFollowTheOrderOverTheEndOfAnEpoch() {
-        List<StepBatch> steps = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 6);
+        List<StepBatch> steps = take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, 0, 1), 6);
         assertThat(steps).extracting(StepBatch::index).containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
         assertThat(steps.stream().map(step -> step.samples().length)).containsExactly(8, 8, 7, 8, 8, 7);
         assertThat(samples(steps))
@@ -80,13 +87,12 @@ class BatchStreamTest {
 
     @Test
     void aStepIsItsExamplesInMicroBatchesOfTokensAndLabels() {
-        StepBatch step = take(stream(4).training(ORDER, BatchStreamTest::pair, 2, 0, 1), 1)
+        StepBatch step = take(stream(4).training(PLAIN, BatchStreamTest::pair, 2, 0, 1), 1)
                 .get(0);
         assertThat(step.microBatches().stream()
                         .map(batch -> batch.column(Batch.TOKENS).shape()[0]))
                 .containsExactly(3L, 3L, 1L);
-        ExampleEncoder encoder = new ExampleEncoder(tokenizer, 32);
-        long[] tokens = encoder.encode(pair(step.samples()[4])).tokens();
+        long[] tokens = pair(step.samples()[4]).tokens();
         Column second = step.microBatches().get(1).column(Batch.TOKENS);
         long[] row =
                 Arrays.copyOfRange(second.longs(), (int) second.shape()[1], (int) second.shape()[1] + tokens.length);
@@ -98,28 +104,28 @@ class BatchStreamTest {
         assertThat(step.tokens()).isGreaterThan(trained);
         assertThat(step.tokens())
                 .isEqualTo(LongStream.of(step.samples())
-                        .map(sample -> encoder.encode(pair(sample)).tokens().length)
+                        .map(sample -> pair(sample).tokens().length)
                         .sum());
     }
 
     @ParameterizedTest
     @ValueSource(longs = {0, 1, 2, 3, 7, 8})
     void aStreamThatStartsLaterGivesTheSameWhateverTheParallelism(long afterStep) {
-        List<StepBatch> all = take(stream(1).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 12);
+        List<StepBatch> all = take(stream(1).training(PLAIN, BatchStreamTest::pair, 0, 0, 1), 12);
         for (int parallelism : new int[] {1, 3, 8}) {
             Source<StepBatch, NotUsed> later =
-                    stream(parallelism).training(ORDER, BatchStreamTest::unevenlyFast, afterStep, 0, 1);
+                    stream(parallelism).training(PLAIN, BatchStreamTest::unevenlyFast, afterStep, 0, 1);
             assertThat(take(later, (int) (12 - afterStep))).isEqualTo(all.subList((int) afterStep, 12));
         }
     }
 
     @Test
     void ranksTogetherSeeWhatOneRankSees() {
-        List<StepBatch> alone = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 6);
+        List<StepBatch> alone = take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, 0, 1), 6);
         for (int worldSize : new int[] {2, 3, 11}) {
             List<List<StepBatch>> ranks = new ArrayList<>();
             for (int rank = 0; rank < worldSize; rank++) {
-                ranks.add(take(stream(4).training(ORDER, BatchStreamTest::pair, 0, rank, worldSize), 6));
+                ranks.add(take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, rank, worldSize), 6));
             }
             for (int step = 0; step < 6; step++) {
                 int at = step;
@@ -131,7 +137,7 @@ class BatchStreamTest {
 
     @Test
     void aRankWithoutRowsGetsOneEmptyMicroBatch() {
-        List<StepBatch> steps = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 11), 3);
+        List<StepBatch> steps = take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, 0, 11), 3);
         assertThat(steps).allSatisfy(step -> {
             assertThat(step.samples()).isEmpty();
             assertThat(step.microBatches()).hasSize(1);
@@ -167,13 +173,13 @@ class BatchStreamTest {
         int parallelism = 3;
         AtomicInteger read = new AtomicInteger();
         Semaphore reads = new Semaphore(0);
-        LongFunction<Example> counting = sample -> {
+        LongFunction<TokenizedExample> counting = sample -> {
             read.incrementAndGet();
             reads.release();
             return pair(sample);
         };
         SinkQueueWithCancel<StepBatch> queue = stream(parallelism)
-                .training(new ExampleOrder(1, 1_000_000), counting, 0, 0, 1)
+                .training(new PlainOrder(new ExampleOrder(1, 1_000_000), 8), counting, 0, 0, 1)
                 .runWith(BatchStream.pulled(), kit.system());
 
         // prefetch (2) and the sink's one are filled for sure: 3 steps of 8
@@ -197,30 +203,30 @@ class BatchStreamTest {
         CountDownLatch three = new CountDownLatch(3);
         AtomicInteger running = new AtomicInteger();
         ConcurrentLinkedQueue<Integer> most = new ConcurrentLinkedQueue<>();
-        LongFunction<Example> meeting = sample -> {
+        LongFunction<TokenizedExample> meeting = sample -> {
             most.add(running.incrementAndGet());
             three.countDown();
             await(three);
             running.decrementAndGet();
             return pair(sample);
         };
-        take(stream(3).training(ORDER, meeting, 0, 0, 1), 3);
+        take(stream(3).training(PLAIN, meeting, 0, 0, 1), 3);
         assertThat(most).contains(3).allMatch(tasks -> tasks <= 3);
     }
 
     @Test
     void aRowThatCannotBeReadEndsTheStream() {
-        long broken = take(stream(4).training(ORDER, BatchStreamTest::pair, 0, 0, 1), 3)
+        long broken = take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, 0, 1), 3)
                 .get(2)
                 .samples()[5];
-        LongFunction<Example> breaking = sample -> {
+        LongFunction<TokenizedExample> breaking = sample -> {
             if (sample == broken) {
                 throw new IllegalStateException("row " + sample);
             }
             return pair(sample);
         };
-        assertThat(take(stream(1).training(ORDER, breaking, 0, 0, 1), 2)).hasSize(2);
-        assertThatThrownBy(() -> take(stream(4).training(ORDER, breaking, 0, 0, 1), 3))
+        assertThat(take(stream(1).training(PLAIN, breaking, 0, 0, 1), 2)).hasSize(2);
+        assertThatThrownBy(() -> take(stream(4).training(PLAIN, breaking, 0, 0, 1), 3))
                 .hasStackTraceContaining("row " + broken);
     }
 
@@ -230,15 +236,15 @@ class BatchStreamTest {
                         "model.path = /m",
                         "data { train.path = /t.jsonl, global-batch = 8, micro-batch = 3, prefetch-batches = 2 }"))
                 .data();
-        return new BatchStream(config, new ExampleEncoder(tokenizer, 32), tokenizer.pad(), threads, parallelism);
+        return new BatchStream(config, tokenizer.pad(), threads, parallelism);
     }
 
-    private static Example pair(long sample) {
-        return new Example.Pair("example " + "x".repeat((int) (sample % 5)), " " + sample);
+    private static TokenizedExample pair(long sample) {
+        return encoder.encode(new Example.Pair("example " + "x".repeat((int) (sample % 5)), " " + sample));
     }
 
     /** Later rows are ready before earlier ones. */
-    private static Example unevenlyFast(long sample) {
+    private static TokenizedExample unevenlyFast(long sample) {
         long spins = sample % 3 == 0 ? 200_000 : 0;
         assertThat(LongStream.range(0, spins).map(i -> i ^ i >> 3).sum()).isNotEqualTo(-1);
         return pair(sample);

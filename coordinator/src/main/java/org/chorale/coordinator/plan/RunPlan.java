@@ -160,7 +160,7 @@ public final class RunPlan {
     }
 
     private static Decision load(Describing state, ModelOutline model, DataFacts data) {
-        long totalSteps = state.terms().totalSteps(data.examples());
+        long totalSteps = state.terms().totalSteps(data);
         Progress progress = Progress.from(state.resume());
         if (state.terms().complete(state.step(), totalSteps, progress.standing()) && state.exported()) {
             String before = state.step() >= totalSteps ? "all %d steps were done before" : "it ended early, at step %d";

@@ -3,8 +3,6 @@
 
 package org.chorale.coordinator.plan;
 
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import org.chorale.proto.config.ConfigReader;
 
 /** What of {@code run.conf} the plan of a run follows; each component is read at the path of its name. */
@@ -23,18 +21,9 @@ public record RunTerms(
         return ConfigReader.read(runConf, "", RunTerms.class);
     }
 
-    /**
-     * Optimizer steps of the whole run: {@code run.steps}, or ceil(epochs * ceil(examples / global batch)). The product
-     * is exact in decimals: 1.1 epochs of 10 steps are 11 steps, though 1.1 * 10 is a little more in binary.
-     */
-    long totalSteps(long examples) {
-        long stepsPerEpoch =
-                -Math.floorDiv(-examples, data.globalBatch()); // rounded up: an epoch's last batch is short
-        return run.steps()
-                .orElseGet(() -> BigDecimal.valueOf(run.epochs())
-                        .multiply(BigDecimal.valueOf(stepsPerEpoch))
-                        .setScale(0, RoundingMode.CEILING)
-                        .longValueExact());
+    /** Optimizer steps of the whole run: {@code run.steps}, or what the feeder found {@code run.epochs} to take. */
+    long totalSteps(DataFacts data) {
+        return run.steps().orElse(data.steps());
     }
 
     /** Whether nothing is left to train: all steps are done, or the evaluations have not improved for long enough. */

@@ -63,7 +63,7 @@ class RunPlanTest extends PlannedRun {
         state = RunPlan.start(Runs.terms("evaluation.every = 2"));
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 0, 0, 100, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 5, 0, 0, 100, "abc")));
         hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
         assertThat(orders()).containsExactly(new RunSteps(GENERATION, 0, 5));
         span(0, 5);
@@ -168,7 +168,7 @@ class RunPlanTest extends PlannedRun {
         state = RunPlan.start(Runs.terms("data.sequence-tokens = 65"));
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 0, 0, 101, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 5, 0, 0, 101, "abc")));
         assertThat(fault().code()).isEqualTo(FaultCode.TOKENIZER_INVALID);
         assertThat(fault().message())
                 .contains("ids up to 100")
@@ -196,7 +196,7 @@ class RunPlanTest extends PlannedRun {
     void dataWithoutExamplesIsRefused() {
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(0, 3, 0, 100, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(0, 0, 3, 0, 100, "abc")));
         assertThat(fault().code()).isEqualTo(FaultCode.DATA_EMPTY);
     }
 

@@ -57,21 +57,9 @@ class RunTermsTest {
     }
 
     @Test
-    void theLastBatchOfAnEpochIsShortAndStillAStep() {
-        assertThat(Runs.terms().totalSteps(9)).isEqualTo(5);
-        assertThat(Runs.terms().totalSteps(10)).isEqualTo(5);
-        assertThat(Runs.terms().totalSteps(11)).isEqualTo(6);
-    }
-
-    @Test
-    void partsOfEpochsAreRoundedUpToStepsWithoutBinaryDust() {
-        assertThat(Runs.terms("run.epochs = 1.1").totalSteps(20)).isEqualTo(11);
-        assertThat(Runs.terms("run.epochs = 1.11").totalSteps(20)).isEqualTo(12);
-        assertThat(Runs.terms("run.epochs = 0.01").totalSteps(20)).isEqualTo(1);
-    }
-
-    @Test
-    void stepsOverruleEpochs() {
-        assertThat(Runs.terms("run.steps = 7", "run.epochs = 3").totalSteps(20)).isEqualTo(7);
+    void theFeederSaysHowManyStepsTheEpochsTakeUnlessStepsAreGiven() {
+        assertThat(Runs.terms("run.epochs = 3").totalSteps(Runs.DATA)).isEqualTo(5);
+        assertThat(Runs.terms("run.steps = 7", "run.epochs = 3").totalSteps(Runs.DATA))
+                .isEqualTo(7);
     }
 }

@@ -27,7 +27,7 @@ final class Runs {
                             .setTrainable(true)))
             .build();
 
-    static final DataFacts DATA = new DataFacts(10, 0, 4, 100, "abc");
+    static final DataFacts DATA = new DataFacts(10, 5, 0, 4, 100, "abc");
 
     private Runs() {}
 

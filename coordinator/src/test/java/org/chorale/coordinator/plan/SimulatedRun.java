@@ -76,7 +76,7 @@ final class SimulatedRun {
                 compared(random.nextInt(4)));
         long heldOut = random.nextInt(2) * 3L;
         boolean needed = terms.checkpoint().keepBest() || terms.evaluation().patience() > 0;
-        data = new DataFacts(1 + random.nextInt(12), 0, needed ? 3 : heldOut, 100, "abc");
+        data = new DataFacts(12, 1 + random.nextInt(20), 0, needed ? 3 : heldOut, 100, "abc");
         mishapsLeft = random.nextInt(8);
         for (long step = 1; step <= total(); step++) {
             if (random.nextInt(8) == 0) {
@@ -174,7 +174,7 @@ final class SimulatedRun {
     }
 
     long total() {
-        return terms.totalSteps(data.examples());
+        return terms.totalSteps(data);
     }
 
     /** Whether the steps up to and including this one are as many in a row as end a run. */

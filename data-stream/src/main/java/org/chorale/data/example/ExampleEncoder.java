@@ -4,6 +4,7 @@
 package org.chorale.data.example;
 
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.LongStream;
 import org.chorale.data.source.Example;
@@ -13,38 +14,62 @@ import org.slf4j.LoggerFactory;
 
 /** Makes tokens of examples, and says which of them are trained. Safe to use from many threads. */
 public final class ExampleEncoder {
+    /** Longest text that {@link #encodeWhole} takes: the library takes hundreds of bytes per character. */
+    static final int MAX_WHOLE_CHARS = 4 << 20;
+
     private static final Logger log = LoggerFactory.getLogger(ExampleEncoder.class);
 
     private final TextTokenizer tokenizer;
+    private final Optional<ChatEncoder> chats;
     private final int sequenceTokens;
     private final AtomicLong untrainedExamples = new AtomicLong();
 
-    public ExampleEncoder(TextTokenizer tokenizer, int sequenceTokens) {
+    /**
+     * An encoder of one run.
+     *
+     * @param chats needed where there are conversations
+     * @param sequenceTokens longest sequence
+     */
+    public ExampleEncoder(TextTokenizer tokenizer, Optional<ChatEncoder> chats, int sequenceTokens) {
         this.tokenizer = tokenizer;
+        this.chats = chats;
         this.sequenceTokens = sequenceTokens;
     }
 
     /**
      * A text is encoded with special tokens and ends with the end-of-sequence token, if its document ends; all of it is
      * trained. A pair is its prompt with special tokens, its completion without, and the end-of-sequence token; the
-     * prompt is not trained. What is longer than a sequence is cut at the end; of a very long text only a beginning that
-     * fills the sequence is tokenized, so that at least as many tokens were cut as are counted.
+     * prompt is not trained. A conversation is what the chat template writes, and nothing else. What is longer than a
+     * sequence is cut at the end; of a very long text only a beginning that fills the sequence is tokenized, so that at
+     * least as many tokens were cut as are counted.
+     *
+     * @throws UnusableExampleException where a conversation cannot be rendered
      */
     public TokenizedExample encode(Example example) {
-        TokenizedExample tokenized;
-        if (example instanceof Example.Text text) {
-            long[] ids = openEnded(text.text());
-            tokenized = cut(text.endsDocument() ? ended(ids) : ids, 0);
-        } else {
-            Example.Pair pair = (Example.Pair) example;
-            long[] prompt = openEnded(pair.prompt());
-            long[] completion = tokenizer.encodeStart(pair.completion(), false, sequenceTokens);
-            tokenized = cut(joined(prompt, completion, new long[] {tokenizer.eos()}), prompt.length);
-        }
-        if (!tokenized.trains()) {
+        TokenizedExample tokenized = tokenized(example, sequenceTokens).cut(sequenceTokens);
+        if (tokenized.trainedTokens() == 0) {
             countUntrained();
         }
         return tokenized;
+    }
+
+    /**
+     * As {@link #encode}, but nothing is cut.
+     *
+     * @throws UnusableExampleException also where an example has more than {@value #MAX_WHOLE_CHARS} characters
+     */
+    public TokenizedExample encodeWhole(Example example) {
+        long chars = chars(example);
+        if (chars > MAX_WHOLE_CHARS) {
+            throw tooLong(chars);
+        }
+        return tokenized(example, Integer.MAX_VALUE);
+    }
+
+    static UnusableExampleException tooLong(long chars) {
+        return new UnusableExampleException(
+                "the row has %d characters; with data.truncation = error or split it must have at most %d"
+                        .formatted(chars, MAX_WHOLE_CHARS));
     }
 
     /** Examples so far of which cutting left no token to train; they stay in their batch with weight 0. */
@@ -52,20 +77,39 @@ public final class ExampleEncoder {
         return untrainedExamples.get();
     }
 
+    /** At least the first {@code tokens} tokens of an example. */
+    private TokenizedExample tokenized(Example example, int tokens) {
+        if (example instanceof Example.Text text) {
+            long[] ids = openEnded(text.text(), tokens);
+            return TokenizedExample.trainedFrom(0, text.endsDocument() ? ended(ids) : ids, 0);
+        } else if (example instanceof Example.Pair pair) {
+            long[] prompt = openEnded(pair.prompt(), tokens);
+            long[] completion = tokenizer.encodeStart(pair.completion(), false, tokens);
+            return TokenizedExample.trainedFrom(
+                    prompt.length, joined(prompt, completion, new long[] {tokenizer.eos()}), 0);
+        }
+        return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
+                .encode((Example.Chat) example, tokens);
+    }
+
+    private static long chars(Example example) {
+        if (example instanceof Example.Text text) {
+            return text.text().length();
+        } else if (example instanceof Example.Pair pair) {
+            return (long) pair.prompt().length() + pair.completion().length();
+        }
+        return 0; // known once it is rendered
+    }
+
     /** With special tokens, but without the end that a post-processor may add. */
-    private long[] openEnded(String text) {
-        long[] ids = tokenizer.encodeStart(text, true, sequenceTokens);
+    private long[] openEnded(String text, int tokens) {
+        long[] ids = tokenizer.encodeStart(text, true, tokens);
         return tokenizer.addsEos() ? Arrays.copyOf(ids, ids.length - 1) : ids;
     }
 
     private long[] ended(long[] ids) {
         boolean ended = ids.length > 0 && ids[ids.length - 1] == tokenizer.eos();
         return ended ? ids : joined(ids, new long[] {tokenizer.eos()});
-    }
-
-    private TokenizedExample cut(long[] ids, int untrained) {
-        int kept = Math.min(ids.length, sequenceTokens);
-        return new TokenizedExample(Arrays.copyOf(ids, kept), Math.min(untrained, kept), ids.length - kept);
     }
 
     private void countUntrained() {

@@ -3,42 +3,46 @@
 
 package org.chorale.data.example;
 
-import java.util.Arrays;
 import java.util.List;
 import org.chorale.proto.batch.Batch;
-import org.chorale.proto.batch.Column;
 
 /**
- * A few sequences that go through the model together.
+ * Examples of one forward pass as a batch, with what is known of them.
  *
- * @param batch tokens and labels [B, T], B sequences padded on the right to the longest; [0, 1] where there are none
  * @param tokens without padding
  * @param tokensCut tokens that did not fit into a sequence, at least
  */
 public record MicroBatch(Batch batch, long tokens, long tokensCut) {
-    /** Pads examples with a token whose label is ignored. */
+    /** Each example is a sequence; shorter ones are filled with a token whose label is ignored. */
     public static MicroBatch of(List<TokenizedExample> examples, long padToken) {
-        int longest =
-                examples.stream().mapToInt(example -> example.tokens().length).reduce(1, Math::max);
-        int elements = Math.multiplyExact(examples.size(), longest);
-        long[] tokens = new long[elements];
-        long[] labels = new long[elements];
-        Arrays.fill(tokens, padToken);
-        Arrays.fill(labels, Batch.IGNORED);
-        for (int row = 0; row < examples.size(); row++) {
-            TokenizedExample example = examples.get(row);
-            int length = example.tokens().length;
-            int begin = row * longest;
-            System.arraycopy(example.tokens(), 0, tokens, begin, length);
-            int trained = length - example.untrained();
-            System.arraycopy(example.tokens(), example.untrained(), labels, begin + example.untrained(), trained);
+        return filled(examples.stream().map(List::of).toList(), padToken, false);
+    }
+
+    /** Each sequence is several examples, one behind the other, with the columns that keep them apart. */
+    public static MicroBatch packed(List<List<TokenizedExample>> sequences, long padToken) {
+        return filled(sequences, padToken, true);
+    }
+
+    private static MicroBatch filled(List<List<TokenizedExample>> sequences, long padToken, boolean packed) {
+        int width = sequences.stream().mapToInt(MicroBatch::length).reduce(1, Math::max);
+        BatchColumns columns = new BatchColumns(sequences.size(), width, padToken, packed);
+        for (int row = 0; row < sequences.size(); row++) {
+            int at = row * width;
+            int document = 0;
+            for (TokenizedExample example : sequences.get(row)) {
+                columns.put(example, at, document++);
+                at += example.tokens().length;
+            }
         }
-        long[] shape = {examples.size(), longest};
+        List<TokenizedExample> examples =
+                sequences.stream().flatMap(List::stream).toList();
         return new MicroBatch(
-                new Batch(List.of(
-                        Column.ofLongs(Batch.TOKENS, tokens, shape),
-                        Column.ofLongs(Batch.LABELS, labels, shape.clone()))),
+                columns.batch(),
                 examples.stream().mapToLong(example -> example.tokens().length).sum(),
                 examples.stream().mapToLong(TokenizedExample::tokensCut).sum());
+    }
+
+    private static int length(List<TokenizedExample> sequence) {
+        return sequence.stream().mapToInt(example -> example.tokens().length).sum();
     }
 }

@@ -3,17 +3,38 @@
 
 package org.chorale.data.example;
 
+import java.util.Arrays;
+import org.chorale.proto.batch.Batch;
+
 /**
- * An example as token ids.
+ * An example as a model sees it.
  *
- * @param tokens as many as fit into a sequence
- * @param untrained tokens at the beginning that no loss counts, a prompt's
- * @param tokensCut tokens at the end that did not fit; at least so many, as not all of a very long text is tokenized
+ * @param tokens ids, at most as many as a sequence holds
+ * @param labels of each token its own id where it is trained, and {@link Batch#IGNORED} elsewhere
+ * @param tokensCut how many did not fit, at least
  */
-@SuppressWarnings("ArrayRecordComponent") // made for one micro-batch, never compared
-public record TokenizedExample(long[] tokens, int untrained, int tokensCut) {
-    /** Whether a token is left that is predicted and counted; a sequence's first token is never predicted. */
-    public boolean trains() {
-        return tokens.length > Math.max(1, untrained);
+@SuppressWarnings("ArrayRecordComponent") // made for one reader, never compared
+public record TokenizedExample(long[] tokens, long[] labels, long tokensCut) {
+    /** An example of which all but the first {@code untrained} tokens are trained. */
+    static TokenizedExample trainedFrom(int untrained, long[] tokens, long tokensCut) {
+        long[] labels = tokens.clone();
+        Arrays.fill(labels, 0, Math.min(untrained, labels.length), Batch.IGNORED);
+        return new TokenizedExample(tokens, labels, tokensCut);
+    }
+
+    /** Tokens that are predicted and counted; a sequence's first token is never predicted. */
+    public int trainedTokens() {
+        int trained = 0;
+        for (int i = 1; i < labels.length; i++) {
+            trained += labels[i] == Batch.IGNORED ? 0 : 1;
+        }
+        return trained;
+    }
+
+    /** The beginning that fits into a sequence. */
+    TokenizedExample cut(int sequenceTokens) {
+        int kept = Math.min(tokens.length, sequenceTokens);
+        return new TokenizedExample(
+                Arrays.copyOf(tokens, kept), Arrays.copyOf(labels, kept), tokensCut + tokens.length - kept);
     }
 }

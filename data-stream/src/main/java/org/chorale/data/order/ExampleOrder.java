@@ -45,6 +45,11 @@ public record ExampleOrder(long seed, long examples) {
         return example;
     }
 
+    /** An order of a few things inside a numbered window of this one, which depends on the seed too. */
+    ExampleOrder within(long window, int count) {
+        return new ExampleOrder(mix(mix(seed) ^ mix(window + GOLDEN_GAMMA)), count);
+    }
+
     private static long permute(long value, int halfBits, long key) {
         long mask = (1L << halfBits) - 1;
         long left = value >>> halfBits;

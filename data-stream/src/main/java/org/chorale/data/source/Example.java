@@ -3,6 +3,9 @@
 
 package org.chorale.data.source;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import org.jspecify.annotations.Nullable;
+
 /** What one example says, before it is tokenized. */
 public sealed interface Example {
     /**
@@ -14,4 +17,12 @@ public sealed interface Example {
 
     /** A question and its answer, of which the answer is trained. */
     record Pair(String prompt, String completion) implements Example {}
+
+    /**
+     * A conversation, of which a chat template makes a text.
+     *
+     * @param messages a list of objects that each have a {@code role}
+     * @param tools a list; null where there are none
+     */
+    record Chat(JsonNode messages, @Nullable JsonNode tools) implements Example {}
 }

@@ -5,6 +5,7 @@ package org.chorale.data.source;
 
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -27,19 +28,22 @@ public final class ExampleSource implements AutoCloseable {
 
     private final SourceSettings settings;
     private final SourceFiles files;
+    private final ExpandedFiles expanded;
     private final IndexReader index;
     private final RowReader rows;
 
-    private ExampleSource(SourceSettings settings, SourceFiles files, IndexReader index, RowReader rows) {
+    private ExampleSource(
+            SourceSettings settings, SourceFiles files, ExpandedFiles expanded, IndexReader index, RowReader rows) {
         this.settings = settings;
         this.files = files;
+        this.expanded = expanded;
         this.index = index;
         this.rows = rows;
     }
 
     /**
      * Opens a source, and reads it from end to end where there is no index of it yet, or an index of other settings, or
-     * where sizes or times of its files have changed.
+     * where sizes or times of its files have changed. What is compressed is expanded into a folder beside the index.
      *
      * @param tokenizer counts the tokens that a text is cut by
      * @throws FaultException FILE_MISSING, DATA_MALFORMED, DATA_EMPTY; DATA_CHANGED where the contents are not those
@@ -47,13 +51,15 @@ public final class ExampleSource implements AutoCloseable {
      */
     public static ExampleSource open(SourceSettings settings, TextTokenizer tokenizer, Path indexFile) {
         SourceFiles files = SourceFiles.of(settings);
+        ExpandedFiles expanded = new ExpandedFiles(expandedFolder(indexFile));
+        expanded.prepare(files);
         Optional<IndexFile> before = existing(indexFile);
         String indexSettings = SourceIndexer.settings(settings, files, tokenizer);
         if (before.filter(old -> old.isOf(files.files(), indexSettings)).isEmpty()) {
             String digest = before.map(IndexFile::digest).orElse("");
-            new SourceIndexer(settings, files, tokenizer).index(indexFile, digest);
+            new SourceIndexer(settings, files, expanded, tokenizer).index(indexFile, digest);
         }
-        return open(settings, files, indexFile);
+        return open(settings, files, expanded, indexFile);
     }
 
     /** Usable examples. */
@@ -66,7 +72,12 @@ public final class ExampleSource implements AutoCloseable {
         return index.contents().skipped();
     }
 
-    /** SHA-256 over the contents, in hexadecimal. */
+    /** Rows that are conversations. */
+    public long chatRows() {
+        return index.contents().chatRows();
+    }
+
+    /** SHA-256 over the contents, in hexadecimal; of an archive, over what it expands to. */
     public String digest() {
         return index.contents().digest();
     }
@@ -94,7 +105,31 @@ public final class ExampleSource implements AutoCloseable {
                 throw SourceFiles.unreadable(settings, path, e);
             }
         } catch (IOException e) {
-            throw new FaultException(FaultCode.STORAGE_FAILED, "the index cannot be read: " + e, e);
+            throw unreadableIndex(e);
+        }
+    }
+
+    /** The bytes that an example takes in its file. */
+    public int bytes(long example) {
+        try {
+            return index.place(example).bytes();
+        } catch (IOException e) {
+            throw unreadableIndex(e);
+        }
+    }
+
+    /** Where an example begins; reads its file up to there. */
+    public RowPlace place(long example) {
+        try {
+            IndexReader.Place place = index.place(example);
+            SourceFile file = files.files().get(place.file());
+            try (InputStream in = Files.newInputStream(expanded.readable(files, file))) {
+                return new RowPlace(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
+            } catch (IOException e) {
+                throw SourceFiles.unreadable(settings, files.path(file), e);
+            }
+        } catch (IOException e) {
+            throw unreadableIndex(e);
         }
     }
 
@@ -113,11 +148,23 @@ public final class ExampleSource implements AutoCloseable {
         };
     }
 
-    private static ExampleSource open(SourceSettings settings, SourceFiles files, Path indexFile) {
+    private static FaultException unreadableIndex(IOException cause) {
+        return new FaultException(FaultCode.STORAGE_FAILED, "the index cannot be read: " + cause, cause);
+    }
+
+    private static Path expandedFolder(Path indexFile) {
+        String name = indexFile.getFileName().toString();
+        return indexFile.resolveSibling(name.substring(0, name.lastIndexOf('.')) + ".expanded");
+    }
+
+    private static ExampleSource open(
+            SourceSettings settings, SourceFiles files, ExpandedFiles expanded, Path indexFile) {
         RowReader rows = null;
         try {
-            rows = RowReader.open(files.files().stream().map(files::path).toList());
-            return new ExampleSource(settings, files, IndexReader.open(indexFile), rows);
+            rows = RowReader.open(files.files().stream()
+                    .map(file -> expanded.readable(files, file))
+                    .toList());
+            return new ExampleSource(settings, files, expanded, IndexReader.open(indexFile), rows);
         } catch (IOException e) {
             closeQuietly(rows, e);
             throw SourceFiles.unreadable(settings, rows == null ? settings.path() : indexFile, e);

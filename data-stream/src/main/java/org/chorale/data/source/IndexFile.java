@@ -21,11 +21,12 @@ import java.util.List;
  * @param settings what the examples depend on besides the files' contents
  * @param digest SHA-256 over the contents, in hexadecimal
  * @param skipped malformed rows that were left out
+ * @param chatRows rows that are conversations
  * @param files each with its number of examples
  */
-record IndexFile(String settings, String digest, long skipped, List<Entry> files) {
+record IndexFile(String settings, String digest, long skipped, long chatRows, List<Entry> files) {
     static final long MAGIC = 0x43484F5249445831L; // "CHORIDX1"
-    static final int VERSION = 1;
+    static final int VERSION = 2;
     static final int HEADER_BYTES = Long.BYTES + Integer.BYTES;
     static final int EXAMPLE_BYTES = Long.BYTES + Integer.BYTES;
     static final int FOOTER_BYTES = 2 * Long.BYTES;

@@ -137,13 +137,14 @@ final class IndexReader implements AutoCloseable {
         String settings = in.readUTF();
         String digest = in.readUTF();
         long skipped = in.readLong();
+        long chatRows = in.readLong();
         int count = in.readInt();
         List<IndexFile.Entry> files = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             SourceFile file = new SourceFile(in.readUTF(), in.readLong(), in.readLong());
             files.add(new IndexFile.Entry(file, in.readLong()));
         }
-        return new IndexFile(settings, digest, skipped, files);
+        return new IndexFile(settings, digest, skipped, chatRows, files);
     }
 
     private static long checksum(FileChannel channel, long until) throws IOException {

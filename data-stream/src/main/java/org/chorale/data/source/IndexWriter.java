@@ -26,6 +26,7 @@ final class IndexWriter implements AutoCloseable {
     private final List<IndexFile.Entry> files = new ArrayList<>();
     private long examples;
     private long examplesOfFile;
+    private long chatRows;
 
     private IndexWriter(Path target, DurableFile file) {
         this.target = target;
@@ -52,6 +53,11 @@ final class IndexWriter implements AutoCloseable {
         } catch (IOException e) {
             throw failed(target, e);
         }
+    }
+
+    /** Counts the example that was added last as a conversation. */
+    void countChat() {
+        chatRows++;
     }
 
     /** Ends the file whose examples were added. */
@@ -91,6 +97,7 @@ final class IndexWriter implements AutoCloseable {
         out.writeUTF(settings);
         out.writeUTF(digest);
         out.writeLong(skipped);
+        out.writeLong(chatRows);
         out.writeInt(files.size());
         for (IndexFile.Entry entry : files) {
             out.writeUTF(entry.file().name());

@@ -19,7 +19,7 @@ final class JsonlScanner {
 
     /** Reads the stream to its end. */
     void scan(Path path, InputStream in) throws IOException {
-        LineReader lines = new LineReader(in, JsonlRow.MAX_BYTES);
+        LineReader lines = new LineReader(in, RowJson.MAX_BYTES);
         while (lines.next()) {
             if (lines.tooLong()) {
                 rejections.reject(path, lines.number(), "the row is longer than 64 MiB; must be shorter");
@@ -31,8 +31,11 @@ final class JsonlScanner {
 
     private void scanRow(Path path, LineReader lines) {
         try {
-            JsonlRow.parse(lines.line());
+            Example example = JsonlRow.parse(lines.line());
             index.add(lines.offset(), lines.line().remaining());
+            if (example instanceof Example.Chat) {
+                index.countChat();
+            }
         } catch (MalformedRowException e) {
             rejections.reject(path, lines.number(), String.valueOf(e.getMessage()));
         }

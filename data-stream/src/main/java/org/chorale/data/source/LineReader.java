@@ -3,6 +3,7 @@
 
 package org.chorale.data.source;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -12,7 +13,7 @@ import java.util.Arrays;
  * Walks over the lines of a stream and knows the byte at which each begins. A line may end with LF or CRLF; a byte
  * order mark at the start is passed over. Memory is bounded by the longest line that is wanted.
  */
-final class LineReader {
+public final class LineReader {
     private static final int BUFFER_BYTES = 1 << 18;
     private static final byte[] BYTE_ORDER_MARK = {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF};
 
@@ -28,17 +29,13 @@ final class LineReader {
     private long number;
     private boolean tooLong;
 
-    LineReader(InputStream in, int maxLineBytes) throws IOException {
+    public LineReader(InputStream in, int maxLineBytes) {
         this.in = in;
         this.maxLineBytes = maxLineBytes;
-        fill();
-        if (filled >= 3 && Arrays.equals(buffer, 0, 3, BYTE_ORDER_MARK, 0, 3)) {
-            next = 3;
-        }
     }
 
     /** Goes to the next line; false at the end of the stream. */
-    boolean next() throws IOException {
+    public boolean next() throws IOException {
         tooLong = false;
         int searched = 0;
         while (true) {
@@ -54,15 +51,14 @@ final class LineReader {
                 searched = 0;
             }
             if (!fill()) {
-                boolean more = filled > next || tooLong;
                 take(filled, filled);
-                return more;
+                return start < filled || tooLong;
             }
         }
     }
 
     /** The line without its end; only valid until the next one. Empty where it is too long. */
-    ByteBuffer line() {
+    public ByteBuffer line() {
         return ByteBuffer.wrap(buffer, start, length).slice();
     }
 
@@ -72,17 +68,17 @@ final class LineReader {
     }
 
     /** The line's number, from 1. */
-    long number() {
+    public long number() {
         return number;
     }
 
     /** Whether the line has more bytes than are wanted. */
-    boolean tooLong() {
+    public boolean tooLong() {
         return tooLong;
     }
 
     /** Whether there is nothing but blanks. */
-    boolean blank() {
+    public boolean blank() {
         for (int i = start; i < start + length; i++) {
             if (buffer[i] != ' ' && buffer[i] != '\t') {
                 return false;
@@ -91,8 +87,29 @@ final class LineReader {
         return !tooLong;
     }
 
+    /** How many lines end before a byte of a stream. */
+    static long lineFeeds(InputStream in, long before) throws IOException {
+        byte[] bytes = new byte[BUFFER_BYTES];
+        long lines = 0;
+        long left = before;
+        while (left > 0) {
+            int read = in.read(bytes, 0, (int) Math.min(bytes.length, left));
+            if (read < 0) {
+                throw new EOFException("it has become shorter");
+            }
+            for (int i = 0; i < read; i++) {
+                lines += bytes[i] == '\n' ? 1 : 0;
+            }
+            left -= read;
+        }
+        return lines;
+    }
+
     private void take(int end, int following) {
         start = next;
+        if (bufferOffset + start == 0 && end >= 3 && Arrays.equals(buffer, 0, 3, BYTE_ORDER_MARK, 0, 3)) {
+            start = 3;
+        }
         length = end > start && buffer[end - 1] == '\r' ? end - start - 1 : end - start;
         tooLong |= length > maxLineBytes;
         length = tooLong ? 0 : length;
@@ -118,8 +135,9 @@ final class LineReader {
         } else if (filled == buffer.length) {
             buffer = Arrays.copyOf(buffer, buffer.length * 2);
         }
-        int read = in.readNBytes(buffer, filled, buffer.length - filled);
-        filled += read;
+        int read =
+                in.read(buffer, filled, buffer.length - filled); // what is there: whoever writes may wait for an answer
+        filled += Math.max(0, read);
         return read > 0;
     }
 }

@@ -4,10 +4,10 @@
 package org.chorale.data.source;
 
 /** A row cannot be used; the message says why and what would be right, without file and line. */
-final class MalformedRowException extends Exception {
+public final class MalformedRowException extends Exception {
     private static final long serialVersionUID = 1;
 
-    MalformedRowException(String message) {
+    public MalformedRowException(String message) {
         super(message);
     }
 }

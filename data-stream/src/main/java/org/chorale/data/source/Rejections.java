@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Carries out {@code data.malformed-rows}: ends the run at the first row that cannot be used, or counts such rows. */
-final class Rejections {
+public final class Rejections {
     private static final Logger log = LoggerFactory.getLogger(Rejections.class);
 
     /** A few say what is wrong; thousands say no more. */
@@ -21,7 +21,7 @@ final class Rejections {
     private final List<String> reported = new ArrayList<>();
     private long count;
 
-    Rejections(MalformedRows policy) {
+    public Rejections(MalformedRows policy) {
         this.policy = policy;
     }
 
@@ -31,7 +31,7 @@ final class Rejections {
      * @param line from 1
      * @throws FaultException DATA_MALFORMED where the run shall end
      */
-    void reject(Object path, long line, String problem) {
+    public void reject(Object path, long line, String problem) {
         String message = "%s:%d: %s".formatted(path, line, problem);
         if (policy == MalformedRows.FAIL) {
             throw new FaultException(FaultCode.DATA_MALFORMED, message);
@@ -42,12 +42,18 @@ final class Rejections {
         }
     }
 
-    long count() {
+    /** Whether the next one is told with its place, which may take long to find. */
+    public boolean wantsPlace() {
+        return policy == MalformedRows.FAIL || reported.size() < MAX_REPORTED;
+    }
+
+    /** How many there were. */
+    public long count() {
         return count;
     }
 
     /** Says what was left out, once the source is read. */
-    void report(Object path) {
+    public void report(Object path) {
         if (count > 0) {
             log.warn("{}: {} malformed rows are left out, among them:\n{}", path, count, String.join("\n", reported));
         }

@@ -26,14 +26,17 @@ import org.chorale.proto.fault.FaultException;
 record SourceFiles(Path root, Format format, List<SourceFile> files) {
     /** How a source is read. */
     enum Format {
-        /** One file with a row per example. */
+        /** One file with a row per example, perhaps compressed. */
         JSONL,
-        /** A folder of texts, each cut into windows. */
+        /** A folder of texts, some perhaps compressed, each cut into windows. */
         TEXT_FOLDER
     }
 
     /** Beyond this many files a folder is refused: its names alone would fill the memory. */
     private static final int MAX_FILES = 20_000_000;
+
+    private static final String RIGHT =
+            "must be a .jsonl file or a folder of text files, compressed (.gz, .zst) or not";
 
     /** Looks at the source now. */
     static SourceFiles of(SourceSettings source) {
@@ -41,22 +44,19 @@ record SourceFiles(Path root, Format format, List<SourceFile> files) {
         try {
             if (Files.isDirectory(path)) {
                 return new SourceFiles(path, Format.TEXT_FOLDER, list(path));
-            } else if (path.toString().endsWith(".jsonl") && Files.isRegularFile(path)) {
+            } else if (ExpandedFiles.plainName(path.toString()).endsWith(".jsonl") && Files.isRegularFile(path)) {
                 Path folder = path.toAbsolutePath().normalize().getParent();
                 String name = String.valueOf(path.getFileName());
                 return new SourceFiles(
                         folder == null ? path : folder, Format.JSONL, List.of(SourceFile.of(name, path)));
             } else if (Files.exists(path)) {
-                throw new FaultException(
-                        FaultCode.CONFIG_INVALID,
-                        "%s = %s: must be a .jsonl file or a folder of text files".formatted(source.key(), path));
+                throw new FaultException(FaultCode.CONFIG_INVALID, "%s = %s: %s".formatted(source.key(), path, RIGHT));
             }
             throw new NoSuchFileException(path.toString());
         } catch (NoSuchFileException e) {
             throw new FaultException(
                     FaultCode.FILE_MISSING,
-                    "%s = %s: %s does not exist; must be a .jsonl file or a folder of text files"
-                            .formatted(source.key(), path, e.getFile()));
+                    "%s = %s: %s does not exist; %s".formatted(source.key(), path, e.getFile(), RIGHT));
         } catch (IOException e) {
             throw unreadable(source, path, e);
         }

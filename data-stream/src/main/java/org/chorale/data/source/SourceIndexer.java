@@ -30,12 +30,14 @@ final class SourceIndexer {
 
     private final SourceSettings source;
     private final SourceFiles files;
+    private final ExpandedFiles expanded;
     private final TextTokenizer tokenizer;
     private final Rejections rejections;
 
-    SourceIndexer(SourceSettings source, SourceFiles files, TextTokenizer tokenizer) {
+    SourceIndexer(SourceSettings source, SourceFiles files, ExpandedFiles expanded, TextTokenizer tokenizer) {
         this.source = source;
         this.files = files;
+        this.expanded = expanded;
         this.tokenizer = tokenizer;
         this.rejections = new Rejections(source.malformedRows());
     }
@@ -86,12 +88,13 @@ final class SourceIndexer {
     private String scan(SourceFile file, IndexWriter index) {
         Path path = files.path(file);
         MessageDigest digest = Sha256.begin();
-        try (InputStream raw = Files.newInputStream(path);
+        Path readable = expanded.readable(files, file);
+        try (InputStream raw = Files.newInputStream(readable);
                 InputStream in = new DigestInputStream(raw, digest)) {
             if (files.format() == SourceFiles.Format.JSONL) {
                 new JsonlScanner(index, rejections).scan(path, in);
             } else {
-                scanText(path, Utf8Check.firstBadLine(in), index);
+                scanText(path, readable, Utf8Check.firstBadLine(in), index);
             }
             in.transferTo(OutputStream.nullOutputStream());
         } catch (IOException e) {
@@ -100,13 +103,14 @@ final class SourceIndexer {
         return Sha256.hex(digest);
     }
 
-    private void scanText(Path path, OptionalLong badLine, IndexWriter index) throws IOException {
+    private void scanText(Path path, Path readable, OptionalLong badLine, IndexWriter index) throws IOException {
         if (badLine.isPresent()) {
             rejections.reject(path, badLine.getAsLong(), "the file is not valid UTF-8; a text must be saved as UTF-8");
             return;
         }
         try (BufferedReader text = new BufferedReader(
-                new InputStreamReader(Files.newInputStream(path), StandardCharsets.UTF_8.newDecoder()), BUFFER_BYTES)) {
+                new InputStreamReader(Files.newInputStream(readable), StandardCharsets.UTF_8.newDecoder()),
+                BUFFER_BYTES)) {
             new TextWindows(tokenizer, source.sequenceTokens(), index).scan(text);
         }
     }

@@ -3,18 +3,18 @@
 
 package org.chorale.data.tokenizer;
 
-import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
+import java.util.function.LongFunction;
+import java.util.function.ToIntFunction;
 import org.chorale.data.disk.Sha256;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +37,8 @@ public final class TextTokenizer implements AutoCloseable {
 
     /** Tokens before a cut that may differ from those of the whole text, with more than enough to spare. */
     private static final int UNSETTLED_TOKENS = 64;
+
+    private static final TokenizersLibrary LIBRARY = TokenizersLibrary.LIB;
 
     private final HuggingFaceTokenizer library;
     private final ReadWriteLock closing = new ReentrantReadWriteLock();
@@ -89,7 +91,7 @@ public final class TextTokenizer implements AutoCloseable {
 
     /** The token ids of a text, with what the post-processor adds (a beginning-of-sequence token, say) or without. */
     public long[] encode(String text, boolean addSpecialTokens) {
-        return guarded(open -> open.encode(text, addSpecialTokens, false).getIds());
+        return encoded(text, addSpecialTokens, LIBRARY::getTokenIds);
     }
 
     /**
@@ -97,31 +99,38 @@ public final class TextTokenizer implements AutoCloseable {
      * character. The first {@code tokens} ids are those of the whole text, and there are fewer only if it has no more.
      */
     public long[] encodeStart(String text, boolean addSpecialTokens, int tokens) {
+        return start(text, tokens, part -> encode(part, addSpecialTokens), ids -> ids.length);
+    }
+
+    /** As {@link #encodeSpans}, looking at the beginning only as {@link #encodeStart} does. */
+    public TokenSpans encodeSpansStart(String text, boolean addSpecialTokens, int tokens) {
+        return start(text, tokens, part -> encodeSpans(part, addSpecialTokens), spans -> spans.ids().length);
+    }
+
+    private static <R> R start(String text, int tokens, Function<String, R> encode, ToIntFunction<R> count) {
         long enough = (long) tokens + UNSETTLED_TOKENS;
         long chars = Math.max(MIN_START_CHARS, (long) tokens * START_CHARS_PER_TOKEN);
         while (chars < text.length()) {
             int end = (int) chars;
             boolean splitsPair = Character.isHighSurrogate(text.charAt(end - 1));
-            long[] ids = encode(text.substring(0, splitsPair ? end + 1 : end), addSpecialTokens);
-            if (ids.length >= enough) {
-                return ids;
+            R encoded = encode.apply(text.substring(0, splitsPair ? end + 1 : end));
+            if (count.applyAsInt(encoded) >= enough) {
+                return encoded;
             }
             chars *= 2; // few tokens of many characters: a long run of blanks, say
         }
-        return encode(text, addSpecialTokens);
-    }
-
-    /** The token ids of many texts; the library spreads them over the processors. */
-    public List<long[]> encodeAll(List<String> texts, boolean addSpecialTokens) {
-        return guarded(open -> Arrays.stream(open.batchEncode(texts, addSpecialTokens, false))
-                .map(Encoding::getIds)
-                .toList());
+        return encode.apply(text);
     }
 
     /** As {@link #encode}, with the characters that each token stands for. */
     public TokenSpans encodeSpans(String text, boolean addSpecialTokens) {
-        Encoding encoding = guarded(open -> open.encode(text, addSpecialTokens, false));
-        @Nullable CharSpan[] spans = encoding.getCharTokenSpans();
+        return encoded(
+                text,
+                addSpecialTokens,
+                encoding -> spans(LIBRARY.getTokenIds(encoding), LIBRARY.getTokenCharSpans(encoding)));
+    }
+
+    private static TokenSpans spans(long[] ids, @Nullable CharSpan[] spans) {
         int[] starts = new int[spans.length];
         int[] ends = new int[spans.length];
         for (int i = 0; i < spans.length; i++) {
@@ -131,7 +140,19 @@ public final class TextTokenizer implements AutoCloseable {
                 ends[i] = span.getEnd();
             }
         }
-        return new TokenSpans(encoding.getIds(), starts, ends);
+        return new TokenSpans(ids, starts, ends);
+    }
+
+    /** The library's own encoding copies all that there is to know of every token, which takes longer than encoding. */
+    private <R> R encoded(String text, boolean addSpecialTokens, LongFunction<R> read) {
+        return guarded(open -> {
+            long encoding = LIBRARY.encode(open.getHandle(), text, addSpecialTokens);
+            try {
+                return read.apply(encoding);
+            } finally {
+                LIBRARY.deleteEncoding(encoding);
+            }
+        });
     }
 
     /** The text that ids stand for, with or without tokens such as the one that ends a sequence. */

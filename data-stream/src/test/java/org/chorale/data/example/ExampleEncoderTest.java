@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.LongStream;
 import org.chorale.data.source.Example;
 import org.chorale.data.tokenizer.TextTokenizer;
@@ -41,7 +42,7 @@ class ExampleEncoderTest {
     void aTextIsTrainedAsAWholeAndEnds() {
         TokenizedExample text = encoder(64).encode(new Example.Text("Hello, world!", true));
         assertThat(text.tokens()).containsExactly(0, 44, 73, 364, 83, 16, 293, 263, 835, 5, EOS);
-        assertThat(text.untrained()).isZero();
+        assertThat(untrained(text)).isZero();
         assertThat(text.tokensCut()).isZero();
     }
 
@@ -61,13 +62,13 @@ class ExampleEncoderTest {
         assertThat(pair.tokens())
                 .isEqualTo(concat(prompt, tokenizer.encode(" 4", false), new long[] {EOS}))
                 .startsWith(BOS);
-        assertThat(pair.untrained()).isEqualTo(prompt.length);
+        assertThat(untrained(pair)).isEqualTo(prompt.length);
     }
 
     @Test
     void anEndThatAPostProcessorAddsIsTakenOffThePromptButNotOneOfThePromptItself() throws IOException {
         try (TextTokenizer ending = endingTokenizer()) {
-            ExampleEncoder encoder = new ExampleEncoder(ending, 64);
+            ExampleEncoder encoder = new ExampleEncoder(ending, Optional.empty(), 64);
             long[] bare = ending.encode("Hello", false);
             assertThat(encoder.encode(new Example.Pair("Hello", "")).tokens())
                     .isEqualTo(concat(bare, new long[] {EOS}));
@@ -77,7 +78,7 @@ class ExampleEncoderTest {
                     .isEqualTo(bare);
         }
         TokenizedExample own = encoder(64).encode(new Example.Pair("Hello<|eot_id|>", "x"));
-        assertThat(own.tokens()[own.untrained() - 1]).isEqualTo(EOS);
+        assertThat(own.tokens()[untrained(own) - 1]).isEqualTo(EOS);
     }
 
     @Test
@@ -85,7 +86,7 @@ class ExampleEncoderTest {
         TokenizedExample text = encoder(5).encode(new Example.Text("Hello, world!", true));
         assertThat(text.tokens()).containsExactly(0, 44, 73, 364, 83);
         assertThat(text.tokensCut()).isEqualTo(6);
-        assertThat(text.trains()).isTrue();
+        assertThat(text.trainedTokens()).isPositive();
     }
 
     @Test
@@ -96,18 +97,18 @@ class ExampleEncoderTest {
         TokenizedExample text = encoder(512).encode(new Example.Text(row, true));
         assertThat(text.tokens()).isEqualTo(Arrays.copyOf(start, 512));
         assertThat(text.tokensCut())
-                .isBetween(start.length - 512, 1 << 16); // a token is at least one of its characters
+                .isBetween(start.length - 512L, 1L << 16); // a token is at least one of its characters
 
         TokenizedExample prompt = encoder(512).encode(new Example.Pair(row, " yes"));
         assertThat(prompt.tokens()).isEqualTo(Arrays.copyOf(start, 512));
-        assertThat(prompt.trains()).isFalse();
+        assertThat(prompt.trainedTokens()).isZero();
         assertThat(prompt.tokensCut()).isLessThan(1 << 16);
 
         long[] question = tokenizer.encode("2+2=", true);
         TokenizedExample completion = encoder(512).encode(new Example.Pair("2+2=", row));
         assertThat(completion.tokens())
                 .isEqualTo(Arrays.copyOf(concat(question, tokenizer.encode(sentence.repeat(1000), false)), 512));
-        assertThat(completion.untrained()).isEqualTo(question.length);
+        assertThat(untrained(completion)).isEqualTo(question.length);
         assertThat(completion.tokensCut()).isLessThan(1 << 16);
     }
 
@@ -116,7 +117,7 @@ class ExampleEncoderTest {
         ExampleEncoder encoder = encoder(5);
         TokenizedExample pair = encoder.encode(new Example.Pair("Hello, world!", " yes"));
         assertThat(pair.tokens()).hasSize(5);
-        assertThat(pair.trains()).isFalse();
+        assertThat(pair.trainedTokens()).isZero();
         assertThat(encoder.untrainedExamples()).isEqualTo(1);
         MicroBatch batch = MicroBatch.of(List.of(pair), EOS);
         assertThat(labels(batch)).containsOnly(Batch.IGNORED).hasSize(5);
@@ -126,9 +127,9 @@ class ExampleEncoderTest {
     void rowsArePaddedOnTheRightToTheLongest() {
         MicroBatch batch = MicroBatch.of(
                 List.of(
-                        new TokenizedExample(new long[] {1, 2, 3}, 1, 2),
-                        new TokenizedExample(new long[] {5}, 0, 0),
-                        new TokenizedExample(new long[] {6, 7}, 2, 1)),
+                        TokenizedExample.trainedFrom(1, new long[] {1, 2, 3}, 2),
+                        TokenizedExample.trainedFrom(0, new long[] {5}, 0),
+                        TokenizedExample.trainedFrom(2, new long[] {6, 7}, 1)),
                 9);
         assertThat(batch.batch().column(Batch.TOKENS).shape()).containsExactly(3, 3);
         assertThat(batch.batch().column(Batch.LABELS).shape()).containsExactly(3, 3);
@@ -148,13 +149,13 @@ class ExampleEncoderTest {
 
     @Test
     void aMicroBatchThatNoArrayCanHoldIsRefused() {
-        TokenizedExample example = new TokenizedExample(new long[1 << 15], 0, 0);
+        TokenizedExample example = TokenizedExample.trainedFrom(0, new long[1 << 15], 0);
         assertThatThrownBy(() -> MicroBatch.of(Collections.nCopies(1 << 17, example), 9)) // 2³², which wraps to 0
                 .isInstanceOf(ArithmeticException.class);
     }
 
     private ExampleEncoder encoder(int sequenceTokens) {
-        return new ExampleEncoder(tokenizer, sequenceTokens);
+        return new ExampleEncoder(tokenizer, Optional.empty(), sequenceTokens);
     }
 
     /** The byte-level tokenizer, with a post-processor that ends every text. */
@@ -171,6 +172,17 @@ class ExampleEncoderTest {
         Files.writeString(folder.resolve("tokenizer.json"), json.toString());
         Files.writeString(folder.resolve("tokenizer_config.json"), "{\"eos_token\": \"<|eot_id|>\"}");
         return TextTokenizer.load(folder, null);
+    }
+
+    /** How many tokens at the beginning are not trained. */
+    private static int untrained(TokenizedExample example) {
+        int untrained = 0;
+        while (untrained < example.labels().length && example.labels()[untrained] == Batch.IGNORED) {
+            untrained++;
+        }
+        assertThat(Arrays.copyOfRange(example.labels(), untrained, example.labels().length))
+                .isEqualTo(Arrays.copyOfRange(example.tokens(), untrained, example.tokens().length));
+        return untrained;
     }
 
     private static long[] labels(MicroBatch batch) {

@@ -92,7 +92,7 @@ class ExampleSourceTest {
     void anOverlongRowIsMalformedAndTheNextOneIsFound() throws IOException {
         Path file = folder.resolve("train.jsonl");
         try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
-            sparse.seek(JsonlRow.MAX_BYTES + 10L);
+            sparse.seek(RowJson.MAX_BYTES + 10L);
             sparse.write("\n{\"text\": \"next\"}\n".getBytes(StandardCharsets.UTF_8));
         }
         try (ExampleSource source = open(file, MalformedRows.SKIP)) {

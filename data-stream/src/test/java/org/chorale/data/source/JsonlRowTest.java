@@ -6,6 +6,9 @@ package org.chorale.data.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -29,11 +32,29 @@ class JsonlRowTest {
                 "{\"text\": \"x\", \"id\": 7, \"meta\": {\"tags\": [1, null, true, {\"text\": 3}]}}",
                 "  {\"text\":\"x\"}\t ",
                 "{\"unknown\": null, \"text\": \"x\"}",
-                "{\"text\": \"x\", \"messages\": []}",
                 "{\"te\\u0078t\": \"x\"}"
             })
     void furtherFieldsAndBlanksAreAccepted(String row) throws MalformedRowException {
         assertThat(parse(row)).isEqualTo(new Example.Text("x", true));
+    }
+
+    @Test
+    void aConversationIsReadWithItsTools() throws MalformedRowException, IOException {
+        String messages = "[{\"role\": \"user\", \"content\": null, \"x\": [1.5, 7]}, {\"role\": \"assistant\"}]";
+        JsonNode tree = new ObjectMapper().readTree(messages);
+        assertThat(parse("{\"messages\": " + messages + "}")).isEqualTo(new Example.Chat(tree, null));
+        assertThat(parse("{\"prompt\": \"\", \"tools\": null, \"messages\": " + messages + "}"))
+                .isEqualTo(new Example.Chat(tree, null));
+        assertThat(parse("{\"tools\": [{\"name\": \"f\"}], \"messages\": " + messages + "}"))
+                .isEqualTo(new Example.Chat(tree, new ObjectMapper().readTree("[{\"name\": \"f\"}]")));
+    }
+
+    @Test
+    void aConversationThatWouldFillTheMemoryIsRefused() {
+        String many = "{\"messages\": [" + "{},".repeat(2 << 20) + "{}]}";
+        assertThatThrownBy(() -> parse(many))
+                .isInstanceOf(MalformedRowException.class)
+                .hasMessage("the row has messages and %d bytes; such a row must have at most 4 MiB", many.length());
     }
 
     @Test
@@ -105,9 +126,20 @@ class JsonlRowTest {
                 "{\"text\": \"x\", \"te\\u0078t\": \"y\"}      | Duplicate field 'text'",
                 "{\"text\": \"x\", \"a\": 1, \"a\": 2}         | Duplicate field 'a'",
                 // fields
-                "{}                                            | has neither text nor prompt and completion",
-                "{\"Text\": \"x\"}                             | has neither text nor prompt and completion",
-                "{\"messages\": []}                            | has neither text nor prompt and completion",
+                "{}                                            | has neither text, prompt and completion, nor messages",
+                "{\"Text\": \"x\"}                             | has neither text, prompt and completion, nor messages",
+                "{\"messages\": []}                            | field messages is empty; must be a list of",
+                "{\"messages\": null}                          | field messages is null; must be a list of",
+                "{\"messages\": \"hi\"}                        | field messages is a text; must be a list of",
+                "{\"messages\": {\"role\": \"user\"}}          | field messages is an object; must be a list of",
+                "{\"messages\": [\"hi\"]}                      | messages[0] is a text; must be a list of",
+                "{\"messages\": [{\"content\": \"hi\"}]}       | messages[0] has no role that is a text",
+                "{\"messages\": [{\"role\": 7}]}               | messages[0] has no role that is a text",
+                "{\"messages\": [{\"role\": \"a\", \"role\": \"b\"}]} | Duplicate field 'role'",
+                "{\"messages\": [{\"role\": \"a\"}], \"tools\": {}} | field tools is an object; must be a list",
+                "{\"messages\": [{\"role\": \"a\"}], \"text\": \"x\"} | has messages and text; leave out",
+                "{\"messages\": [{\"role\": \"a\"}], \"completion\": \"x\"} | has messages and completion",
+                "{\"prompt\": [{\"role\": \"user\"}], \"completion\": []} | a conversation is given whole, as messages",
                 "{\"prompt\": \"x\"}                           | has prompt but no completion",
                 "{\"completion\": \"x\"}                       | has completion but no prompt",
                 "{\"text\": \"x\", \"prompt\": \"y\"}          | has text and prompt or completion",

@@ -24,13 +24,20 @@ public sealed interface CoordinatorCommand {
      * Answer to {@link FeederCommand.DescribeData}.
      *
      * @param examples usable training examples
+     * @param steps optimizer steps of the whole run: {@code run.steps}, or what {@code run.epochs} takes
      * @param rowsSkipped malformed rows that were left out, training and held-out together
      * @param evaluationExamples 0 where there is no {@code data.eval.path}
      * @param tokenIds one more than the largest id that the tokenizer can give
-     * @param digest SHA-256 over the digests of training source and tokenizer, in hexadecimal
+     * @param digest SHA-256 over the digests of training source, tokenizer and chat template, in hexadecimal
      */
     record DataDescribed(
-            long generation, long examples, long rowsSkipped, long evaluationExamples, long tokenIds, String digest)
+            long generation,
+            long examples,
+            long steps,
+            long rowsSkipped,
+            long evaluationExamples,
+            long tokenIds,
+            String digest)
             implements CoordinatorCommand {}
 
     /**

@@ -36,7 +36,7 @@ record ExampleMessages(
         return List.of(
                 new CoordinatorCommand.WorkerJoined(worker, "node-1", "cpu"),
                 new CoordinatorCommand.ModelDescribed(1, outline()),
-                new CoordinatorCommand.DataDescribed(2, 4000, 3, 200, 512, "ab".repeat(32)),
+                new CoordinatorCommand.DataDescribed(2, 4000, 1200, 3, 200, 512, "ab".repeat(32)),
                 new CoordinatorCommand.ShardReady(3, 1, 100, 1L << 40),
                 new CoordinatorCommand.StepDone(4, 2, stepReport()),
                 new CoordinatorCommand.SpanDone(5, 3, Long.MAX_VALUE),

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.example;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
+import org.chorale.data.source.Example;
+import org.chorale.data.source.Messages;
+import org.chorale.data.source.RowJson;
+import org.chorale.data.template.AmbiguousTurnsException;
+import org.chorale.data.template.ChatTemplate;
+import org.chorale.data.template.RenderedChat;
+import org.chorale.data.template.RenderedChat.Span;
+import org.chorale.data.template.TemplateException;
+import org.chorale.data.tokenizer.TextTokenizer;
+import org.chorale.data.tokenizer.TokenSpans;
+import org.chorale.proto.batch.Batch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Renders conversations and tokenizes what comes out. The template writes the special tokens itself, so that the
+ * tokenizer adds none, as in Transformers. Safe to use from many threads.
+ */
+public final class ChatEncoder {
+    private final ChatTemplate template;
+    private final TextTokenizer tokenizer;
+    private final TrainOn trainOn;
+
+    public ChatEncoder(ChatTemplate template, TextTokenizer tokenizer, TrainOn trainOn) {
+        this.template = template;
+        this.tokenizer = tokenizer;
+        this.trainOn = trainOn;
+    }
+
+    /**
+     * Tokens of a conversation; of a long one at least the first {@code tokens}.
+     *
+     * @throws UnusableExampleException where the template refuses it, or nothing of it would be trained
+     */
+    TokenizedExample encode(Example.Chat chat, int tokens) {
+        RenderedChat rendered = render(chat.messages(), chat.tools());
+        int chars = rendered.text().length();
+        if (tokens == Integer.MAX_VALUE && chars > ExampleEncoder.MAX_WHOLE_CHARS) {
+            throw ExampleEncoder.tooLong(chars);
+        }
+        TokenSpans spans = tokenizer.encodeSpansStart(rendered.text(), false, tokens);
+        return new TokenizedExample(spans.ids(), labels(rendered, spans), 0);
+    }
+
+    /** The text of a conversation, with what of it is trained. */
+    RenderedChat render(JsonNode messages, @Nullable JsonNode tools) {
+        if (trainOn == TrainOn.ASSISTANT && !Messages.hasAssistant(messages)) {
+            throw new UnusableExampleException(
+                    "messages has no message with role assistant, so that nothing is trained");
+        }
+        try {
+            RenderedChat rendered = trainOn == TrainOn.ALL
+                    ? whole(template.render(messages, tools, false))
+                    : template.renderForTraining(messages, tools);
+            refuseBroken(rendered.text());
+            return rendered;
+        } catch (TemplateException | AmbiguousTurnsException e) {
+            throw new UnusableExampleException("the chat template refuses the row: " + e.getMessage());
+        }
+    }
+
+    private static RenderedChat whole(RenderedChat rendered) {
+        return new RenderedChat(
+                rendered.text(), List.of(new Span(0, rendered.text().length())));
+    }
+
+    private static void refuseBroken(String text) {
+        if (text.isEmpty()) {
+            throw new UnusableExampleException("the chat template renders the row to nothing");
+        }
+        int lone = RowJson.unpairedSurrogate(text);
+        if (lone >= 0) {
+            throw new UnusableExampleException(
+                    "the row renders to an unpaired surrogate \\u%04x; must be whole characters"
+                            .formatted((int) text.charAt(lone)));
+        }
+    }
+
+    private static long[] labels(RenderedChat rendered, TokenSpans spans) {
+        boolean[] trained = TrainedTokens.mask(rendered, spans);
+        long[] labels = new long[trained.length];
+        for (int i = 0; i < labels.length; i++) {
+            labels[i] = trained[i] ? spans.ids()[i] : Batch.IGNORED;
+        }
+        return labels;
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.measure;
+
+import java.nio.file.Path;
+import org.chorale.data.source.MalformedRows;
+
+/**
+ * How the rows of a source become examples.
+ *
+ * @param key of the configuration that gives the path, for messages
+ * @param path of the source
+ * @param malformedRows what becomes of rows that cannot be used
+ * @param truncation what becomes of rows that are too long
+ * @param sequenceTokens longest sequence
+ */
+public record MeasureSettings(
+        String key, Path path, MalformedRows malformedRows, Truncation truncation, int sequenceTokens) {}

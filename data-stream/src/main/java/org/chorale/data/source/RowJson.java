@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data.source;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An object on a line by itself, of which some fields are wanted and the others passed over. Lines are untrusted:
+ * length, nesting, numbers and names are limited, and trees to lines that cannot fill the memory with their nodes.
+ *
+ * @param texts the fields that are texts, of whole characters
+ * @param trees the fields that are anything else, null included
+ */
+public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
+    /** Longest line that is read. */
+    public static final int MAX_BYTES = 64 << 20;
+
+    /** Longest line with a tree: a node takes up to fifty times what its text does. */
+    private static final int MAX_TREE_BYTES = 4 << 20;
+
+    private static final int MAX_DEPTH = 100;
+
+    private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxDocumentLength(MAX_BYTES)
+                    .maxStringLength(MAX_BYTES)
+                    .maxNestingDepth(MAX_DEPTH)
+                    .maxNameLength(50_000)
+                    .maxNumberLength(1_000)
+                    .build())
+            .build());
+
+    public RowJson {
+        texts = Map.copyOf(texts);
+        trees = Map.copyOf(trees);
+    }
+
+    /** Reads a line, without its end. */
+    public static RowJson parse(ByteBuffer line, Set<String> textNames, Set<String> treeNames)
+            throws MalformedRowException {
+        int bytes = line.remaining();
+        Map<String, String> texts = new HashMap<>();
+        Map<String, JsonNode> trees = new HashMap<>();
+        try (JsonParser parser = JSON.createParser(utf8(line))) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                throw new MalformedRowException("the row is no JSON object; must be one object per line");
+            }
+            while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                String name = parser.currentName();
+                JsonToken value = parser.nextToken();
+                if (textNames.contains(name)) {
+                    texts.put(name, text(name, value, parser));
+                } else if (treeNames.contains(name)) {
+                    trees.put(name, tree(name, bytes, parser));
+                } else {
+                    parser.skipChildren();
+                }
+            }
+            if (parser.nextToken() != null) {
+                throw new MalformedRowException("the row has something after its object; must be one object per line");
+            }
+        } catch (StreamConstraintsException e) {
+            throw new MalformedRowException("the row is beyond the limits of a row: " + e.getOriginalMessage());
+        } catch (JsonProcessingException e) {
+            throw notJson(e);
+        } catch (IOException e) {
+            throw new IllegalStateException("a text in memory cannot fail to be read", e);
+        }
+        return new RowJson(texts, trees);
+    }
+
+    /** The text of this name; null where there is none. */
+    public @Nullable String text(String name) {
+        return texts.get(name);
+    }
+
+    /** The tree of this name; null where there is none. */
+    public @Nullable JsonNode tree(String name) {
+        return trees.get(name);
+    }
+
+    /** What a value is, in words. */
+    static String kind(JsonNode node) {
+        return kind(node.asToken());
+    }
+
+    private static String text(String name, JsonToken value, JsonParser parser)
+            throws IOException, MalformedRowException {
+        if (value != JsonToken.VALUE_STRING) {
+            String advice = value == JsonToken.START_ARRAY ? " (a conversation is given whole, as messages)" : "";
+            throw new MalformedRowException(
+                    "field %s is %s; must be a text in quotes%s".formatted(name, kind(value), advice));
+        }
+        String text = parser.getText();
+        int lone = unpairedSurrogate(text);
+        if (lone >= 0) {
+            throw new MalformedRowException("field %s has an unpaired surrogate \\u%04x; must be whole characters"
+                    .formatted(name, (int) text.charAt(lone)));
+        }
+        return text;
+    }
+
+    private static JsonNode tree(String name, int bytes, JsonParser parser) throws IOException, MalformedRowException {
+        if (bytes > MAX_TREE_BYTES) {
+            throw new MalformedRowException(
+                    "the row has %s and %d bytes; such a row must have at most 4 MiB".formatted(name, bytes));
+        }
+        return parser.readValueAsTree();
+    }
+
+    /** JSON can escape half of a surrogate pair, which is no character and which no tokenizer takes; -1: there is none. */
+    public static int unpairedSurrogate(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isHighSurrogate(text.charAt(i))
+                    && i + 1 < text.length()
+                    && Character.isLowSurrogate(text.charAt(i + 1))) {
+                i++;
+            } else if (Character.isSurrogate(text.charAt(i))) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    private static String utf8(ByteBuffer line) throws MalformedRowException {
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(line).toString(); // a new decoder reports what is wrong
+        } catch (CharacterCodingException e) {
+            throw new MalformedRowException("the row is not valid UTF-8; must be saved as UTF-8");
+        }
+    }
+
+    private static MalformedRowException notJson(JsonProcessingException e) {
+        if (e.getOriginalMessage().startsWith("Unexpected end-of-input")) {
+            return new MalformedRowException("the row ends before its JSON does; the file may have been cut off");
+        }
+        return new MalformedRowException("the row is not JSON: %s (column %d)"
+                .formatted(
+                        withoutAdvice(e.getOriginalMessage()), e.getLocation().getColumnNr()));
+    }
+
+    /** The parser advises to switch on what it refused, which a user of ours cannot. */
+    private static String withoutAdvice(String message) {
+        return message.replaceAll(": enable `.*", "").replaceAll("\\(enable .*\\)", "");
+    }
+
+    private static String kind(JsonToken token) {
+        return switch (token) {
+            case START_OBJECT -> "an object";
+            case START_ARRAY -> "an array";
+            case VALUE_STRING -> "a text";
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> "a number";
+            default -> token.name().replace("VALUE_", "").toLowerCase(Locale.ROOT);
+        };
+    }
+}
