@@ -17,7 +17,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.adapter.AdapterSource;
+import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.llama.LlamaConfig;
@@ -51,14 +54,21 @@ public final class ModelFolder implements ParameterSource {
     private final LlamaConfig config;
     private final List<UnitOutline> units;
     private final Optional<ModelFiles> files; // empty where weights are drawn
+    private final Optional<AdapterSource> adapter;
     private final long seed;
 
     private ModelFolder(
-            Path folder, LlamaConfig config, List<UnitOutline> units, Optional<ModelFiles> files, long seed) {
+            Path folder,
+            LlamaConfig config,
+            List<UnitOutline> units,
+            Optional<ModelFiles> files,
+            Optional<AdapterSource> adapter,
+            long seed) {
         this.folder = folder;
         this.config = config;
         this.units = units;
         this.files = files;
+        this.adapter = adapter;
         this.seed = seed;
     }
 
@@ -72,7 +82,8 @@ public final class ModelFolder implements ParameterSource {
     public static ModelFolder pretrained(Path folder) {
         LlamaConfig config = config(folder);
         ModelFiles files = ModelFiles.open(folder);
-        ModelFolder model = new ModelFolder(folder, config, LlamaModel.units(config), Optional.of(files), 0);
+        ModelFolder model =
+                new ModelFolder(folder, config, LlamaModel.units(config), Optional.of(files), Optional.empty(), 0);
         try {
             model.checkWeights(files);
             return model;
@@ -85,7 +96,7 @@ public final class ModelFolder implements ParameterSource {
     /** Opens a folder for its configuration alone; weights are drawn from the seed. */
     public static ModelFolder random(Path folder, long seed) {
         LlamaConfig config = config(folder);
-        return new ModelFolder(folder, config, LlamaModel.units(config), Optional.empty(), seed);
+        return new ModelFolder(folder, config, LlamaModel.units(config), Optional.empty(), Optional.empty(), seed);
     }
 
     /**
@@ -96,11 +107,61 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Freezing freezing) {
         try {
-            return new ModelFolder(folder, config, freezing.apply(units), files, seed);
+            return new ModelFolder(folder, config, freezing.apply(units), files, adapter, seed);
         } catch (IllegalArgumentException e) {
             close();
             throw new InvalidModelException(Reason.MISMATCH, folder, String.valueOf(e.getMessage()));
         }
+    }
+
+    /**
+     * The same model with a new adapter, drawn from the seed. Like {@link #with}, it takes this one's place.
+     *
+     * @throws InvalidModelException where the model has nothing of what is named: a line per problem
+     */
+    public ModelFolder adapted(LoraConfig lora, long adapterSeed) {
+        return adapted(() -> AdapterSource.drawn(lora, folder, LlamaModel.linears(config), units, adapterSeed));
+    }
+
+    /**
+     * The same model with an adapter that PEFT or we have written. Like {@link #with}, it takes this one's place.
+     *
+     * @throws InvalidModelException where the adapter cannot be used, or does not fit: a line per problem
+     * @throws java.io.UncheckedIOException where a file is missing
+     */
+    public ModelFolder adapted(Path adapterFolder) {
+        return adapted(() -> AdapterSource.read(adapterFolder, LlamaModel.linears(config), units));
+    }
+
+    private ModelFolder adapted(Supplier<AdapterSource> source) {
+        try {
+            AdapterSource found = source.get();
+            return new ModelFolder(folder, config, found.adapter().units(units), files, Optional.of(found), seed);
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    /** The adapter, if there is one. */
+    public Optional<AdapterSource> adapter() {
+        return adapter;
+    }
+
+    /**
+     * A weight of the model without its adapter: W + s·B·A where it is adapted, itself elsewhere. In the open scope.
+     *
+     * @param parameter a published name of the model
+     * @param values by the names of {@link #units}
+     */
+    public Tensor merged(String parameter, Function<String, Tensor> values) {
+        Tensor weight = values.apply(parameter);
+        return adapter.flatMap(source -> source.adapter().ofWeight(parameter))
+                .map(module -> module.merged(
+                        weight,
+                        values.apply(module.down().name()),
+                        values.apply(module.up().name())))
+                .orElse(weight);
     }
 
     /** Hugging Face's model_type. */
@@ -143,12 +204,19 @@ public final class ModelFolder implements ParameterSource {
 
     /** The dtype that a parameter is stored in, in safetensors' names; F32 where it is drawn. */
     public String storedType(String parameter) {
+        if (adapterProvides(parameter)) {
+            return adapter.orElseThrow().storedType(parameter);
+        }
         return files.map(f -> f.entry(parameter).dtype().name()).orElse(StoredType.F32.name());
     }
 
     /** Copies a whole parameter's first value into {@code target}, converting to its dtype. */
     @Override
     public void copyInto(String parameter, Tensor target) {
+        if (adapterProvides(parameter)) {
+            adapter.orElseThrow().copyInto(parameter, target);
+            return;
+        }
         if (files.isEmpty()) {
             LlamaInitialization.draw(config, seed, parameter, target);
             return;
@@ -160,12 +228,19 @@ public final class ModelFolder implements ParameterSource {
 
     /** The model over parameters that somebody else owns. */
     public LlamaModel model(Function<String, Parameter> parameters, boolean recompute) {
-        return new LlamaModel(config, parameters, Adapters.NONE, recompute);
+        Adapters adapters =
+                adapter.map(source -> source.adapter().over(parameters)).orElse(Adapters.NONE);
+        return new LlamaModel(config, parameters, adapters, recompute);
     }
 
     @Override
     public void close() {
+        adapter.ifPresent(AdapterSource::close);
         files.ifPresent(ModelFiles::close);
+    }
+
+    private boolean adapterProvides(String parameter) {
+        return adapter.isPresent() && adapter.get().provides(parameter);
     }
 
     private static LlamaConfig config(Path folder) {

@@ -20,6 +20,11 @@ public final class KeyValueCache implements AutoCloseable {
         return layers.get(layers.size() - 1).tokens();
     }
 
+    /** Forgets all but the first tokens. */
+    public void truncate(long tokens) {
+        layers.forEach(layer -> layer.truncate(tokens));
+    }
+
     /** Of the layer with this index. */
     public KeyValues layer(int index) {
         return layers.get(index);

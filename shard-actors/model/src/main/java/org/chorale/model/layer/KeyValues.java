@@ -28,6 +28,14 @@ public final class KeyValues implements AutoCloseable {
         return tokens;
     }
 
+    /** Forgets all but the first tokens; the memory stays. */
+    void truncate(long remaining) {
+        if (remaining > tokens) {
+            throw new IllegalArgumentException("%d of %d cached tokens".formatted(remaining, tokens));
+        }
+        tokens = remaining;
+    }
+
     /** Adds the keys and values of the next tokens, [1, t, K, H] each. */
     void append(Tensor newKeys, Tensor newValues) {
         long added = newKeys.size(1);

@@ -20,7 +20,8 @@ import java.util.List;
 import org.chorale.model.outline.InvalidModelException.Reason;
 
 /**
- * A config.json from anywhere: nothing in it is believed before it is checked, and every problem is reported at once.
+ * A JSON object from anywhere, such as a config.json: nothing in it is believed before it is checked, and every problem
+ * is reported at once.
  */
 public final class ConfigJson {
     /** The largest config.json that is read; real ones have a few kilobytes. */
@@ -51,10 +52,21 @@ public final class ConfigJson {
      * @throws InvalidModelException where it is no JSON object
      */
     public static ConfigJson read(Path folder) {
-        Path file = folder.resolve("config.json");
+        return read(folder, "config.json", "a model folder has a config.json");
+    }
+
+    /**
+     * Reads another JSON object of a folder.
+     *
+     * @param expectation why there should be such a file, for the message that says that there is none
+     * @throws UncheckedIOException where there is none
+     * @throws InvalidModelException where it is no JSON object
+     */
+    public static ConfigJson read(Path folder, String name, String expectation) {
+        Path file = folder.resolve(name);
         try {
             if (Files.notExists(file)) {
-                throw new NoSuchFileException(file.toString(), null, "a model folder has a config.json");
+                throw new NoSuchFileException(file.toString(), null, expectation);
             }
             if (Files.size(file) > MAX_BYTES) {
                 throw new InvalidModelException(Reason.MALFORMED, file, "is larger than " + MAX_BYTES + " bytes");

@@ -40,8 +40,20 @@ public final class TinyLlama {
 
     /** Grouped heads, biases, an untied head, 29 tokens, 512 positions. */
     public static ModelFolder folder(Path directory) {
+        return folder(directory, CONFIG);
+    }
+
+    /** With rotary positions that are stretched as in Llama 3. */
+    public static ModelFolder scaledFolder(Path directory) {
+        String rope = """
+                , "rope_parameters": {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
+                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}""";
+        return folder(directory, CONFIG.strip().replaceAll("}$", "") + rope);
+    }
+
+    private static ModelFolder folder(Path directory, String config) {
         try {
-            Files.writeString(directory.resolve("config.json"), CONFIG);
+            Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

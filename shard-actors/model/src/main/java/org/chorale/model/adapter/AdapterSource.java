@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.adapter;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.outline.InvalidModelException;
+import org.chorale.model.outline.InvalidModelException.Reason;
+import org.chorale.model.outline.LinearOutline;
+import org.chorale.model.outline.UnitOutline;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.tensor.safetensors.SafetensorsWriter;
+import org.chorale.tensor.safetensors.TensorSpec;
+
+/** An adapter on a model with its first values: drawn, or those of a PEFT folder; and the folder that it becomes. */
+public final class AdapterSource implements AutoCloseable {
+    private final LoraAdapter adapter;
+    private final ObjectNode json; // adapter_config.json
+    private final Optional<AdapterWeights> weights; // empty where they are drawn
+    private final List<ParameterOutline> stored;
+    private final long seed;
+
+    private AdapterSource(
+            LoraAdapter adapter,
+            ObjectNode json,
+            List<ParameterOutline> stored,
+            Optional<AdapterWeights> weights,
+            long seed) {
+        this.adapter = adapter;
+        this.json = json;
+        this.stored = stored;
+        this.weights = weights;
+        this.seed = seed;
+    }
+
+    /**
+     * A new adapter, drawn from the seed.
+     *
+     * @param base folder of the model, as the user named it
+     * @throws InvalidModelException where the model has nothing of what is named: a line per problem
+     */
+    public static AdapterSource drawn(
+            LoraConfig config, Path base, List<LinearOutline> linears, List<UnitOutline> units, long seed) {
+        LoraAdapter adapter = on(config, base, linears, units);
+        ObjectNode json = AdapterConfigJson.of(config, base, lastParts(adapter));
+        return new AdapterSource(adapter, json, adapter.stored(adapter.units(units)), Optional.empty(), seed);
+    }
+
+    /**
+     * An adapter that PEFT or we have written.
+     *
+     * @throws InvalidModelException where it asks for what is not supported, or does not fit the model or its own
+     *     configuration: a line per problem
+     * @throws UncheckedIOException where a file is missing
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the source owns the weights and closes them
+    public static AdapterSource read(Path folder, List<LinearOutline> linears, List<UnitOutline> units) {
+        if (!Files.isDirectory(folder)) {
+            throw new UncheckedIOException(new NoSuchFileException(
+                    folder.toString(), null, "is not a folder; an adapter's folder has " + AdapterConfigJson.NAME));
+        }
+        AdapterConfigJson file = AdapterConfigJson.read(folder);
+        LoraAdapter adapter = on(file.config(), folder.resolve(AdapterConfigJson.NAME), linears, units);
+        List<ParameterOutline> stored = adapter.stored(adapter.units(units));
+        return new AdapterSource(adapter, file.root(), stored, Optional.of(AdapterWeights.open(folder, stored)), 0);
+    }
+
+    private static LoraAdapter on(LoraConfig config, Path named, List<LinearOutline> linears, List<UnitOutline> units) {
+        try {
+            return LoraAdapter.on(config, linears, units);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidModelException(
+                    Reason.MISMATCH, named, String.valueOf(e.getMessage()).replace("\n", "\n" + named + ": "));
+        }
+    }
+
+    public LoraAdapter adapter() {
+        return adapter;
+    }
+
+    /** Whether the first value of a parameter comes from here, and not from the model's own folder. */
+    public boolean provides(String parameter) {
+        return adapter.isOwn(parameter) || (weights.isPresent() && isStored(parameter));
+    }
+
+    /** Copies the first value of a parameter that this provides into {@code target}, converting to its dtype. */
+    public void copyInto(String parameter, Tensor target) {
+        if (weights.isPresent()) {
+            weights.get().copyInto(parameter, target);
+        } else {
+            adapter.draw(seed, parameter, target);
+        }
+    }
+
+    /** The dtype that a parameter is stored in, in safetensors' names; F32 where it is drawn. */
+    public String storedType(String parameter) {
+        return weights.map(file -> file.storedType(parameter)).orElse("F32");
+    }
+
+    /** What the adapter's file holds, by the names of the model's units. */
+    public List<ParameterOutline> stored() {
+        return stored;
+    }
+
+    /**
+     * Writes the adapter as PEFT 0.21 would: {@code adapter_config.json} and {@code adapter_model.safetensors}. Fields of
+     * a folder that this was read from stay, whatever they say.
+     *
+     * @param values of what {@link #stored} lists, contiguous and on the CPU, in the dtype that is to be stored
+     */
+    public void write(Path folder, Function<String, Tensor> values) {
+        List<TensorSpec> specs = new ArrayList<>();
+        for (ParameterOutline parameter : stored) {
+            Tensor value = values.apply(parameter.name());
+            specs.add(TensorSpec.of(AdapterWeights.PREFIX + parameter.name(), value));
+        }
+        ObjectNode saved = json.deepCopy().put("inference_mode", true);
+        try {
+            Files.createDirectories(folder);
+            Files.writeString(folder.resolve(AdapterConfigJson.NAME), PythonJson.write(saved));
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": could not be written: " + e, e);
+        }
+        SafetensorsWriter.write(
+                folder.resolve(AdapterWeights.NAME),
+                specs,
+                name -> values.apply(name.substring(AdapterWeights.PREFIX.length())),
+                SafetensorsWriter.DEFAULT_METADATA);
+    }
+
+    @Override
+    public void close() {
+        weights.ifPresent(AdapterWeights::close);
+    }
+
+    private boolean isStored(String parameter) {
+        return stored.stream().anyMatch(outline -> outline.name().equals(parameter));
+    }
+
+    /** How PEFT writes all linears: by the last parts of their names. */
+    private static List<String> lastParts(LoraAdapter adapter) {
+        return adapter.modules().stream()
+                .map(module -> module.linear().module())
+                .map(module -> module.substring(module.lastIndexOf('.') + 1))
+                .toList();
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.adapter;
+
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.outline.InvalidModelException;
+import org.chorale.model.outline.InvalidModelException.Reason;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.SafetensorsFile;
+import org.chorale.tensor.safetensors.StoredType;
+import org.chorale.tensor.safetensors.TensorEntry;
+
+/** PEFT's {@code adapter_model.safetensors}, held against what its configuration and the model ask for. */
+final class AdapterWeights implements AutoCloseable {
+    static final String NAME = "adapter_model.safetensors";
+
+    /** What PEFT puts before a parameter's name: the wrapper, and the model inside of it. */
+    static final String PREFIX = "base_model.model.";
+
+    private static final String PICKLE_NAME = "adapter_model.bin";
+    private static final Set<StoredType> TYPES =
+            Set.of(StoredType.F64, StoredType.F32, StoredType.F16, StoredType.BF16);
+
+    private final SafetensorsFile file;
+
+    private AdapterWeights(SafetensorsFile file) {
+        this.file = file;
+    }
+
+    /**
+     * Opens the file of a folder.
+     *
+     * @throws InvalidModelException where something is missing, too much or of another shape: a line per tensor
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the weights own the file and close it
+    static AdapterWeights open(Path folder, List<ParameterOutline> expected) {
+        Path path = folder.resolve(NAME);
+        if (Files.notExists(path)) {
+            throw missing(folder, path);
+        }
+        SafetensorsFile file = SafetensorsFile.open(path);
+        try {
+            check(path, file, expected);
+            return new AdapterWeights(file);
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** Copies a parameter's value into {@code target}, converting to its dtype. */
+    void copyInto(String parameter, Tensor target) {
+        try (TensorScope scope = new TensorScope()) {
+            target.copy_(file.tensor(PREFIX + parameter));
+        }
+    }
+
+    String storedType(String parameter) {
+        return file.entry(PREFIX + parameter).dtype().name();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+
+    private static RuntimeException missing(Path folder, Path path) {
+        if (Files.exists(folder.resolve(PICKLE_NAME))) {
+            return new InvalidModelException(
+                    Reason.UNSUPPORTED,
+                    folder.resolve(PICKLE_NAME),
+                    "is a pickle file, which can run code when it is read; save the adapter as " + NAME);
+        }
+        return new UncheckedIOException(
+                new NoSuchFileException(path.toString(), null, "a PEFT adapter's folder has it"));
+    }
+
+    private static void check(Path path, SafetensorsFile file, List<ParameterOutline> expected) {
+        StringBuilder problems = new StringBuilder();
+        Set<String> known = new HashSet<>();
+        for (ParameterOutline parameter : expected) {
+            known.add(PREFIX + parameter.name());
+            problems.append(problem(file, parameter));
+        }
+        for (TensorEntry entry : file.entries()) {
+            if (!known.contains(entry.name())) {
+                problems.append("\n  ").append(entry.name()).append(": ").append(AdapterConfigJson.NAME);
+                problems.append(" does not ask for it on this model");
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new InvalidModelException(
+                    Reason.MISMATCH,
+                    path,
+                    "the adapter is not what " + AdapterConfigJson.NAME + " asks for:" + problems);
+        }
+    }
+
+    private static String problem(SafetensorsFile file, ParameterOutline parameter) {
+        String name = PREFIX + parameter.name();
+        TensorEntry entry = file.header().find(name).orElse(null);
+        if (entry == null) {
+            return "\n  %s: is missing, must be %s".formatted(name, parameter.shape());
+        } else if (!entry.shape().equals(parameter.shape())) {
+            return "\n  %s: has shape %s, must be %s".formatted(name, entry.shape(), parameter.shape());
+        } else if (!TYPES.contains(entry.dtype())) {
+            return "\n  %s: has dtype %s, must be F32, BF16, F16 or F64".formatted(name, entry.dtype());
+        }
+        return "";
+    }
+}

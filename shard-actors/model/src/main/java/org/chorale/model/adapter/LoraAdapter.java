@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.adapter;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.layer.Adapters;
+import org.chorale.model.layer.Initialization;
+import org.chorale.model.layer.LowRank;
+import org.chorale.model.layer.Parameter;
+import org.chorale.model.outline.LinearOutline;
+import org.chorale.model.outline.UnitOutline;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
+
+/** A LoRA adapter on a certain model: which linears carry one, of which rank, and what else is trained. */
+public final class LoraAdapter {
+    private final LoraConfig config;
+    private final Map<String, LoraModule> modules; // by the linear's name, in the order of the forward pass
+
+    private final Set<String> own; // names of all A and B
+
+    private LoraAdapter(LoraConfig config, Map<String, LoraModule> modules) {
+        this.config = config;
+        this.modules = modules;
+        this.own = modules.values().stream()
+                .flatMap(module -> module.parameters().stream())
+                .map(ParameterOutline::name)
+                .collect(Collectors.toUnmodifiableSet());
+    }
+
+    /**
+     * Finds the targets.
+     *
+     * @param linears of the model, in the order of the forward pass
+     * @throws IllegalArgumentException where the model has nothing of what is named, or it cannot be adapted: a line
+     *     per problem
+     */
+    static LoraAdapter on(LoraConfig config, List<LinearOutline> linears, List<UnitOutline> units) {
+        List<String> problems = new ModuleNames(config, linears, units).problems();
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+        TargetRule rule = new TargetRule(config);
+        Map<String, LoraModule> modules = new LinkedHashMap<>();
+        linears.stream()
+                .filter(linear -> rule.adapts(linear.module(), linear.head()))
+                .forEach(linear -> modules.put(linear.module(), rule.module(linear)));
+        return new LoraAdapter(config, modules);
+    }
+
+    public LoraConfig config() {
+        return config;
+    }
+
+    /** In the order of the forward pass. */
+    public List<LoraModule> modules() {
+        return List.copyOf(modules.values());
+    }
+
+    /** The low-rank part of the linear that has this weight, if it has one. */
+    public Optional<LoraModule> ofWeight(String parameter) {
+        return parameter.endsWith(".weight")
+                ? Optional.ofNullable(modules.get(parameter.substring(0, parameter.length() - ".weight".length())))
+                : Optional.empty();
+    }
+
+    /** The model's units with the adapter's parameters in those of their linears; of the others few are trained. */
+    public List<UnitOutline> units(List<UnitOutline> base) {
+        return base.stream().map(this::unit).toList();
+    }
+
+    /** What an adapter file holds, by the names of {@link #units}: the low-rank parts and the modules to save. */
+    public List<ParameterOutline> stored(List<UnitOutline> units) {
+        return units.stream()
+                .flatMap(unit -> unit.parameters().stream())
+                .filter(parameter -> isOwn(parameter.name()) || isSaved(parameter.name()))
+                .toList();
+    }
+
+    /** Whether a parameter is A or B of a linear. */
+    public boolean isOwn(String parameter) {
+        return own.contains(parameter);
+    }
+
+    /** The adapted linears over parameters that somebody else owns. */
+    public Adapters over(Function<String, Parameter> parameters) {
+        return name -> {
+            LoraModule module = modules.get(name);
+            return module == null
+                    ? null
+                    : new LowRank(
+                            parameters.apply(module.down().name()),
+                            parameters.apply(module.up().name()),
+                            module.scale(),
+                            config.dropout());
+        };
+    }
+
+    /** Fills a parameter of the adapter with its first values, a function of seed and name. */
+    public void draw(long seed, String name, Tensor target) {
+        for (LoraModule module : modules.values()) {
+            if (module.up().name().equals(name)) {
+                target.zero_();
+            } else if (module.down().name().equals(name)) {
+                drawDown(module, seed, target);
+            }
+        }
+    }
+
+    private void drawDown(LoraModule module, long seed, Tensor target) {
+        String name = module.down().name();
+        switch (config.initialize()) {
+            case UNIFORM ->
+                Initialization.uniform(
+                        target, 1 / Math.sqrt((double) module.linear().inputs()), seed, name);
+            case GAUSSIAN -> Initialization.normal(target, 1.0 / module.rank(), seed, name);
+        }
+    }
+
+    private UnitOutline unit(UnitOutline base) {
+        List<ParameterOutline> parameters = new ArrayList<>();
+        List<ParameterOutline> own = new ArrayList<>();
+        for (ParameterOutline parameter : base.parameters()) {
+            parameters.add(isSaved(parameter.name()) ? parameter : parameter.frozen());
+            ofWeight(parameter.name()).ifPresent(module -> own.addAll(module.parameters()));
+        }
+        parameters.addAll(own);
+        return new UnitOutline(base.name(), parameters);
+    }
+
+    /** Whether a parameter belongs to a module that is saved as a whole. */
+    private boolean isSaved(String parameter) {
+        return config.modulesToSave().stream().anyMatch(saved -> ModuleNames.isInside(parameter, saved));
+    }
+}

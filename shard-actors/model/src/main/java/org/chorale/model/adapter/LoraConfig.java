@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.adapter;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.chorale.model.outline.NamePattern;
+
+/**
+ * How a model is adapted by LoRA: y = W x + b + s·B(A·drop(x)) on the targets, everything else frozen.
+ *
+ * @param rank r, rows of A and columns of B
+ * @param alpha s is alpha ÷ r, and with rslora alpha ÷ √r (Kalajdzievski 2023, arXiv 2312.03732)
+ * @param dropout share of A's inputs that are dropped in training
+ * @param targets the linears that are adapted
+ * @param excludes and those that are not, although they are targets
+ * @param rankPattern other ranks, by regular expressions for the ends of names; the first that matches counts
+ * @param alphaPattern other alphas likewise
+ * @param modulesToSave modules that are trained as a whole, by the ends of their names
+ * @param layersToTransform where there are any: targets in other layers are left out
+ * @param layersPattern what the number of a layer may come after, such as {@code layers}; anything where there is none
+ */
+public record LoraConfig(
+        int rank,
+        double alpha,
+        double dropout,
+        ModuleSelection targets,
+        ModuleSelection excludes,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        boolean rslora,
+        List<String> modulesToSave,
+        List<Integer> layersToTransform,
+        List<String> layersPattern,
+        Initialize initialize) {
+    /** Beyond this a low rank is none. */
+    public static final int MAX_RANK = 65_536;
+
+    /** What A is drawn from; B is zero, so that an adapter begins as nothing. */
+    public enum Initialize {
+        /** U(−1/√I, 1/√I), I the inputs. */
+        UNIFORM,
+        /** N(0, 1/r²), r the rank. */
+        GAUSSIAN
+    }
+
+    /** @throws IllegalArgumentException a line per problem, each beginning with the component as a key is written */
+    public LoraConfig {
+        rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
+        alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
+        modulesToSave = List.copyOf(modulesToSave);
+        layersToTransform = List.copyOf(layersToTransform);
+        layersPattern = List.copyOf(layersPattern);
+        List<String> problems = new ArrayList<>();
+        checkRank("rank", rank, problems);
+        checkAlpha("alpha", alpha, problems);
+        rankPattern.forEach((pattern, other) -> {
+            checkPattern("rank-pattern", pattern, problems);
+            checkRank("rank-pattern." + pattern, other, problems);
+        });
+        alphaPattern.forEach((pattern, other) -> {
+            checkPattern("alpha-pattern", pattern, problems);
+            checkAlpha("alpha-pattern." + pattern, other, problems);
+        });
+        if (!(dropout >= 0 && dropout < 1)) {
+            problems.add("dropout = " + dropout + ": must be from 0 to below 1");
+        }
+        if (!layersToTransform.isEmpty() && targets.pattern() != null) {
+            problems.add("layers: cannot be given together with a target pattern; let the pattern say which layers");
+        }
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+    }
+
+    private static void checkPattern(String key, String pattern, List<String> problems) {
+        try {
+            NamePattern.regex(pattern);
+        } catch (IllegalArgumentException e) {
+            problems.add(key + "." + e.getMessage());
+        }
+    }
+
+    private static void checkRank(String key, int rank, List<String> problems) {
+        if (rank < 1 || rank > MAX_RANK) {
+            problems.add("%s = %d: must be a whole number from 1 to %d".formatted(key, rank, MAX_RANK));
+        }
+    }
+
+    private static void checkAlpha(String key, double alpha, List<String> problems) {
+        if (!(alpha > 0) || Double.isInfinite(alpha)) {
+            problems.add("%s = %s: must be a number above 0".formatted(key, alpha));
+        }
+    }
+}
