@@ -154,9 +154,11 @@ public final class ChoraleCommand {
             mixinStandardHelpOptions = true,
             footer = {
                 "",
+                "Weights keep the dtype that each has in the model's own folder; drawn ones are written in fp32.",
+                "",
                 "Examples:",
                 "  chorale export runs/quickstart my-model",
-                "  chorale export runs/quickstart my-best-model --best"
+                "  chorale export runs/quickstart my-best-model --best --dtype bf16"
             })
     int export(
             @Parameters(paramLabel = "RUN_DIR", description = "A run directory; the run may be going on.") Path run,
@@ -165,8 +167,13 @@ public final class ChoraleCommand {
                             names = "--best",
                             description = "The checkpoint of the best evaluation; the run needs checkpoint.keep-best.")
                     boolean best,
+            @Option(
+                            names = "--dtype",
+                            paramLabel = "DTYPE",
+                            description = "Write all weights in one of ${COMPLETION-CANDIDATES}.")
+                    Optional<Export.Dtype> dtype,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
-        return new Export(console, json).run(run, out, best);
+        return new Export(console, json).run(run, out, best, dtype);
     }
 
     @Option(

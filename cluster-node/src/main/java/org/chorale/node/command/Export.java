@@ -7,30 +7,52 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.chorale.coordinator.directory.Checkpoint;
 import org.chorale.coordinator.directory.Checkpoints;
 import org.chorale.coordinator.directory.RunContents;
 import org.chorale.coordinator.directory.RunDirectory;
+import org.chorale.coordinator.plan.RunSettings;
 import org.chorale.data.FeedSettings;
+import org.chorale.model.ModelFolder;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.ShardFile;
+import org.chorale.tensor.safetensors.SafetensorsFile;
+import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.checkpoint.ModelExport;
 
 /** {@code chorale export}. */
 record Export(Console console, boolean json) {
-    int run(Path runDir, Path target, boolean best) {
+    /** Dtypes that weights can be exported in. */
+    enum Dtype {
+        FP32(StoredType.F32),
+        BF16(StoredType.BF16),
+        FP16(StoredType.F16);
+
+        private final StoredType stored;
+
+        Dtype(StoredType stored) {
+            this.stored = stored;
+        }
+    }
+
+    /** @param dtype of all weights; where empty, that of each in the model's folder */
+    int run(Path runDir, Path target, boolean best, Optional<Dtype> dtype) {
         Path out = console.currentFolder().resolve(target).normalize();
         refuseUnlessNew(out);
         RunContents run =
                 RunDirectory.read(console.currentFolder().resolve(runDir).normalize());
         Checkpoint checkpoint = best ? best(run) : newestWhole(run);
-        Path model =
-                ConfigReader.read(run.runConf(), "model", ModelConfig.class).path();
+        ModelConfig model = ConfigReader.read(run.runConf(), "model", ModelConfig.class);
+        long seed = ConfigReader.read(run.runConf(), "run", RunSettings.class).seed();
         Path tokenizer = FeedSettings.read(run.runConf()).tokenizerPath();
-        ModelExport.fromCheckpoint(model, onlyFile(checkpoint), tokenizer, out);
+        try (ModelFolder source = model.open(seed);
+                SafetensorsFile weights = SafetensorsFile.open(onlyFile(checkpoint))) {
+            ModelExport.of(source, weights, tokenizer).writeModel(dtype.map(type -> type.stored), out);
+        }
         report(checkpoint, out);
         return ExitCode.DONE;
     }

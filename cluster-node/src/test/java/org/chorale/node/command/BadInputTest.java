@@ -201,7 +201,7 @@ final class BadInputTest {
                         CONFIG_INVALID,
                         "data.sequence-tokens = 65: must be at most 64, the model's max_position_embeddings"),
                 keys("adapter", "model.adapter=lora", CONFIG_INVALID, "model.adapter = lora: ", "must be none"),
-                keys("precision", "precision=bf16", CONFIG_INVALID, "precision = bf16: ", "must be fp32"),
+                keys("precision", "precision=fp8", CONFIG_INVALID, "precision = fp8: ", "one of fp32, bf16, fp16"),
                 keys("workers", "parallel.workers=2", CONFIG_INVALID, "parallel.workers = 2: must be 1"),
                 files(
                         "run directory that is none",

@@ -94,7 +94,13 @@ final class RunFileTest {
                     data.malformed-rows = drop    | data.malformed-rows = drop: must be one of fail, skip
                     data.global-batch = 0         | data.global-batch = 0: must be 1 to 1048576
                     parallel.workers = 2          | parallel.workers = 2: must be 1: this release trains on one worker
-                    precision = bf16              | precision = bf16: not supported yet; must be fp32
+                    precision = fp8               | precision = fp8: must be one of fp32, bf16, fp16
+                    optimizer.type = adagrad      | optimizer.type = adagrad: must be one of adamw, adam, sgd, lion
+                    optimizer.momentum = 0.9      | optimizer.momentum = 0.9: optimizer.type = adamw does not read it, only sgd does
+                    optimizer.step-every = 9      | optimizer.step-every = 9: optimizer.schedule = cosine does not read it, only step does
+                    optimizer.groups = [{}]       | optimizer.groups[0].match = null: must be a list
+                    optimizer.groups = [{ match = ["**.bias"], decay = 0 }] | optimizer.groups[0].decay: there is no such key, there are learning-rate-factor, match, weight-decay
+                    optimizer.groups = [{ match = ["a{"] }] | optimizer.groups[0].match: a{: a brace must belong to a range such as {0..3}
                     checkpoint.keep = 0           | checkpoint.keep = 0: must be at least 1
                     metrics.samples = none        | metrics.samples = none: must be one of indices, digest
                     """)
@@ -110,7 +116,7 @@ final class RunFileTest {
         FaultException fault = refused("""
                 optimiser { learning-rate = 1, epsilon = 1 }
                 run { seed = x, stepz = 1 }
-                precision = fp16
+                precision = fp8
                 """, "run.epochs=none", "nonsense", "data.global-batch=0");
 
         assertThat(fault.fault().message().lines())
@@ -126,7 +132,7 @@ final class RunFileTest {
                         "data.train.path is not set: give a .jsonl file or a folder of text files, or let"
                                 + " data.generate.task = reverse-words make examples",
                         "model.path is not set: give a path",
-                        "precision = fp16: not supported yet; must be fp32");
+                        "precision = fp8: must be one of fp32, bf16, fp16");
     }
 
     @Test

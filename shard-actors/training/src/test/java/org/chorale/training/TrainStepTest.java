@@ -15,10 +15,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.ModelExport;
@@ -184,10 +186,12 @@ final class TrainStepTest {
         try (ModelFolder folder = TinyModel.folder(directory, tied);
                 Bench bench = new Bench(folder, false, 1)) {
             bench.step.run(List.of(TinyModel.batch(0, 4, 8)), 1e-2);
-            ModelExport.write(folder, bench.shard, directory, out);
+            ModelExport.of(folder, bench.shard, directory).writeModel(Optional.empty(), out);
             CheckpointWriter.write(checkpoint, bench.state, 1);
-            ModelExport.fromCheckpoint(
-                    directory, checkpoint, directory.resolve("tokenizer.json"), directory.resolve("again"));
+            try (SafetensorsFile stored = SafetensorsFile.open(checkpoint)) {
+                ModelExport.of(folder, stored, directory.resolve("tokenizer.json"))
+                        .writeModel(Optional.empty(), directory.resolve("again"));
+            }
             try (ModelFolder exported = ModelFolder.pretrained(out);
                     ModelShard loaded = ModelShard.whole(exported)) {
                 same(weights(loaded), weights(bench.shard));

@@ -120,7 +120,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     void export(Path out) {
-        ModelExport.write(state.folder(), state.shard(), tokenizer, out);
+        ModelExport.of(state.folder(), state.shard(), tokenizer).writeModel(Optional.empty(), out);
     }
 
     static MicroBatch microBatch(Batch batch) {

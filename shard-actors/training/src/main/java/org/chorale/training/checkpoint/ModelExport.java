@@ -6,31 +6,41 @@ package org.chorale.training.checkpoint;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.outline.ConfigJson;
+import org.chorale.model.outline.InvalidModelException;
+import org.chorale.model.outline.InvalidModelException.Reason;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.safetensors.ModelFolderWriter;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.tensor.safetensors.TensorSpec;
 import org.chorale.training.shard.ModelShard;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes a folder that Transformers loads: config.json, weights, and whatever tokenizer files stand beside the original.
+ *
+ * <p>Weights are stored in the dtype that each has in the model folder, so that a bf16 model stays one; weights that
+ * were drawn are stored in fp32.
+ *
+ * @param source the model that was trained
+ * @param weights by name, as exactly as they are known; called inside an open scope
+ * @param tokenizer folder with the tokenizer's files, or tokenizer.json itself
  */
-public final class ModelExport {
+public record ModelExport(ModelFolder source, Function<String, Tensor> weights, Path tokenizer) {
     /** What belongs to a tokenizer; copied as it is. */
     private static final List<String> TOKENIZER_FILES = List.of(
             "tokenizer.json",
@@ -44,109 +54,116 @@ public final class ModelExport {
 
     private static final String GENERATION_FILE = "generation_config.json";
 
+    /** As config.json names dtypes. */
+    private static final Map<StoredType, String> CONFIG_DTYPES = Map.of(
+            StoredType.F64, "float64",
+            StoredType.F32, "float32",
+            StoredType.BF16, "bfloat16",
+            StoredType.F16, "float16");
+
     private static final JsonMapper MAPPER = new JsonMapper();
 
-    private ModelExport() {}
+    /** Of the weights that a shard holds. */
+    public static ModelExport of(ModelFolder source, ModelShard shard, Path tokenizer) {
+        return new ModelExport(source, shard::weight, tokenizer);
+    }
+
+    /** Of the weights that a model folder holds itself. */
+    public static ModelExport of(ModelFolder source, Path tokenizer) {
+        return new ModelExport(source, name -> first(source, name), tokenizer);
+    }
 
     /**
-     * Exports the weights that a shard holds; {@code out} appears whole or not at all.
+     * Of the weights of a checkpoint's file; what was not trained comes from the model folder.
      *
-     * @param tokenizer folder with the tokenizer's files, or tokenizer.json itself
+     * @throws InvalidModelException where the folder is not the one that the run trained
      */
-    public static void write(ModelFolder source, ModelShard shard, Path tokenizer, Path out) {
-        write(source, name -> shard.parameter(name).value(), tokenizer, out);
-    }
-
-    /** Exports the weights of a checkpoint's file; {@code out} appears whole or not at all. */
-    public static void fromCheckpoint(Path modelFolder, Path checkpointFile, Path tokenizer, Path out) {
-        try (ModelFolder source = ModelFolder.random(modelFolder, 0);
-                SafetensorsFile stored = SafetensorsFile.open(checkpointFile)) {
-            write(source, stored::tensor, tokenizer, out);
+    public static ModelExport of(ModelFolder source, SafetensorsFile checkpoint, Path tokenizer) {
+        String base = checkpoint.metadata().get(RankState.BASE);
+        if (base != null && !base.equals(source.fingerprint())) {
+            throw new InvalidModelException(
+                    Reason.MISMATCH,
+                    source.folder(),
+                    "is not what the run of %s trained: it began with a folder of fingerprint %s, now it is %s"
+                            .formatted(checkpoint.header().file(), base, source.fingerprint()));
         }
+        return new ModelExport(
+                source,
+                name -> checkpoint.header().find(name).isPresent() ? checkpoint.tensor(name) : first(source, name),
+                tokenizer);
     }
 
-    private static void write(ModelFolder source, Function<String, Tensor> weights, Path tokenizer, Path out) {
-        Path absolute = out.toAbsolutePath();
-        Path unfinished = absolute.resolveSibling("." + absolute.getFileName() + ".unfinished");
-        try {
-            if (Files.exists(absolute)) {
-                throw new FileAlreadyExistsException(
-                        absolute.toString(), null, "name a folder that does not exist yet");
-            }
-            delete(unfinished);
-            Files.createDirectories(unfinished);
-            fill(unfinished, source, weights, Files.isDirectory(tokenizer) ? tokenizer : parent(tokenizer));
-            sync(unfinished);
-            Files.move(unfinished, absolute, StandardCopyOption.ATOMIC_MOVE);
-            sync(parent(absolute));
-        } catch (IOException e) {
-            throw new UncheckedIOException(out + ": could not be written: " + e, e);
-        } finally {
-            deleteWithoutFail(unfinished);
-        }
+    /**
+     * Writes the whole model; {@code out} appears whole or not at all.
+     *
+     * @param dtype of all weights; where empty, that of each in the model folder
+     */
+    public void writeModel(Optional<StoredType> dtype, Path out) {
+        NewFolder.create(out, folder -> {
+            Map<String, TensorSpec> specs = specs(dtype);
+            ModelFolderWriter.write(
+                    folder, List.copyOf(specs.values()), name -> as(weights.apply(name), specs.get(name)));
+            writeConfig(folder.resolve("config.json"), specs);
+            copy(source.folder().resolve(GENERATION_FILE), folder.resolve(GENERATION_FILE));
+            copyTokenizer(folder);
+        });
     }
 
-    private static void fill(Path folder, ModelFolder source, Function<String, Tensor> weights, Path tokenizer)
-            throws IOException {
-        ModelFolderWriter.write(folder, specs(source), weights);
-        writeConfig(source, folder.resolve("config.json"));
-        sync(folder.resolve("config.json"));
-        copy(source.folder().resolve(GENERATION_FILE), folder.resolve(GENERATION_FILE));
-        for (String name : TOKENIZER_FILES) {
-            copy(tokenizer.resolve(name), folder.resolve(name));
-        }
+    private Map<String, TensorSpec> specs(Optional<StoredType> dtype) {
+        Map<String, TensorSpec> specs = new LinkedHashMap<>();
+        parameters(source).forEach(parameter -> {
+            String name = parameter.name();
+            StoredType type = dtype.orElseGet(() -> StoredType.valueOf(source.storedType(name)));
+            specs.put(name, new TensorSpec(name, type, parameter.shape()));
+        });
+        return specs;
     }
 
-    private static Path parent(Path path) {
-        return Objects.requireNonNull(path.toAbsolutePath().getParent(), () -> path + " has no folder");
+    private static Tensor as(Tensor weight, @Nullable TensorSpec spec) {
+        return weight.to(Objects.requireNonNull(spec).dtype().scalarType().orElseThrow())
+                .contiguous();
     }
 
-    /** Makes a file's bytes, or a folder's names, survive a power cut. */
-    private static void sync(Path path) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
+    private static Tensor first(ModelFolder source, String name) {
+        ParameterOutline parameter = parameters(source)
+                .filter(outline -> outline.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException("the model has no parameter " + name));
+        Tensor target = HostTensors.empty(
+                ScalarType.Float,
+                parameter.shape().stream().mapToLong(Long::longValue).toArray());
+        source.copyInto(name, target);
+        return target;
     }
 
-    private static List<TensorSpec> specs(ModelFolder source) {
-        return source.units().stream()
-                .flatMap(unit -> unit.parameters().stream())
-                .map(parameter -> new TensorSpec(parameter.name(), StoredType.F32, parameter.shape()))
-                .toList();
+    private static Stream<ParameterOutline> parameters(ModelFolder source) {
+        return source.units().stream().flatMap(unit -> unit.parameters().stream());
     }
 
-    /** The original's, with the dtype of the weights as they are now; Transformers 4 called the key torch_dtype. */
-    private static void writeConfig(ModelFolder source, Path file) throws IOException {
+    /**
+     * The original's, with the dtype of the weights as they are now, where they have one in common; Transformers 4 called
+     * the key torch_dtype.
+     */
+    private void writeConfig(Path file, Map<String, TensorSpec> specs) throws IOException {
         ObjectNode config = (ObjectNode) ConfigJson.read(source.folder()).root();
-        config.put(config.has("torch_dtype") ? "torch_dtype" : "dtype", "float32");
+        List<StoredType> types =
+                specs.values().stream().map(TensorSpec::dtype).distinct().toList();
+        if (types.size() == 1) {
+            config.put(config.has("torch_dtype") ? "torch_dtype" : "dtype", CONFIG_DTYPES.get(types.get(0)));
+        }
         Files.writeString(file, MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(config) + "\n");
+    }
+
+    private void copyTokenizer(Path folder) throws IOException {
+        Path from = Files.isDirectory(tokenizer) ? tokenizer : tokenizer.resolveSibling(".");
+        for (String name : TOKENIZER_FILES) {
+            copy(from.resolve(name), folder.resolve(name));
+        }
     }
 
     private static void copy(Path from, Path to) throws IOException {
         if (Files.isRegularFile(from)) {
             Files.copy(from, to);
-            sync(to);
-        }
-    }
-
-    /** After a success there is nothing to delete; after a failure, that failure is what counts. */
-    private static void deleteWithoutFail(Path folder) {
-        try {
-            delete(folder);
-        } catch (IOException e) {
-            // The next export to the same place tries again, and says why it cannot.
-        }
-    }
-
-    /** What an export that failed or was killed has left. */
-    private static void delete(Path folder) throws IOException {
-        if (Files.notExists(folder)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
         }
     }
 }

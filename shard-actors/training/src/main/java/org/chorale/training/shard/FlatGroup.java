@@ -108,13 +108,17 @@ public final class FlatGroup {
 
     /** Has every parameter filled by name, in the dtype in which it is held. */
     void fill(BiConsumer<String, Tensor> source) {
-        Tensor held = master == null ? values : master;
         for (Segment segment : layout.segments()) {
             try (TensorScope scope = new TensorScope()) {
-                source.accept(segment.parameter(), view(held, segment));
+                source.accept(segment.parameter(), held(segment));
             }
         }
         refresh();
+    }
+
+    /** A parameter as it is held: its master weight where it is trained. A view in the caller's scope. */
+    Tensor held(Segment segment) {
+        return view(master == null ? values : master, segment);
     }
 
     private Tensor trained(@Nullable Tensor buffer) {

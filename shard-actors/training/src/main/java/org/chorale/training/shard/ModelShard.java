@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
@@ -79,8 +80,22 @@ public final class ModelShard implements AutoCloseable {
 
     /** @throws IllegalStateException where the plan lacks a parameter that the model asks for */
     public Parameter parameter(String name) {
-        return Optional.ofNullable(parameters.get(name))
-                .orElseThrow(() -> new IllegalStateException("the shard plan has no parameter " + name));
+        return Optional.ofNullable(parameters.get(name)).orElseThrow(() -> missing(name));
+    }
+
+    private static IllegalStateException missing(String name) {
+        return new IllegalStateException("the shard plan has no parameter " + name);
+    }
+
+    /** A parameter's weight as exactly as it is held: the master weight where it is trained. In the caller's scope. */
+    public Tensor weight(String name) {
+        return units.stream()
+                .flatMap(unit -> unit.groups().stream())
+                .flatMap(group -> group.layout().segments().stream()
+                        .filter(segment -> segment.parameter().equals(name))
+                        .map(group::held))
+                .findFirst()
+                .orElseThrow(() -> missing(name));
     }
 
     /** By name, in the order of the forward pass. */
