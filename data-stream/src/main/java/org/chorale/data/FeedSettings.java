@@ -90,6 +90,11 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
                 .map(path -> new SourceSettings("data.eval.path", path, data.malformedRows(), data.sequenceTokens()));
     }
 
+    /** Of held-out examples that are the training examples there is an index already. */
+    Path evalIndexFile() {
+        return indexFile(evalPath().filter(trainPath()::equals).isPresent() ? "train" : "eval");
+    }
+
     Path indexFile(String name) {
         return indexFolder().resolve(name + ".idx");
     }

@@ -18,6 +18,7 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
@@ -32,6 +33,7 @@ import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.DescribeData;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.pulse.Pulse;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,6 +47,11 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             DescribeData request,
             @Nullable RunData data,
             @Nullable Throwable failure) implements FeederCommand.Internal {}
+
+    private enum Tick implements FeederCommand.Internal {
+        /** See whether the data is being opened. */
+        FEEL_PULSE
+    }
 
     private record Pulled(RankStream stream, Optional<StepBatch> batch) implements FeederCommand.Internal {}
 
@@ -78,6 +85,8 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     private final Executor tokenizing;
     private final Materializer materializer;
+    private final TimerScheduler<FeederCommand> timers;
+    private final Pulse pulse = Pulse.ofThreadsNamed(DISPATCHER);
     private final Map<StreamKey, RankStream> streams = new HashMap<>();
 
     private long generation = Long.MIN_VALUE;
@@ -89,11 +98,12 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     /** A feeder that knows nothing yet; {@link DescribeData} tells it the run. */
     public static Behavior<FeederCommand> create() {
-        return Behaviors.setup(FeederActor::new);
+        return Behaviors.setup(context -> Behaviors.withTimers(timers -> new FeederActor(context, timers)));
     }
 
-    private FeederActor(ActorContext<FeederCommand> context) {
+    private FeederActor(ActorContext<FeederCommand> context, TimerScheduler<FeederCommand> timers) {
         super(context);
+        this.timers = timers;
         tokenizing = context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(DISPATCHER));
         materializer = Materializer.createMaterializer(context);
     }
@@ -103,6 +113,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         return newReceiveBuilder()
                 .onMessage(DescribeData.class, this::onDescribeData)
                 .onMessage(DataOpened.class, this::onDataOpened)
+                .onMessage(Tick.class, tick -> onFeelPulse())
                 .onMessage(OpenFeed.class, this::onOpenFeed)
                 .onMessage(Credit.class, this::onCredit)
                 .onMessage(Pulled.class, this::onPulled)
@@ -126,6 +137,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     private Behavior<FeederCommand> onDataOpened(DataOpened opened) {
         opening = null;
+        timers.cancel(Tick.FEEL_PULSE);
         DescribeData request = opened.request();
         if (next != null) { // whoever asked before has been replaced
             close(opened.data());
@@ -140,6 +152,14 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             request.replyTo()
                     .tell(new CoordinatorCommand.FeedFailed(
                             request.generation(), Optional.empty(), fault(opened.failure())));
+        }
+        return this;
+    }
+
+    /** To make an index may take hours, in which nothing else is heard of the feeder. */
+    private Behavior<FeederCommand> onFeelPulse() {
+        if (coordinator != null && pulse.beats()) {
+            coordinator.tell(new CoordinatorCommand.StillWorking(generation, 0));
         }
         return this;
     }
@@ -229,6 +249,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         CompletableFuture<RunData> future =
                 CompletableFuture.supplyAsync(() -> RunData.open(FeedSettings.read(request.runConf())), tokenizing);
         opening = future;
+        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(request.runConf()));
         getContext().pipeToSelf(future, (opened, failure) -> new DataOpened(request, opened, failure));
     }
 

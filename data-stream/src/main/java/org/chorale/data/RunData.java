@@ -72,7 +72,7 @@ final class RunData implements AutoCloseable {
             Optional<SourceSettings> held = settings.evalSource();
             ExampleSource evalRows = held.isEmpty()
                     ? null
-                    : opened.add(ExampleSource.open(held.get(), tokenizer, settings.indexFile("eval")));
+                    : opened.add(ExampleSource.open(held.get(), tokenizer, settings.evalIndexFile()));
             Optional<RunTemplate> template = template(settings, trainRows, evalRows);
             ExampleEncoder encoder = encoder(settings, tokenizer, template);
             String depends = "tokenizer=%s eos=%d template=%s train-on=%s"

@@ -20,6 +20,8 @@ import java.util.stream.IntStream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.chorale.data.tokenizer.Tokenizers;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
@@ -27,6 +29,7 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.DataDescribed;
 import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
+import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.DescribeData;
@@ -48,6 +51,8 @@ class FeederActorTest {
     private final ActorTestKit kit = ActorTestKit.create(ConfigFactory.load());
     private final ActorRef<FeederCommand> feeder = kit.spawn(FeederActor.create());
     private final TestProbe<CoordinatorCommand> coordinator = kit.createTestProbe();
+    private final TestProbe<CoordinatorCommand> atWork = kit.createTestProbe();
+    private final ActorRef<CoordinatorCommand> ear = kit.spawn(ear());
     private final TestProbe<WorkerCommand> worker = kit.createTestProbe();
 
     @AfterEach
@@ -57,7 +62,7 @@ class FeederActorTest {
 
     @Test
     void theDataIsDescribed() throws IOException {
-        feeder.tell(new DescribeData(3, conf(rows(20), rows(5)), coordinator.getRef()));
+        feeder.tell(new DescribeData(3, conf(rows(20), rows(5)), ear));
         DataDescribed described = coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
         assertThat(described.generation()).isEqualTo(3);
         assertThat(described.examples()).isEqualTo(20);
@@ -148,7 +153,7 @@ class FeederActorTest {
         open(5, Feed.TRAIN, 0, 1, 0);
         credit(4, Feed.TRAIN, 0, 1);
         worker.expectNoMessage(QUIET);
-        feeder.tell(new DescribeData(4, conf, coordinator.getRef()));
+        feeder.tell(new DescribeData(4, conf, ear));
         coordinator.expectNoMessage(QUIET);
 
         describe(6, conf);
@@ -166,7 +171,7 @@ class FeederActorTest {
     void onlyTheLastOfManyQuestionsIsAnswered() throws IOException {
         String conf = conf(rows(2000), "");
         for (long generation = 1; generation <= 5; generation++) {
-            feeder.tell(new DescribeData(generation, conf, coordinator.getRef()));
+            feeder.tell(new DescribeData(generation, conf, ear));
         }
         assertThat(coordinator.expectMessageClass(DataDescribed.class, PATIENCE).generation())
                 .isEqualTo(5);
@@ -240,8 +245,21 @@ class FeederActorTest {
     }
 
     @Test
+    void aFeederThatMakesAnIndexSaysThatItWorks() throws IOException {
+        String conf = conf(rows(400_000), "").replace("30 minutes", "1 second"); // run.progress-timeout
+        feeder.tell(new DescribeData(3, conf, ear));
+        assertThat(atWork.expectMessageClass(StillWorking.class, PATIENCE).generation())
+                .isEqualTo(3);
+        coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
+        atWork.awaitAssert(PATIENCE, () -> {
+            atWork.expectNoMessage(Duration.ofMillis(600)); // several times the interval
+            return true;
+        });
+    }
+
+    @Test
     void aFeederThatStopsWhileItReadsLeavesNothingOpen() throws IOException {
-        feeder.tell(new DescribeData(1, conf(rows(100_000), ""), coordinator.getRef()));
+        feeder.tell(new DescribeData(1, conf(rows(100_000), ""), ear));
         coordinator.awaitAssert(
                 PATIENCE,
                 Duration.ofMillis(10),
@@ -264,6 +282,14 @@ class FeederActorTest {
                 .isEqualTo(8);
         Config ours = ConfigFactory.parseURL(FeederActor.class.getResource("/reference.conf"));
         assertThat(ours.root().keySet()).containsOnly("chorale");
+    }
+
+    /** A feeder may say at any time that it is at work: that is heard apart from what it has to tell. */
+    private Behavior<CoordinatorCommand> ear() {
+        return Behaviors.receiveMessage(message -> {
+            (message instanceof StillWorking ? atWork : coordinator).ref().tell(message);
+            return Behaviors.same();
+        });
     }
 
     /** Files of this test that the process holds, as Linux lists them. */
@@ -289,14 +315,14 @@ class FeederActorTest {
     }
 
     private void assertRefused(String conf, FaultCode code, String message) {
-        feeder.tell(new DescribeData(1, conf, coordinator.getRef()));
+        feeder.tell(new DescribeData(1, conf, ear));
         FeedFailed failed = coordinator.expectMessageClass(FeedFailed.class, PATIENCE);
         assertThat(failed.fault().code()).isEqualTo(code);
         assertThat(failed.fault().message()).contains(message);
     }
 
     private DataDescribed describe(long generation, String conf) {
-        feeder.tell(new DescribeData(generation, conf, coordinator.getRef()));
+        feeder.tell(new DescribeData(generation, conf, ear));
         DataDescribed described = coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
         assertThat(described.generation()).isEqualTo(generation);
         return described;

@@ -8,7 +8,9 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
@@ -128,6 +130,45 @@ public final class ChoraleCommand {
                     Path golden,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
         return new Verification(console, json).run(model, golden);
+    }
+
+    @Command(
+            name = "eval",
+            description = "Measures a model on held-out examples: loss, perplexity, exact matches.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "Exact matches are completions that greedy decoding gives token for token.",
+                "",
+                "Examples:",
+                "  chorale eval runs/quickstart/export runs/quickstart/data/held-out.jsonl",
+                "  chorale eval my-llama held-out.jsonl --micro-batch 4 --sequence-tokens 2048 --json | jq .perplexity"
+            })
+    int eval(
+            @Parameters(paramLabel = "MODEL_DIR", description = "A model folder, such as a run's export.") Path model,
+            @Parameters(paramLabel = "DATA", description = "A .jsonl file, or a folder of text files.") Path data,
+            @Option(
+                            names = "--tokenizer",
+                            paramLabel = "DIR",
+                            description = "A folder with tokenizer.json. Default: MODEL_DIR.")
+                    Optional<Path> tokenizer,
+            @Option(names = "--micro-batch", paramLabel = "N", description = "Sequences per forward pass. Default: 8.")
+                    Optional<Integer> microBatch,
+            @Option(
+                            names = "--sequence-tokens",
+                            paramLabel = "N",
+                            description = "Longest sequence in tokens; what does not fit is cut. Default: 512.")
+                    Optional<Integer> sequenceTokens,
+            @Option(names = "--precision", description = "As the key precision of a run. Default: fp32.")
+                    Optional<String> precision,
+            @Option(names = JSON, description = "Print one JSON object.") boolean json)
+            throws InterruptedException {
+        Map<String, Object> keys = new LinkedHashMap<>();
+        tokenizer.ifPresent(folder -> keys.put("data.tokenizer.path", folder));
+        microBatch.ifPresent(sequences -> keys.put("data.micro-batch", sequences));
+        sequenceTokens.ifPresent(tokens -> keys.put("data.sequence-tokens", tokens));
+        precision.ifPresent(format -> keys.put("precision", format));
+        return new Measurement(console, json, model, data, keys).run();
     }
 
     @Command(

@@ -27,7 +27,7 @@ public final class RunFile {
     static final long MAX_BYTES = 1 << 20;
 
     private static final String SUFFIX = ".conf";
-    private static final ConfigRenderOptions PLAIN = ConfigRenderOptions.defaults()
+    static final ConfigRenderOptions PLAIN = ConfigRenderOptions.defaults()
             .setOriginComments(false)
             .setComments(false)
             .setJson(false);
@@ -117,7 +117,7 @@ public final class RunFile {
     }
 
     /** Several records may read one key; its problem is told once. */
-    private static void refuse(List<String> problems) {
+    static void refuse(List<String> problems) {
         if (!problems.isEmpty()) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,

@@ -30,6 +30,13 @@ final class TerminalLine {
         out.flush();
     }
 
+    /** Removes the line. */
+    void erase() {
+        out.print(ERASE);
+        out.flush();
+        drawn = "";
+    }
+
     /** Leaves the line as it is, and the next one to others. */
     void end() {
         if (!drawn.isEmpty()) {

@@ -31,7 +31,7 @@ final class ChoraleCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"train", "verify", "inspect", "export"})
+    @ValueSource(strings = {"train", "verify", "eval", "inspect", "export"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         assertThat(run(command, "--help")).isZero();
         assertThat(out())
@@ -46,7 +46,7 @@ final class ChoraleCommandTest {
     @Test
     void theProgramListsItsCommandsAndExitCodes() {
         assertThat(run("--help")).isZero();
-        assertThat(out()).contains("train", "verify", "inspect", "export", "130 interrupted");
+        assertThat(out()).contains("train", "verify", "eval", "inspect", "export", "130 interrupted");
     }
 
     @Test
@@ -62,6 +62,8 @@ final class ChoraleCommandTest {
                     train              | Missing required parameter: 'RUN.conf'
                     train x.conf --foo | Unknown option: '--foo'
                     verify a           | Missing required parameter: 'GOLDEN.safetensors'
+                    eval a             | Missing required parameter: 'DATA'
+                    eval a b --micro-batch x | Invalid value for option '--micro-batch'
                     inspect            | Missing required parameter: 'PATH'
                     export a b c       | Unmatched argument at index 3: 'c'
                     inspect x --log-level LOUD | Invalid value for option '--log-level'

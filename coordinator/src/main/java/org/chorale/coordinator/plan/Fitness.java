@@ -16,7 +16,7 @@ import org.chorale.proto.wire.ParameterOutline;
 import org.chorale.proto.wire.StepReport;
 
 /** Whether model, data and settings can be trained together, and what to say where they cannot. */
-final class Fitness {
+public final class Fitness {
     /** Samples that a message lists; the metrics have all of them. */
     private static final int LISTED_SAMPLES = 32;
 
@@ -25,28 +25,12 @@ final class Fitness {
     /** Everything that does not fit, in one fault whose code is that of the first line; empty where all fits. */
     static Optional<Fault> misfit(RunTerms terms, ModelOutline model, DataFacts data, Optional<ResumePoint> resume) {
         List<Fault> faults = new ArrayList<>();
-        if (parameters(model) == 0) {
-            faults.add(new Fault(
-                    FaultCode.MODEL_MISMATCH, "the model (%s) has no parameters".formatted(model.getFamily())));
-        }
         if (data.examples() == 0) {
             faults.add(new Fault(FaultCode.DATA_EMPTY, "data.train.path holds no usable example"));
         }
-        if (data.tokenIds() > model.getVocabulary()) {
-            faults.add(new Fault(
-                    FaultCode.TOKENIZER_INVALID,
-                    "the tokenizer gives token ids up to %d, but the model's vocabulary has only %d rows:"
-                                    .formatted(data.tokenIds() - 1, model.getVocabulary())
-                            + " set data.tokenizer.path to the model's own tokenizer"));
-        }
+        addMisfits(faults, terms, model, data.tokenIds());
         if (data.evaluationExamples() == 0) {
             unmeasured(terms).ifPresent(faults::add);
-        }
-        if (terms.data().sequenceTokens() > model.getContextTokens()) {
-            faults.add(new Fault(
-                    FaultCode.CONFIG_INVALID,
-                    "data.sequence-tokens = %d: must be at most %d, the model's max_position_embeddings"
-                            .formatted(terms.data().sequenceTokens(), model.getContextTokens())));
         }
         resume.flatMap(ResumePoint::configDigest)
                 .filter(digest -> !digest.equals(model.getConfigSha256()))
@@ -54,6 +38,40 @@ final class Fitness {
         resume.flatMap(ResumePoint::dataDigest)
                 .filter(digest -> !digest.equals(data.digest()))
                 .ifPresent(digest -> faults.add(dataChanged(digest, data.digest())));
+        return together(faults);
+    }
+
+    /** Everything that keeps the model from being measured on the held-out examples. */
+    public static Optional<Fault> misfit(RunTerms terms, ModelOutline model, long evaluationExamples, long tokenIds) {
+        List<Fault> faults = new ArrayList<>();
+        if (evaluationExamples == 0) {
+            faults.add(new Fault(FaultCode.DATA_EMPTY, "data.eval.path holds no usable example"));
+        }
+        addMisfits(faults, terms, model, tokenIds);
+        return together(faults);
+    }
+
+    private static void addMisfits(List<Fault> faults, RunTerms terms, ModelOutline model, long tokenIds) {
+        if (parameters(model) == 0) {
+            faults.add(new Fault(
+                    FaultCode.MODEL_MISMATCH, "the model (%s) has no parameters".formatted(model.getFamily())));
+        }
+        if (tokenIds > model.getVocabulary()) {
+            faults.add(new Fault(
+                    FaultCode.TOKENIZER_INVALID,
+                    "the tokenizer gives token ids up to %d, but the model's vocabulary has only %d rows:"
+                                    .formatted(tokenIds - 1, model.getVocabulary())
+                            + " set data.tokenizer.path to the model's own tokenizer"));
+        }
+        if (terms.data().sequenceTokens() > model.getContextTokens()) {
+            faults.add(new Fault(
+                    FaultCode.CONFIG_INVALID,
+                    "data.sequence-tokens = %d: must be at most %d, the model's max_position_embeddings"
+                            .formatted(terms.data().sequenceTokens(), model.getContextTokens())));
+        }
+    }
+
+    private static Optional<Fault> together(List<Fault> faults) {
         return faults.stream()
                 .findFirst()
                 .map(first -> new Fault(

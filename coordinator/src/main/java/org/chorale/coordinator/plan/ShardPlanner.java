@@ -53,6 +53,14 @@ public final class ShardPlanner {
                 .build();
     }
 
+    /** The same model with nothing to train: its ranks hold weights, and neither gradients nor optimizer state. */
+    public static ModelOutline frozen(ModelOutline outline) {
+        ModelOutline.Builder frozen = outline.toBuilder();
+        frozen.getUnitsBuilderList()
+                .forEach(unit -> unit.getParametersBuilderList().forEach(parameter -> parameter.setTrainable(false)));
+        return frozen.build();
+    }
+
     /** Groups stand in the order of their first parameters. */
     private static UnitPlan unit(UnitOutline unit, int worldSize) {
         Map<GroupKey, List<ParameterOutline>> groups = unit.getParametersList().stream()

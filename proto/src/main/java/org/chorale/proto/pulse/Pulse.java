@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.LongSupplier;
+import org.chorale.proto.config.ConfigReader;
 
 /**
  * Tells threads that work from threads that hang, by the processor time that they took: one that computes, reads or
@@ -23,6 +24,9 @@ public final class Pulse {
 
     /** Or else so often, for whoever watches. */
     private static final Duration LONGEST_INTERVAL = Duration.ofSeconds(1);
+
+    /** The key {@code run.progress-timeout}. */
+    public record Patience(Duration progressTimeout) {}
 
     private final LongSupplier cpuNanos;
     private long before;
@@ -46,6 +50,11 @@ public final class Pulse {
                 .mapToLong(ThreadInfo::getThreadId)
                 .map(THREADS::getThreadCpuTime)
                 .sum());
+    }
+
+    /** How often to feel it in the run of this configuration. */
+    public static Duration interval(String runConf) {
+        return interval(ConfigReader.read(runConf, "run", Patience.class).progressTimeout());
     }
 
     /** How often to feel it in a run that gives up after so long a silence. */

@@ -5,7 +5,6 @@ package org.chorale.worker;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Optional;
@@ -18,7 +17,6 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.chorale.proto.batch.Feed;
-import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultKind;
 import org.chorale.proto.message.CoordinatorCommand;
@@ -46,9 +44,6 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         /** See whether the shard works. */
         FEEL_PULSE
     }
-
-    /** The key {@code run.progress-timeout}. */
-    public record Patience(Duration progressTimeout) {}
 
     private final ActorRef<CoordinatorCommand> coordinator;
     private final TimerScheduler<WorkerCommand> timers;
@@ -104,8 +99,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private Behavior<WorkerCommand> onDescribeModel(WorkerCommand.DescribeModel order) {
         generation = Math.max(generation, order.generation());
-        Patience patience = ConfigReader.read(order.runConf(), "run", Patience.class);
-        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(patience.progressTimeout()));
+        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(order.runConf()));
         shard.tell(new ShardCommand.Describe(order.generation(), order.runConf()));
         return this;
     }

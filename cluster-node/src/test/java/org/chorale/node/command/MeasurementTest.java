@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Evaluations of one small run: its own, its best, and those of the command. */
+@Timeout(120)
+final class MeasurementTest {
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final Path RECIPE = Path.of(
+            Objects.requireNonNull(System.getProperty("chorale.root"), "surefire sets chorale.root"),
+            "deploy/recipes/quickstart.conf");
+
+    /** Loss rises again with so high a learning rate, so that the best evaluation is not the last. */
+    private static final String[] TRAIN = {
+        "train",
+        RECIPE.toString(),
+        "data.generate.train-rows=40",
+        "data.generate.held-out-rows=7",
+        "data.global-batch=4",
+        "data.micro-batch=3",
+        "optimizer.learning-rate=0.2",
+        "optimizer.warmup-steps=0",
+        "optimizer.schedule=constant",
+        "run.steps=8",
+        "evaluation.every=1",
+        "checkpoint.every=0",
+        "checkpoint.keep=1",
+        "checkpoint.keep-best=true",
+        "checkpoint.export=best"
+    };
+
+    @TempDir
+    static Path folder;
+
+    private static String trainOutput = "";
+    private static JsonNode best;
+    private static JsonNode last;
+
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    @BeforeAll
+    static void train() throws IOException {
+        MeasurementTest trained = new MeasurementTest();
+        assertThat(trained.run(TRAIN)).as(trained::err).isZero();
+        trainOutput = trained.out();
+        List<JsonNode> evaluations = new ArrayList<>();
+        for (String line : Files.readAllLines(folder.resolve("runs/quickstart/metrics.jsonl"))) {
+            JsonNode json = MAPPER.readTree(line);
+            if (json.get("kind").asText().equals("eval")) {
+                evaluations.add(json);
+            }
+        }
+        last = evaluations.get(evaluations.size() - 1);
+        best = evaluations.stream()
+                .filter(line -> line.has("best"))
+                .reduce((a, b) -> b)
+                .orElseThrow();
+    }
+
+    @Test
+    void theCommandGivesTheFiguresOfTheRunsOwnEvaluationOfWhatItExported() throws IOException {
+        JsonNode measured = eval("runs/quickstart/export");
+        for (String figure : List.of("loss", "perplexity", "exact_match")) {
+            assertThat(measured.get(figure).asDouble())
+                    .as(figure)
+                    .isCloseTo(
+                            best.get(figure).asDouble(),
+                            within(1e-6 * best.get("perplexity").asDouble()));
+        }
+        for (String count : List.of("examples", "tokens", "trained_tokens", "judged")) {
+            assertThat(measured.get(count).asLong())
+                    .as(count)
+                    .isEqualTo(best.get(count).asLong());
+        }
+        assertThat(measured.get("tokens_per_second").asDouble()).isPositive();
+    }
+
+    @Test
+    void theBestCheckpointIsToldListedAndExported() throws IOException {
+        long step = best.get("step").asLong();
+        assertThat(step).as("the best is not the last, or this tests nothing").isLessThan(8);
+        String checkpoint = "checkpoints/step-00000" + step;
+        assertThat(trainOutput).containsPattern("best +step %d: loss .*%s".formatted(step, checkpoint));
+        assertThat(run("inspect", "runs/quickstart")).isZero();
+        assertThat(out())
+                .contains("best          step %d, loss %s"
+                        .formatted(step, best.get("loss").asText()));
+
+        assertThat(run("export", "runs/quickstart", "best", "--best"))
+                .as(this::err)
+                .isZero();
+        assertThat(folder.resolve("best/model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("runs/quickstart/export/model.safetensors"));
+        assertThat(run("export", "runs/quickstart", "last")).as(this::err).isZero();
+        assertThat(eval("last").get("loss").asDouble())
+                .isCloseTo(last.get("loss").asDouble(), within(1e-6))
+                .isGreaterThan(best.get("loss").asDouble());
+    }
+
+    @Test
+    void theFiguresAreALineEachForPeople() throws IOException {
+        assertThat(run("eval", "runs/quickstart/export", "runs/quickstart/data/held-out.jsonl"))
+                .as(this::err)
+                .isZero();
+        assertThat(out().lines().map(line -> line.substring(0, 14).strip()))
+                .containsExactly("loss", "perplexity", "exact match", "examples", "tokens", "time");
+        assertThat(out()).contains("(0 of 7)", " of them trained", " tokens/s");
+    }
+
+    @Test
+    void textsAreMeasuredTooAndHaveNothingToMatch() throws IOException {
+        Path texts = Files.createDirectories(folder.resolve("texts"));
+        Files.writeString(texts.resolve("a.txt"), "r e v e r s e\n".repeat(100));
+        assertThat(run("eval", "runs/quickstart/export", "texts", "--sequence-tokens", "32"))
+                .as(this::err)
+                .isZero();
+        assertThat(out()).contains("loss").doesNotContain("exact match");
+    }
+
+    @Test
+    void whatCannotBeMeasuredIsRefusedWithWhatWouldBeRight() throws IOException {
+        Files.writeString(folder.resolve("row.jsonl"), "{\"text\": 5}\n");
+        Files.writeString(folder.resolve("empty.jsonl"), "");
+        refused("FILE_MISSING", "DATA " + folder.resolve("nowhere.jsonl"), "nowhere.jsonl");
+        refused("DATA_MALFORMED", "row.jsonl:1", "row.jsonl");
+        refused("DATA_EMPTY", "has no usable example", "empty.jsonl");
+        refused("CONFIG_INVALID", "data.micro-batch = 0: must be", "row.jsonl", "--micro-batch", "0");
+        refused("CONFIG_INVALID", "precision = fp8", "row.jsonl", "--precision", "fp8");
+        String heldOut = "runs/quickstart/data/held-out.jsonl";
+        refused("CONFIG_INVALID", "must be at most", heldOut, "--sequence-tokens", "1000000");
+        refused("TOKENIZER_INVALID", "tokenizer", heldOut, "--tokenizer", "runs");
+    }
+
+    @Test
+    void nothingIsLeftBehind() throws IOException {
+        assertThat(temporaryFolders()).isEmpty();
+        eval("runs/quickstart/export");
+        assertThat(temporaryFolders()).isEmpty();
+    }
+
+    private static List<Path> temporaryFolders() throws IOException {
+        try (Stream<Path> entries = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
+            return entries.filter(path -> path.getFileName().toString().startsWith("chorale-eval-"))
+                    .toList();
+        }
+    }
+
+    private void refused(String code, String words, String data, String... options) {
+        List<String> arguments = new ArrayList<>(List.of("eval", "runs/quickstart/export", data));
+        arguments.addAll(List.of(options));
+        assertThat(run(arguments.toArray(String[]::new))).isEqualTo(2);
+        assertThat(err()).startsWith("error [" + code + "] ").contains(words);
+        assertThat(out()).isEmpty();
+    }
+
+    private JsonNode eval(String model) throws IOException {
+        assertThat(run("eval", model, "runs/quickstart/data/held-out.jsonl", "--micro-batch", "3", "--json"))
+                .as(this::err)
+                .isZero();
+        return MAPPER.readTree(out());
+    }
+
+    private int run(String... arguments) {
+        out.reset();
+        err.reset();
+        return ChoraleCommand.run(
+                new Console(
+                        new PrintStream(out, true, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8),
+                        false,
+                        100,
+                        folder),
+                arguments);
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+}
