@@ -261,10 +261,8 @@ class CoordinatorTest {
         try (Rehearsal run = new Rehearsal(KIT, dir, "run.epochs = 3")) {
             run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "host", "cpu"));
             WorkerCommand.DescribeModel model = run.worker.expectMessageClass(WorkerCommand.DescribeModel.class);
-            run.coordinator.tell(new CoordinatorCommand.DataDescribed(
-                    model.generation(), 100, 50, 0, 0, 1, "digest"));
-            run.coordinator.tell(new CoordinatorCommand.ModelDescribed(
-                    model.generation(), TOO_LARGE));
+            run.coordinator.tell(new CoordinatorCommand.DataDescribed(model.generation(), 100, 50, 0, 0, 1, "digest"));
+            run.coordinator.tell(new CoordinatorCommand.ModelDescribed(model.generation(), TOO_LARGE));
             assertThat(run.ended().getFaultCode()).isEqualTo("INTERNAL");
         }
     }

@@ -13,4 +13,5 @@ package org.chorale.coordinator.plan;
  * @param tokenIds one more than the largest id that the tokenizer can give
  * @param digest SHA-256 over the training source and the tokenizer
  */
-public record DataFacts(long examples, long steps, long rowsSkipped, long evaluationExamples, long tokenIds, String digest) {}
+public record DataFacts(
+        long examples, long steps, long rowsSkipped, long evaluationExamples, long tokenIds, String digest) {}

@@ -56,8 +56,7 @@ public final class LlamaPipelineModel implements PipelineModel {
         SequenceContext shared = documents.isPresent()
                 ? model.packedContext(
                         sequences, tokens, longs(inputs.get(NamedTensors.POSITIONS)), longs(documents.get()))
-                : model.context(
-                        sequences, tokens, inputs.find(ATTENTION_MASK).orElse(null));
+                : model.context(sequences, tokens, inputs.find(ATTENTION_MASK).orElse(null));
         Context.Place place = context.place();
         boolean training = place.step() > 0;
         return training

@@ -19,7 +19,12 @@ import java.util.Map;
  *     the loss, and what the losses report besides
  */
 public record StepResult(
-        double lossNats, double gradNorm, long trainedTokens, boolean skipped, boolean overflow, Map<String, Double> metrics) {
+        double lossNats,
+        double gradNorm,
+        long trainedTokens,
+        boolean skipped,
+        boolean overflow,
+        Map<String, Double> metrics) {
     /** Of a batch in which no label counts: there is no loss, and nothing moved. */
     static final StepResult NOTHING_TRAINED = new StepResult(Double.NaN, 0, 0, false, false, Map.of());
 

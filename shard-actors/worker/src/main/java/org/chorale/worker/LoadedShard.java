@@ -9,12 +9,12 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
-import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.training.Evaluation;
+import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.ModelConfig.Recompute;
@@ -25,6 +25,7 @@ import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.CheckpointWriter.WrittenShard;
 import org.chorale.training.checkpoint.ModelExport;
 import org.chorale.training.checkpoint.RankState;
+import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.LearningRate;
 import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
@@ -35,21 +36,29 @@ import org.chorale.training.shard.ModelShard;
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
 final class LoadedShard implements AutoCloseable {
     private final int rank;
+    private final ModelFolder folder;
     private final RankState state;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
     private final Path tokenizer;
     private long stepsDone;
 
-    private LoadedShard(ShardCommand.Load order, RankState state, OptimizerConfig config) {
+    private LoadedShard(ShardCommand.Load order, ModelFolder folder, RankState state, OptimizerConfig config) {
         this.rank = order.rank();
+        this.folder = folder;
         this.state = state;
-        this.trainStep = new TrainStep(state.shard(), state.optimizer(), config.clipNorm());
+        this.trainStep = new TrainStep(
+                state.shard(),
+                state.optimizer(),
+                config.clipNorm(),
+                new LanguageModelObjective(
+                        state.shard().model(), CrossEntropySettings.PLAIN, RunSeed.read(order.runConf())),
+                state.lossScale());
         this.learningRate = new LearningRate(
                 ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
                 config.learningRate(),
                 order.totalSteps());
-        this.tokenizer = TokenizerPath.read(order.runConf(), state.folder());
+        this.tokenizer = TokenizerPath.read(order.runConf(), folder);
     }
 
     /** Allocates by the plan, then reads first weights, or the checkpoint's. */
@@ -66,7 +75,8 @@ final class LoadedShard implements AutoCloseable {
             owned.push(optimizer::close);
             LossScale lossScale = LossScale.of(shard.precision());
             owned.push(lossScale::close);
-            LoadedShard loaded = new LoadedShard(order, new RankState(folder, shard, optimizer, lossScale), config);
+            LoadedShard loaded =
+                    new LoadedShard(order, folder, new RankState(folder, shard, optimizer, lossScale), config);
             loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
         } catch (RuntimeException | Error e) {
@@ -85,9 +95,8 @@ final class LoadedShard implements AutoCloseable {
 
     /** Runs one step, the {@code batch.index()}-th of the run. */
     StepResult step(StepBatch batch) {
-        List<MicroBatch> microBatches =
-                batch.microBatches().stream().map(LoadedShard::microBatch).toList();
-        StepResult result = trainStep.run(microBatches, learningRate.at(batch.index()));
+        List<MicroBatch> microBatches = MicroBatches.of(batch);
+        StepResult result = trainStep.run(batch.index(), microBatches, learningRate.at(batch.index()));
         stepsDone = batch.index();
         return result;
     }
@@ -120,16 +129,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     void export(Path out) {
-        ModelExport.of(state.folder(), state.shard(), tokenizer).writeModel(Optional.empty(), out);
-    }
-
-    static MicroBatch microBatch(Batch batch) {
-        long[] shape = batch.column(Batch.TOKENS).shape();
-        return MicroBatch.rightPadded(
-                (int) shape[0],
-                (int) shape[1],
-                batch.column(Batch.TOKENS).longs(),
-                batch.column(Batch.LABELS).longs());
+        ModelExport.of(folder, state.shard(), tokenizer).writeModel(Optional.empty(), out);
     }
 
     @Override
@@ -137,7 +137,7 @@ final class LoadedShard implements AutoCloseable {
         state.lossScale().close();
         state.optimizer().close();
         state.shard().close();
-        state.folder().close();
+        folder.close();
     }
 
     /** @return the steps that the weights have seen */
@@ -145,7 +145,7 @@ final class LoadedShard implements AutoCloseable {
         if (checkpoint.isPresent()) {
             return CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), state);
         }
-        state.shard().load(state.folder());
+        state.shard().load(state.source());
         return 0;
     }
 

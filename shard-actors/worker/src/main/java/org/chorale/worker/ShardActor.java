@@ -187,7 +187,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         if (running == null) { // of an evaluation that was given up
             return this;
         }
-        batch.microBatches().forEach(microBatch -> running.add(LoadedShard.microBatch(microBatch)));
+        MicroBatches.of(batch).forEach(running::add);
         evaluatedTokens += batch.tokens();
         worker.tell(new Measured(running.examples()));
         if (batch.last()) {

@@ -23,7 +23,6 @@ public final class CheckpointWriter {
     /** Metadata: optimizer steps done, skipped ones included. */
     static final String STEP = "step";
 
-
     private CheckpointWriter() {}
 
     /** A file and the boxes in it. */

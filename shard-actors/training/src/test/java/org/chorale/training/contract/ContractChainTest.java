@@ -47,9 +47,9 @@ final class ContractChainTest {
             delimiter = '/',
             value = {
                 "'' / tokens:2 -> logits:3 / '' / logits:3 -> loss:0"
-                        + "/Model: wants tokens:2, but there is no tokens; there is batch:2:i64, labels:2:i64",
+                        + "/Model: wants tokens:2, but there is no tokens, the nearest is labels; there is batch:2:i64, labels:2:i64",
                 "'' / bach:2 -> logits:3 / '' / logits:3 -> loss:0"
-                        + "/Model: wants bach:2, but there is no bach;"
+                        + "/Model: wants bach:2, but there is no bach, the nearest is batch;"
                         + " there is batch:2:i64, labels:2:i64",
                 "'' / batch:3 -> logits:3 / '' / logits:3 -> loss:0"
                         + "/Model: wants batch:3, but Data gives batch:2:i64: rank 2 is not 3",
@@ -60,40 +60,40 @@ final class ContractChainTest {
                 "batch:3 -> batch:2 / batch:2 -> logits:3 / '' / logits:3 -> loss:0"
                         + "/PreProcessor 1 A: wants batch:3, but Data gives batch:2:i64: rank 2 is not 3",
                 "batch:2 -> tokens:2 / batch:2 -> logits:3 / '' / logits:3 -> loss:0"
-                        + "/Model: wants batch:2, but there is no batch; there is labels:2:i64, tokens:2",
+                        + "/Model: wants batch:2, but there is no batch, the nearest is labels; there is labels:2:i64, tokens:2",
                 "batch:2 | ctx.mask:2 -> batch:2 / batch:2 -> logits:3 / '' / logits:3 -> loss:0"
-                        + "/PreProcessor 1 A: wants ctx.mask:2, but there is no ctx.mask; there is ctx.target:2:i64",
+                        + "/PreProcessor 1 A: wants ctx.mask:2, but there is no ctx.mask, the nearest is ctx.target; there is ctx.target:2:i64",
                 "batch:2 -> batch:2 ; batch:2 | ctx.mask:2 -> batch:2 | ctx.mask:2 / batch:2 -> x:3 / '' / x:3 -> loss:0"
-                        + "/PreProcessor 2 B: wants ctx.mask:2, but there is no ctx.mask; there is ctx.target:2:i64",
+                        + "/PreProcessor 2 B: wants ctx.mask:2, but there is no ctx.mask, the nearest is ctx.target; there is ctx.target:2:i64",
                 "'' / batch:2 | ctx.return_hidden:0:b -> logits:3 / '' / logits:3 -> loss:0"
-                        + "/Model: wants ctx.return_hidden:0:b, but there is no ctx.return_hidden;"
+                        + "/Model: wants ctx.return_hidden:0:b, but there is no ctx.return_hidden, the nearest is ctx.target;"
                         + " there is ctx.target:2:i64",
                 "'' / batch:2 -> logits:3 / hidden:3 -> hidden:3 / logits:3 -> loss:0"
-                        + "/PostProcessor 1 A: wants hidden:3, but there is no hidden; there is logits:3",
+                        + "/PostProcessor 1 A: wants hidden:3, but there is no hidden, the nearest is logits; there is logits:3",
                 "'' / batch:2 -> logits:3 / labels:2 -> labels:2 / logits:3 -> loss:0"
-                        + "/PostProcessor 1 A: wants labels:2, but there is no labels; there is logits:3",
+                        + "/PostProcessor 1 A: wants labels:2, but there is no labels, the nearest is logits; there is logits:3",
                 "'' / batch:2 -> logits:3:f / logits:2:f -> logits:2:f / logits:2:f -> loss:0"
                         + "/PostProcessor 1 A: wants logits:2:f, but Model gives logits:3:f: rank 3 is not 2",
                 "'' / batch:2 -> logits:3:f / logits:3 -> pooled:2 / logits:3:f -> loss:0"
-                        + "/Loss term 1 A: wants logits:3:f, but there is no logits; there is pooled:2",
+                        + "/Loss term 1 A: wants logits:3:f, but there is no logits, the nearest is pooled; there is pooled:2",
                 "'' / batch:2 -> logits:3:f / logits:3 -> logits:2:f / logits:3:f -> loss:0"
                         + "/Loss term 1 A: wants logits:3:f, but PostProcessor 1 A gives logits:2:f: rank 2 is not 3",
                 "'' / batch:2 -> logits:3:f / '' / logits:3:i64 -> loss:0"
                         + "/Loss term 1 A: wants logits:3:i64, but Model gives logits:3:f: f is not i64",
                 "'' / batch:2 -> logits:3:f / '' / logit:3:f -> loss:0"
-                        + "/Loss term 1 A: wants logit:3:f, but there is no logit;"
+                        + "/Loss term 1 A: wants logit:3:f, but there is no logit, the nearest is logits;"
                         + " there is logits:3:f",
                 "'' / batch:2 -> logits:3:f / '' / logits:3 | ctx.mask:2 -> loss:0"
-                        + "/Loss term 1 A: wants ctx.mask:2, but there is no ctx.mask; there is ctx.target:2:i64",
+                        + "/Loss term 1 A: wants ctx.mask:2, but there is no ctx.mask, the nearest is ctx.target; there is ctx.target:2:i64",
                 "'' / batch:2 -> logits:3:f / '' / logits:3 | ctx.target:1:i64 -> loss:0"
                         + "/Loss term 1 A: wants ctx.target:1:i64, but Data gives ctx.target:2:i64: rank 2 is not 1",
                 "'' / batch:2 -> logits:3:f / '' / logits:3 | ctx.target:2:f -> loss:0"
                         + "/Loss term 1 A: wants ctx.target:2:f, but Data gives ctx.target:2:i64: i64 is not f",
                 "'' / batch:2 -> logits:3:f / '' / logits:3, target:2 -> loss:0"
-                        + "/Loss term 1 A: wants target:2, but there is no target;"
+                        + "/Loss term 1 A: wants target:2, but there is no target, only ctx.target;"
                         + " there is logits:3:f",
                 "'' / batch:2 -> logits:3 / '' / logits:3 -> loss:0 ; | ctx.hidden_states:3:f -> loss:0"
-                        + "/Loss term 2 B: wants ctx.hidden_states:3:f, but there is no ctx.hidden_states;"
+                        + "/Loss term 2 B: wants ctx.hidden_states:3:f, but there is no ctx.hidden_states, the nearest is ctx.target;"
                         + " there is ctx.target:2:i64",
                 "'' / batch:2 -> logits:3 / '' / logits:3 -> loss:1"
                         + "/Loss term 1 A: gives loss:1, but a loss is a floating-point number: rank 1 is not 0",
@@ -106,7 +106,7 @@ final class ContractChainTest {
                 "? / batch:3 -> logits:3 / '' / logits:3 -> loss:0"
                         + "/Model: wants batch:3, but Data gives batch:2:i64: rank 2 is not 3",
                 "? / batch:2 -> logits:3 / '' / hidden:3 -> loss:0"
-                        + "/Loss term 1 A: wants hidden:3, but there is no hidden; there is logits:3",
+                        + "/Loss term 1 A: wants hidden:3, but there is no hidden, the nearest is logits; there is logits:3",
             })
     void aBrokenPipelineIsToldWhereAndWhy(String pre, String model, String post, String losses, String problem) {
         assertThat(problems(pre, model, post, losses)).containsExactly(problem);

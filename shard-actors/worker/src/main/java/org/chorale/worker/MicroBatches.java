@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.training.MicroBatch;
+import org.chorale.training.MicroBatch.Packing;
+
+/** A rank's batch as the train step takes it. */
+final class MicroBatches {
+    private MicroBatches() {}
+
+    /** Each sequence is keyed by its example, a packed one by its first. */
+    static List<MicroBatch> of(StepBatch step) {
+        List<MicroBatch> microBatches = new ArrayList<>();
+        int begun = 0; // examples of the sequences so far
+        for (Batch batch : step.microBatches()) {
+            MicroBatch microBatch = of(batch);
+            long[] samples = new long[microBatch.sequences()];
+            for (int sequence = 0; sequence < samples.length; sequence++) {
+                samples[sequence] = step.samples()[begun];
+                begun += examples(microBatch, sequence);
+            }
+            microBatches.add(microBatch.withSamples(samples));
+        }
+        return microBatches;
+    }
+
+    private static MicroBatch of(Batch batch) {
+        long[] shape = batch.column(Batch.TOKENS).shape();
+        Packing packing = batch.has(Batch.DOCUMENTS)
+                ? new Packing(
+                        batch.column(Batch.POSITIONS).longs(),
+                        batch.column(Batch.DOCUMENTS).longs())
+                : null;
+        return new MicroBatch(
+                (int) shape[0],
+                (int) shape[1],
+                batch.column(Batch.TOKENS).longs(),
+                batch.column(Batch.LABELS).longs(),
+                null,
+                packing);
+    }
+
+    /** In a sequence; documents are numbered from 0. */
+    private static int examples(MicroBatch microBatch, int sequence) {
+        Packing packing = microBatch.packing();
+        if (packing == null) {
+            return 1;
+        }
+        int begin = sequence * microBatch.width();
+        long last = Arrays.stream(packing.documents(), begin, begin + microBatch.width())
+                .max()
+                .orElse(-1);
+        return (int) last + 1;
+    }
+}
