@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.chorale.coordinator.directory.RunContents;
@@ -20,9 +21,12 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.ParameterOutline;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.UnitOutline;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +34,15 @@ import org.junit.jupiter.api.io.TempDir;
 class CoordinatorTest {
     private static final ActorTestKit KIT = ActorTestKit.create(Rehearsal.PATIENT);
     private static final String[] SHORT = {"run.steps = 4", "checkpoint.every = 2", "checkpoint.keep = 1"};
+
+    /** Its number of parameters is beyond 64 bits. */
+    private static final ModelOutline TOO_LARGE = Rehearsal.MODEL.toBuilder()
+            .addUnits(UnitOutline.newBuilder()
+                    .addParameters(ParameterOutline.newBuilder()
+                            .setName("huge")
+                            .addAllShape(List.of(Long.MAX_VALUE, 8L))
+                            .setStoredDtype("F32")))
+            .build();
 
     @TempDir
     Path dir;

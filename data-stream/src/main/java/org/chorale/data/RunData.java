@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
+import org.chorale.data.disk.DurableFile;
 import org.chorale.data.disk.Sha256;
 import org.chorale.data.example.ChatEncoder;
 import org.chorale.data.example.ExampleEncoder;
@@ -85,6 +86,7 @@ final class RunData implements AutoCloseable {
             Examples eval =
                     evalRows == null ? null : opened.add(examples(settings, "eval", evalRows, encoder, depends));
             RunData data = new RunData(settings, tokenizer, template, train, eval);
+            data.writeReport();
             opened.keep();
             return data;
         }
@@ -115,6 +117,18 @@ final class RunData implements AutoCloseable {
     /** Optimizer steps of the run. */
     long steps() {
         return steps;
+    }
+
+    /** Beside the index, for people. */
+    private void writeReport() {
+        Path file = settings.reportFile();
+        try (DurableFile out = DurableFile.begin(file)) {
+            String lines = String.join("\n", DataReport.known(this).lines()) + "\n";
+            out.out().write(lines.getBytes(StandardCharsets.UTF_8));
+            out.commit();
+        } catch (IOException e) {
+            throw new FaultException(FaultCode.STORAGE_FAILED, file + " cannot be written: " + e, e);
+        }
     }
 
     /** The digest is of all that a row's tokens come from, so that a run also notices another tokenizer or template. */

@@ -4,6 +4,7 @@
 package org.chorale.node.command;
 
 import ch.qos.logback.classic.Level;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -28,6 +29,7 @@ import picocli.CommandLine.ScopeType;
         name = "chorale",
         description = "Trains Hugging Face language models on the JVM.",
         mixinStandardHelpOptions = true,
+        subcommands = DataCommand.class,
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
         footer = {
@@ -190,6 +192,37 @@ public final class ChoraleCommand {
     }
 
     @Command(
+            name = "tokenize",
+            description = "Tokenizes lines of JSON from standard input, as training does.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "A line is {\"text\": ...} or {\"messages\": [...], \"tools\": [...], \"add_generation_prompt\": true}.",
+                "Answers, in order and at once, {\"ids\": [...], \"text\": ..., \"trained\": [...]}: the text as",
+                "rendered, and a 1 for each token that a loss counts. A line that fails is answered with",
+                "{\"error\": ...}, and the exit code at the end is 1. \"trained\" is null where a generation prompt was",
+                "asked for and the template does not let it be told.",
+                "",
+                "Example:",
+                "  echo '{\"text\": \"Hello\"}' | chorale tokenize my-llama"
+            })
+    int tokenize(
+            @Parameters(paramLabel = "MODEL_DIR", description = "A folder with tokenizer.json, or the file itself.")
+                    Path model,
+            @Option(
+                            names = "--no-special-tokens",
+                            description = "Leave out what the tokenizer adds to a text. It adds nothing to messages.")
+                    boolean noSpecialTokens,
+            @Option(
+                            names = "--template",
+                            paramLabel = "FILE",
+                            description = "A chat template. Default: the tokenizer's own.")
+                    Optional<Path> template)
+            throws IOException {
+        return new Tokenization(console, !noSpecialTokens).run(model, template, System.in);
+    }
+
+    @Command(
             name = "export",
             description = "Writes a run's newest whole checkpoint, or its best, as a folder that Transformers loads.",
             mixinStandardHelpOptions = true,
@@ -236,6 +269,10 @@ public final class ChoraleCommand {
                         FaultCode.COMMAND_INVALID,
                         String.valueOf(misuse.getMessage()).replace("\n", "\n  ") + hint));
         return ExitCode.WRONG_INPUT;
+    }
+
+    Console console() {
+        return console;
     }
 
     private ErrorReport errors(boolean json) {

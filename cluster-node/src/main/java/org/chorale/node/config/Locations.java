@@ -21,8 +21,8 @@ import java.util.Optional;
 final class Locations {
     static final String RUN_DIR = "run.dir";
 
-    private static final List<String> PATH_KEYS =
-            List.of("model.path", "data.train.path", "data.eval.path", "data.tokenizer.path", RUN_DIR);
+    private static final List<String> PATH_KEYS = List.of(
+            "model.path", "data.train.path", "data.eval.path", "data.tokenizer.path", "data.chat.template", RUN_DIR);
     private static final String RUNS = "runs";
 
     private final Path file;

@@ -22,6 +22,7 @@ public final class NamedPaths {
             "model.path", "a folder with config.json",
             "data.train.path", "a .jsonl file or a folder of text files",
             "data.eval.path", "a .jsonl file or a folder of text files",
+            "data.chat.template", "a Jinja file",
             "data.tokenizer.path", "a folder with tokenizer.json, or the file itself"));
 
     private NamedPaths() {}

@@ -37,7 +37,6 @@ class RunTermsTest {
             "checkpoint.export = best",
             "evaluation.every = -4",
             "evaluation.patience = -1",
-            "data.global-batch = 0",
             "data.sequence-tokens = -5"
         };
         assertThatThrownBy(() -> Runs.terms(wrong)).isInstanceOfSatisfying(FaultException.class, e -> {

@@ -3,6 +3,9 @@
 
 package org.chorale.data.measure;
 
+import java.util.List;
+import org.chorale.data.example.TokenizedExample;
+
 /**
  * What a source amounts to once it is tokenized.
  *
@@ -26,7 +29,13 @@ public record Totals(
         long splitRows,
         long untrainedExamples,
         int longest) {
-    static final Totals NONE = new Totals(0, 0, 0, 0, 0, 0, 0, 0, 0);
+    /** Of nothing. */
+    public static final Totals NONE = new Totals(0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+    /** With an example more, of a row of its own. */
+    public Totals plus(TokenizedExample example) {
+        return plus(new MeasuredRow(List.of(MeasuredRow.Piece.of(example)), false));
+    }
 
     Totals plusSkipped() {
         return new Totals(

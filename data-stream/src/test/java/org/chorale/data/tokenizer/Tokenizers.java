@@ -22,9 +22,18 @@ public final class Tokenizers {
         return folder("metaspace");
     }
 
+    /** ChatML with marked answers; it refuses a message of role {@code bad}. */
+    public static Path chatml() {
+        return resource("/templates/chatml.jinja");
+    }
+
     private static Path folder(String name) {
+        return resource("/tokenizers/" + name);
+    }
+
+    private static Path resource(String name) {
         try {
-            URL resource = Tokenizers.class.getResource("/tokenizers/" + name);
+            URL resource = Tokenizers.class.getResource(name);
             return Path.of(Objects.requireNonNull(resource).toURI());
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);

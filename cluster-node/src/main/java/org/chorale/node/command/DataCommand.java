@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** {@code chorale data}: looks at the data of a run without training. */
+@Command(
+        name = "data",
+        description = "Looks at the data of a run.",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND")
+final class DataCommand {
+    private @Nullable @ParentCommand ChoraleCommand chorale;
+
+    enum Color {
+        AUTO,
+        ALWAYS,
+        NEVER;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    @Command(
+            name = "preview",
+            description = "Shows the first examples of a run, rendered, tokenized and masked, and what the data is.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "What is trained is green, or stands in [[ ]] where there is no colour. Nothing is written into the run",
+                "directory.",
+                "",
+                "Example:",
+                "  chorale data preview deploy/recipes/chat.conf --rows 2 data.packing=true"
+            })
+    int preview(
+            @Parameters(index = "0", paramLabel = "RUN.conf", description = "The run's configuration, in HOCON.")
+                    Path file,
+            @Parameters(
+                            index = "1..*",
+                            arity = "0..*",
+                            paramLabel = "key=value",
+                            description = "Values that take the place of the file's.")
+                    @Nullable
+                    List<String> assignments,
+            @Option(
+                            names = "--rows",
+                            paramLabel = "N",
+                            defaultValue = "5",
+                            description = "How many sequences to show. Default: ${DEFAULT-VALUE}.")
+                    int rows,
+            @Option(
+                            names = "--color",
+                            paramLabel = "WHEN",
+                            defaultValue = "auto",
+                            description = "auto (on a terminal, unless NO_COLOR is set), always or never.")
+                    Color color)
+            throws IOException {
+        if (chorale == null) {
+            throw new IllegalStateException("picocli sets the parent command");
+        }
+        Console console = chorale.console();
+        boolean colored = switch (color) {
+            case ALWAYS -> true;
+            case NEVER -> false;
+            case AUTO -> console.terminal() && isEmpty(System.getenv("NO_COLOR"));
+        };
+        return new Preview(console, colored).run(file, assignments == null ? List.of() : assignments, rows);
+    }
+
+    private static boolean isEmpty(@Nullable String variable) {
+        return variable == null || variable.isEmpty();
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.chorale.data.DataPreview;
+import org.chorale.node.config.NamedPaths;
+import org.chorale.node.config.RunConf;
+import org.chorale.node.config.RunFile;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.jspecify.annotations.Nullable;
+
+/** {@code chorale data preview}. */
+record Preview(Console console, boolean colored) {
+    private static final int MAX_ROWS = 1 << 20;
+    private static final String GREEN = "\u001b[32m";
+    private static final String FAINT = "\u001b[2m";
+    private static final String RESET = "\u001b[0m";
+
+    int run(Path file, List<String> assignments, int rows) throws IOException {
+        if (rows < 1 || rows > MAX_ROWS) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, "--rows %d: must be 1 to %d".formatted(rows, MAX_ROWS));
+        }
+        Path scratch = Files.createTempDirectory("chorale-preview-"); // a run may be using its own directory
+        try {
+            RunConf conf = new RunFile(file, console.currentFolder()).resolve(assignments, Optional.of(scratch));
+            NamedPaths.refuseMissing(conf);
+            try (DataPreview preview = DataPreview.open(conf.text())) {
+                show(preview, rows);
+            }
+        } finally {
+            delete(scratch);
+        }
+        return ExitCode.DONE;
+    }
+
+    private void show(DataPreview preview, int rows) {
+        PrintStream out = console.out();
+        int number = 0;
+        for (List<DataPreview.Document> sequence : preview.sequences(rows)) {
+            number++;
+            if (preview.packs()) {
+                out.printf(
+                        Locale.ROOT,
+                        "=== sequence %,d: %,d documents, %,d tokens%n",
+                        number,
+                        sequence.size(),
+                        sequence.stream().mapToInt(DataPreview.Document::tokens).sum());
+            }
+            sequence.forEach(document -> show(document, out));
+        }
+        preview.report().forEach(out::println);
+        out.flush();
+    }
+
+    private void show(DataPreview.Document document, PrintStream out) {
+        String cut =
+                document.tokensCut() > 0 ? String.format(Locale.ROOT, ", at least %,d cut", document.tokensCut()) : "";
+        out.printf(
+                Locale.ROOT,
+                "--- example %,d, %s: %,d tokens, %,d trained%s%n",
+                document.index(),
+                document.place(),
+                document.tokens(),
+                document.trainedTokens(),
+                cut);
+        document.parts().forEach(part -> out.print(marked(part)));
+        out.println();
+        out.println();
+    }
+
+    private String marked(DataPreview.Part part) {
+        String text = visible(part.text());
+        if (colored) {
+            return (part.trained() ? GREEN : FAINT) + text + RESET;
+        }
+        return part.trained() ? "[[" + text + "]]" : text;
+    }
+
+    /** A text from a data set must not steer the terminal. */
+    private static String visible(String text) {
+        StringBuilder visible = new StringBuilder();
+        text.codePoints().forEach(c -> {
+            boolean steers = Character.getType(c) == Character.CONTROL && c != '\n' && c != '\t';
+            boolean turns = Character.getType(c) == Character.FORMAT && c != 0x200D; // joins parts of an emoji
+            visible.append(steers || turns ? "\\u%04x".formatted(c) : Character.toString(c));
+        });
+        return visible.toString();
+    }
+
+    private static void delete(Path folder) throws IOException {
+        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                Files.delete(file);
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path inner, @Nullable IOException failure) throws IOException {
+                Files.delete(inner);
+                return FileVisitResult.CONTINUE;
+            }
+        });
+    }
+}
