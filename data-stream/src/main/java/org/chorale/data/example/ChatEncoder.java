@@ -8,11 +8,10 @@ import java.util.List;
 import org.chorale.data.source.Example;
 import org.chorale.data.source.Messages;
 import org.chorale.data.source.RowJson;
-import org.chorale.data.template.AmbiguousTurnsException;
 import org.chorale.data.template.ChatTemplate;
 import org.chorale.data.template.RenderedChat;
-import org.chorale.data.template.RenderedChat.Span;
-import org.chorale.data.template.TemplateException;
+import org.chorale.data.template.Span;
+import org.chorale.data.template.limit.TemplateException;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.data.tokenizer.TokenSpans;
 import org.chorale.proto.batch.Batch;
@@ -60,7 +59,7 @@ public final class ChatEncoder {
                     : template.renderForTraining(messages, tools);
             refuseBroken(rendered.text());
             return rendered;
-        } catch (TemplateException | AmbiguousTurnsException e) {
+        } catch (TemplateException e) {
             throw new UnusableExampleException("the chat template refuses the row: " + e.getMessage());
         }
     }

@@ -5,7 +5,7 @@ package org.chorale.data.example;
 
 import java.util.List;
 import org.chorale.data.template.RenderedChat;
-import org.chorale.data.template.RenderedChat.Span;
+import org.chorale.data.template.Span;
 import org.chorale.data.tokenizer.TokenSpans;
 
 /**

@@ -21,7 +21,7 @@ import org.chorale.data.source.RowJson;
 import org.chorale.data.template.AmbiguousTurnsException;
 import org.chorale.data.template.ChatTemplate;
 import org.chorale.data.template.RenderedChat;
-import org.chorale.data.template.TemplateException;
+import org.chorale.data.template.limit.TemplateException;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.data.tokenizer.TokenSpans;
 import org.chorale.proto.fault.FaultException;
@@ -86,7 +86,7 @@ public final class LineTokenizer {
                 throw new MalformedRowException("the line is empty; " + RIGHT);
             }
             return answer(RowJson.parse(lines.line(), TEXTS, TREES));
-        } catch (MalformedRowException | TemplateException | AmbiguousTurnsException e) {
+        } catch (MalformedRowException | TemplateException e) {
             return new Answer.Problem(String.valueOf(e.getMessage()));
         } catch (FaultException e) {
             return new Answer.Problem(e.fault().message());

@@ -3,8 +3,10 @@
 
 package org.chorale.data.template;
 
+import org.chorale.data.template.limit.TemplateException;
+
 /** Stand-in. */
-public class AmbiguousTurnsException extends RuntimeException {
+public final class AmbiguousTurnsException extends TemplateException {
     private static final long serialVersionUID = 1;
 
     public AmbiguousTurnsException(String message) {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.chorale.data.template.limit.TemplateException;
 import org.jspecify.annotations.Nullable;
 
 /** Stand-in that renders ChatML whatever it is given. */
@@ -26,7 +27,7 @@ public final class ChatTemplate {
     /** Stand-in. */
     public RenderedChat renderForTraining(JsonNode messages, @Nullable JsonNode tools) {
         StringBuilder text = new StringBuilder();
-        List<RenderedChat.Span> spans = new ArrayList<>();
+        List<Span> spans = new ArrayList<>();
         for (JsonNode message : messages) {
             String role = message.path("role").asText();
             if (role.equals("bad")) {
@@ -36,7 +37,7 @@ public final class ChatTemplate {
             int from = text.length();
             text.append(message.path("content").asText()).append("<|im_end|>");
             if (role.equals("assistant")) {
-                spans.add(new RenderedChat.Span(from, text.length()));
+                spans.add(new Span(from, text.length()));
             }
             text.append("\n");
         }

@@ -6,7 +6,4 @@ package org.chorale.data.template;
 import java.util.List;
 
 /** Stand-in. */
-public record RenderedChat(String text, List<Span> trained) {
-    /** Stand-in. */
-    public record Span(int from, int until) {}
-}
+public record RenderedChat(String text, List<Span> trained) {}

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import org.chorale.data.template.RenderedChat;
-import org.chorale.data.template.RenderedChat.Span;
+import org.chorale.data.template.Span;
 import org.chorale.data.tokenizer.TokenSpans;
 import org.junit.jupiter.api.Test;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.data.template;
+package org.chorale.data.template.limit;
 
 /** Stand-in. */
 public class TemplateException extends RuntimeException {
