@@ -103,6 +103,10 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         return indexFolder().resolve(name + ".lengths");
     }
 
+    Path dayFile() {
+        return indexFolder().resolve("day.txt");
+    }
+
     Path reportFile() {
         return indexFolder().resolve("report.txt");
     }

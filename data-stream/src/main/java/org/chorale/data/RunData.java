@@ -192,7 +192,7 @@ final class RunData implements AutoCloseable {
             FeedSettings settings, ExampleSource train, @Nullable ExampleSource eval) {
         Optional<Path> file = settings.data().chat().template();
         if (train.chatRows() > 0 || (eval != null && eval.chatRows() > 0)) {
-            return Optional.of(RunTemplate.load(settings.tokenizerPath(), file));
+            return Optional.of(RunTemplate.load(settings.tokenizerPath(), file, settings.dayFile()));
         } else if (file.isPresent()) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,

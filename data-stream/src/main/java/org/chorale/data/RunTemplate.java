@@ -7,32 +7,60 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeParseException;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.chorale.data.disk.DurableFile;
 import org.chorale.data.disk.Sha256;
 import org.chorale.data.template.ChatTemplate;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
 /**
- * The chat template of a run.
+ * The chat template of a run. Some templates write the day: the one on which the run began, as long as it goes on, so that
+ * a row stays the same.
  *
- * @param digest SHA-256 over the digests of the files that it comes from, in hexadecimal
+ * @param digest SHA-256 over the digests of the files that it comes from, in hexadecimal; the day is not in it
  */
 record RunTemplate(ChatTemplate template, String digest) {
-    /** @param tokenizer the folder with {@code tokenizer.json}, or the file itself */
-    static RunTemplate load(Path tokenizer, Optional<Path> file) {
+    /**
+     * Loads the template.
+     *
+     * @param tokenizer the folder with {@code tokenizer.json}, or the file itself
+     * @param dayFile where the run's first day is written down
+     */
+    static RunTemplate load(Path tokenizer, Optional<Path> file, Path dayFile) {
         Path folder = Files.isDirectory(tokenizer)
                 ? tokenizer
                 : Optional.ofNullable(tokenizer.toAbsolutePath().getParent()).orElse(tokenizer);
-        ChatTemplate template = ChatTemplate.load(folder, file);
+        ChatTemplate template = ChatTemplate.load(folder, file)
+                .at(Clock.fixed(day(dayFile).atStartOfDay().toInstant(ZoneOffset.UTC), ZoneOffset.UTC));
         String lines = Stream.of(
                         file.orElse(folder.resolve("chat_template.jinja")), folder.resolve("tokenizer_config.json"))
                 .filter(Files::isRegularFile)
                 .map(RunTemplate::digest)
                 .collect(Collectors.joining("\n"));
         return new RunTemplate(template, Sha256.hex(lines.getBytes(StandardCharsets.US_ASCII)));
+    }
+
+    private static LocalDate day(Path dayFile) {
+        try {
+            if (Files.exists(dayFile)) {
+                return LocalDate.parse(Files.readString(dayFile).strip());
+            }
+            LocalDate today = LocalDate.now(ZoneOffset.UTC);
+            try (DurableFile out = DurableFile.begin(dayFile)) {
+                out.out().write((today + "\n").getBytes(StandardCharsets.US_ASCII));
+                out.commit();
+            }
+            return today;
+        } catch (IOException | DateTimeParseException e) {
+            throw new FaultException(FaultCode.STORAGE_FAILED, dayFile + " cannot be read or written: " + e, e);
+        }
     }
 
     private static String digest(Path file) {

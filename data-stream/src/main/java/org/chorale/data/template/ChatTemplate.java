@@ -5,6 +5,7 @@ package org.chorale.data.template;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -16,6 +17,11 @@ public final class ChatTemplate {
     /** Stand-in. */
     public static ChatTemplate load(Path tokenizerFolder, Optional<Path> templateFile) {
         return new ChatTemplate();
+    }
+
+    /** Stand-in. */
+    public ChatTemplate at(Clock clock) {
+        return this;
     }
 
     /** Stand-in. */
