@@ -41,7 +41,7 @@ class CoordinatorTest {
                     .addParameters(ParameterOutline.newBuilder()
                             .setName("huge")
                             .addAllShape(List.of(Long.MAX_VALUE, 8L))
-                            .setStoredDtype("F32")))
+                            .setHeldDtype("F32")))
             .build();
 
     @TempDir

@@ -59,8 +59,8 @@ public final class TokenizeBench {
                 ExampleSource source = ExampleSource.open(settings, tokenizer, folder.resolve("rows.idx"));
                 HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
                         model.resolve("tokenizer.json"), Map.of("truncation", "false", "padding", "false"))) {
-            Examples examples = Examples.unmeasured(
-                    source, new ExampleEncoder(tokenizer, Optional.empty(), SEQUENCE_TOKENS));
+            Examples examples =
+                    Examples.unmeasured(source, new ExampleEncoder(tokenizer, Optional.empty(), SEQUENCE_TOKENS));
             measure(
                     () -> ours(examples, tokenizer.pad()),
                     () -> oneByOne(library, texts),
@@ -154,7 +154,8 @@ public final class TokenizeBench {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
                 StringBuilder text = new StringBuilder();
-                for (String paragraph : Files.readString(file, StandardCharsets.UTF_8).split("\n\n")) {
+                for (String paragraph :
+                        Files.readString(file, StandardCharsets.UTF_8).split("\n\n", -1)) {
                     text.append(paragraph).append("\n\n");
                     if (text.length() > CHARS) {
                         texts.add(text.toString());
@@ -163,7 +164,9 @@ public final class TokenizeBench {
                 }
             }
         }
-        return IntStream.range(0, ROWS).mapToObj(i -> texts.get(i % texts.size())).toList();
+        return IntStream.range(0, ROWS)
+                .mapToObj(i -> texts.get(i % texts.size()))
+                .toList();
     }
 
     private static Path rows(Path folder, List<String> texts) throws IOException {

@@ -90,7 +90,7 @@ class RunPlanEvaluationTest extends PlannedRun {
         state = RunPlan.start(Runs.terms("checkpoint.keep-best = true", "evaluation.patience = 2"));
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 0, 0, 100, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 5, 0, 0, 100, "abc")));
         assertThat(fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
         assertThat(fault().message())
                 .contains("checkpoint.keep-best = true and evaluation.patience = 2")
