@@ -22,7 +22,13 @@ final class Locations {
     static final String RUN_DIR = "run.dir";
 
     private static final List<String> PATH_KEYS = List.of(
-            "model.path", "data.train.path", "data.eval.path", "data.tokenizer.path", "data.chat.template", RUN_DIR);
+            "model.path",
+            "model.adapter.path",
+            "data.train.path",
+            "data.eval.path",
+            "data.tokenizer.path",
+            "data.chat.template",
+            RUN_DIR);
     private static final String RUNS = "runs";
 
     private final Path file;

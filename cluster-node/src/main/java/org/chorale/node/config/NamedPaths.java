@@ -20,6 +20,7 @@ import org.chorale.proto.fault.FaultException;
 public final class NamedPaths {
     private static final Map<String, String> WHAT_THEY_ARE = new TreeMap<>(Map.of(
             "model.path", "a folder with config.json",
+            "model.adapter.path", "a PEFT folder with adapter_config.json",
             "data.train.path", "a .jsonl file or a folder of text files",
             "data.eval.path", "a .jsonl file or a folder of text files",
             "data.chat.template", "a Jinja file",

@@ -81,14 +81,19 @@ final class RunFileTest {
                     train { path = x }            | train.path (my.conf:2): there is no such key, the nearest is data.train.path
                     optimizer = adamw             | optimizer = adamw (my.conf:2): is a section, set one of its keys, such as optimizer.beta1
                     run = null                    | run = null (my.conf:2): is a section, set one of its keys, such as run.dir
-                    model.adapter { a = 1 }       | model.adapter.a (my.conf:2): there is nothing below the key model.adapter, which takes a value itself
+                    precision { a = 1 }           | precision.a (my.conf:2): there is nothing below the key precision, which takes a value itself
+                    model.adapter.rnak = 4        | model.adapter.rnak (my.conf:2): there is no such key, the nearest is model.adapter.rank
                     run.steps = 0                 | run.steps = 0: must be at least 1, or null so that run.epochs decides
                     run.steps = many              | run.steps = many: must be a whole number
                     run.seed = 1.5                | run.seed = 1.5: must be a whole number
                     run.epochs = -1               | run.epochs = -1.0: must be more than 0 and at most 1000000
                     run.progress-timeout = 30     | run.progress-timeout = 30: must be a duration with its unit, such as 30 minutes
                     model.initialize = maybe      | model.initialize = maybe: must be one of pretrained, random
-                    model.adapter = lora          | model.adapter = lora: adapters are not supported yet; must be none
+                    model.adapter = lora          | model.adapter = lora (my.conf:2): is a section, set one of its keys, such as model.adapter.alpha
+                    model.adapter.rank = 4        | model.adapter.rank is set, but model.adapter.type = none: make it lora, or leave this out
+                    model.adapter { type = lora, rank = 0 } | model.adapter.rank = 0: must be a whole number from 1 to 65536
+                    model.adapter { type = lora, path = a, rank = 4 } | model.adapter.rank is set, but the folder model.adapter.path says it: leave this out
+                    model.freeze = ["a{"]         | model.freeze = a{: a brace must belong to a range such as {0..3}
                     model.path = null             | model.path is not set: give a path
                     data.train.path = null        | data.train.path is not set: give a .jsonl file or a folder of text files, or let data.generate.task = reverse-words make examples
                     data.malformed-rows = drop    | data.malformed-rows = drop: must be one of fail, skip

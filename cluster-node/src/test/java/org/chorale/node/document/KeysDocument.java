@@ -7,7 +7,6 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
-import com.typesafe.config.ConfigValueType;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -45,8 +44,8 @@ final class KeysDocument {
     private static void addRow(List<String> rows, String path, Map.Entry<String, ConfigValue> entry) {
         String key = path.isEmpty() ? entry.getKey() : path + "." + entry.getKey();
         ConfigValue value = entry.getValue();
-        if (value.valueType() == ConfigValueType.OBJECT) {
-            addRows(rows, key, (ConfigObject) value);
+        if (value instanceof ConfigObject section && !section.isEmpty()) {
+            addRows(rows, key, section);
         } else {
             rows.add("| `%s` | `%s` | %s |".formatted(key, plain(value), meaning(key, value)));
         }

@@ -179,13 +179,14 @@ public final class ModelFolder implements ParameterSource {
     }
 
     /**
-     * Tells this folder's first weights from others', in lower-case hexadecimal: SHA-256 over config.json and the
-     * fingerprint of the files, or the seed that the weights are drawn from.
+     * Tells these first weights from others', in lower-case hexadecimal: SHA-256 over config.json, the fingerprint of the
+     * files or the seed that the weights are drawn from, and the adapter likewise.
      */
     @Override
     public String fingerprint() {
         String weights = files.map(ModelFiles::fingerprint).orElse("drawn from seed " + seed);
-        return sha256((configSha256() + "\n" + weights).getBytes(StandardCharsets.UTF_8));
+        String adapted = adapter.map(source -> "\n" + source.fingerprint()).orElse("");
+        return sha256((configSha256() + "\n" + weights + adapted).getBytes(StandardCharsets.UTF_8));
     }
 
     public LlamaConfig config() {

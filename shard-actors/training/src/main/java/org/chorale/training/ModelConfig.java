@@ -14,7 +14,7 @@ import org.chorale.model.outline.NamePattern;
  * The keys below {@code model}.
  *
  * @param path the model folder
- * @param adapter only {@code none} so far
+ * @param adapter what is trained beside, or in the place of, the model's own parameters
  * @param freeze globs over parameter names: what is not trained
  * @param trainOnly globs over parameter names: what alone is trained, where there are any
  * @param initialize where first weights come from
@@ -22,7 +22,7 @@ import org.chorale.model.outline.NamePattern;
  */
 public record ModelConfig(
         Path path,
-        String adapter,
+        AdapterConfig adapter,
         List<String> freeze,
         List<String> trainOnly,
         Initialize initialize,
@@ -41,8 +41,10 @@ public record ModelConfig(
 
     public ModelConfig {
         List<String> problems = new ArrayList<>();
-        if (!adapter.equals("none")) {
-            problems.add("model.adapter = " + adapter + ": adapters are not supported yet; must be none");
+        try {
+            adapter.check();
+        } catch (IllegalArgumentException e) {
+            problems.add(String.valueOf(e.getMessage()));
         }
         if (path.toString().isBlank()) {
             problems.add("model.path is empty: give a folder with config.json");
@@ -54,11 +56,18 @@ public record ModelConfig(
         }
     }
 
-    /** Opens the folder that this names. */
+    /** Opens the folder that this names, with its adapter, and with what the seed draws. */
     public ModelFolder open(long seed) {
         ModelFolder folder =
                 initialize == Initialize.RANDOM ? ModelFolder.random(path, seed) : ModelFolder.pretrained(path);
-        return folder.with(new Freezing(globs(freeze), globs(trainOnly)));
+        return adapted(folder, seed).with(new Freezing(globs(freeze), globs(trainOnly)));
+    }
+
+    private ModelFolder adapted(ModelFolder folder, long seed) {
+        if (adapter.type() == AdapterConfig.Type.NONE) {
+            return folder;
+        }
+        return adapter.path().isPresent() ? folder.adapted(adapter.path().get()) : folder.adapted(adapter.lora(), seed);
     }
 
     private static List<NamePattern> globs(List<String> globs) {

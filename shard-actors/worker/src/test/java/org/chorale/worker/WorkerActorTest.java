@@ -233,7 +233,9 @@ final class WorkerActorTest {
                 run { seed = 1, progress-timeout = 1 second }
                 precision = fp32
                 data.tokenizer.path = null
-                model { path = "%s", adapter = none, freeze = [], train-only = [], initialize = random, recompute = none }
+                model { path = "%s", freeze = [], train-only = [], initialize = random, recompute = none }
+                model.adapter { type = none, targets = [], excludes = [], rank-pattern {}, alpha-pattern {},
+                  modules-to-save = [], layers = [] }
                 optimizer { type = adamw, learning-rate = 1e-2, schedule = constant, warmup-steps = 0,
                   weight-decay = 0, clip-norm = 1, groups = [] }
                 """.formatted(directory);

@@ -107,6 +107,12 @@ public final class AdapterSource implements AutoCloseable {
         return weights.map(file -> file.storedType(parameter)).orElse("F32");
     }
 
+    /** Tells these first values from others': adapter_config.json, and the seed or the digest of the file. */
+    public String fingerprint() {
+        String values = weights.map(AdapterWeights::sha256).orElse("drawn from seed " + seed);
+        return PythonJson.write(json) + "\n" + values;
+    }
+
     /** What the adapter's file holds, by the names of the model's units. */
     public List<ParameterOutline> stored() {
         return stored;

@@ -3,11 +3,18 @@
 
 package org.chorale.model.adapter;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.security.DigestOutputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
@@ -66,6 +73,19 @@ final class AdapterWeights implements AutoCloseable {
 
     String storedType(String parameter) {
         return file.entry(PREFIX + parameter).dtype().name();
+    }
+
+    /** Of the whole file, in lower-case hexadecimal. */
+    String sha256() {
+        try (InputStream bytes = Files.newInputStream(file.header().file())) {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            bytes.transferTo(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JVM has SHA-256", e);
+        }
     }
 
     @Override

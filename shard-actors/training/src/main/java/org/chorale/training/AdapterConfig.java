@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.outline.NamePattern;
+
+/**
+ * The keys below {@code model.adapter}; their meanings stand in chorale-defaults.conf.
+ *
+ * @param type whether there is an adapter
+ * @param path a PEFT folder to go on from, which then has the say over everything else
+ * @param targets empty for every linear but the head
+ */
+public record AdapterConfig(
+        Type type,
+        Optional<Path> path,
+        Optional<Integer> rank,
+        Optional<Double> alpha,
+        Optional<Double> dropout,
+        List<String> targets,
+        Optional<String> targetPattern,
+        List<String> excludes,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        Optional<Boolean> rslora,
+        List<String> modulesToSave,
+        List<Integer> layers,
+        Optional<LoraConfig.Initialize> initialize) {
+    /** PEFT's. */
+    private static final int DEFAULT_RANK = 8;
+
+    private static final double DEFAULT_ALPHA = 8;
+    private static final String KEY = "model.adapter.";
+
+    /** Whether there is an adapter. */
+    public enum Type {
+        NONE,
+        LORA
+    }
+
+    /** @throws IllegalArgumentException a line per problem, each beginning with its key */
+    public AdapterConfig {
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("rank", rank);
+        values.put("alpha", alpha);
+        values.put("dropout", dropout);
+        values.put("targets", targets);
+        values.put("target-pattern", targetPattern);
+        values.put("excludes", excludes);
+        values.put("rank-pattern", rankPattern);
+        values.put("alpha-pattern", alphaPattern);
+        values.put("rslora", rslora);
+        values.put("modules-to-save", modulesToSave);
+        values.put("layers", layers);
+        values.put("initialize", initialize);
+        List<String> problems = new ArrayList<>();
+        if (type == Type.NONE) {
+            values.put("path", path);
+            refuseSet(values, "is set, but model.adapter.type = none: make it lora, or leave this out", problems);
+        } else if (path.isPresent()) {
+            refuseSet(values, "is set, but the folder model.adapter.path says it: leave this out", problems);
+        }
+        if (targetPattern.isPresent() && !targets.isEmpty()) {
+            problems.add("model.adapter.targets and model.adapter.target-pattern are both set: give one");
+        }
+        layers.stream()
+                .filter(layer -> layer < 0)
+                .forEach(layer -> problems.add(KEY + "layers has " + layer + ": must be whole numbers from 0"));
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+    }
+
+    /** @throws IllegalArgumentException a line per problem, each beginning with its key */
+    void check() {
+        try {
+            lora();
+        } catch (IllegalArgumentException e) {
+            String message = String.valueOf(e.getMessage());
+            throw new IllegalArgumentException(KEY + message.replace("\n", "\n" + KEY));
+        }
+    }
+
+    /** What a new adapter is to be. */
+    LoraConfig lora() {
+        return new LoraConfig(
+                rank.orElse(DEFAULT_RANK),
+                alpha.orElse(DEFAULT_ALPHA),
+                dropout.orElse(0.0),
+                selection(),
+                ModuleSelection.suffixes(excludes),
+                rankPattern,
+                alphaPattern,
+                rslora.orElse(false),
+                modulesToSave,
+                layers,
+                List.of(),
+                initialize.orElse(LoraConfig.Initialize.UNIFORM));
+    }
+
+    private ModuleSelection selection() {
+        if (targetPattern.isPresent()) {
+            return ModuleSelection.matching(pattern(targetPattern.get()));
+        }
+        return targets.isEmpty() ? ModuleSelection.ALL_LINEAR : ModuleSelection.suffixes(targets);
+    }
+
+    private static NamePattern pattern(String expression) {
+        try {
+            return NamePattern.regex(expression);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("target-pattern = " + e.getMessage(), e);
+        }
+    }
+
+    private static void refuseSet(Map<String, Object> values, String why, List<String> problems) {
+        Set<Object> unset = Set.of(Optional.empty(), List.of(), Map.of());
+        for (String key : new TreeSet<>(values.keySet())) {
+            if (!unset.contains(values.get(key))) {
+                problems.add(KEY + key + " " + why);
+            }
+        }
+    }
+}
