@@ -203,11 +203,8 @@ public final class ModelFolder implements ParameterSource {
         return units;
     }
 
-    /** The dtype that a parameter is stored in, in safetensors' names; F32 where it is drawn. */
+    /** The dtype that one of the model's own parameters has in its folder; F32 where it is drawn. */
     public String storedType(String parameter) {
-        if (adapterProvides(parameter)) {
-            return adapter.orElseThrow().storedType(parameter);
-        }
         return files.map(f -> f.entry(parameter).dtype().name()).orElse(StoredType.F32.name());
     }
 

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.InvalidFileException;
@@ -37,7 +38,48 @@ final class GoldenTest {
     @ParameterizedTest
     @ValueSource(strings = {"llama", "llama3-rope-tied"})
     void everyQuantityOfTheReferenceIsReproduced(String family) throws URISyntaxException {
-        passes(GoldenCheck.run(folder(family), folder(family).resolve("golden.safetensors")));
+        passes(GoldenCheck.run(folder(family), Optional.empty(), folder(family).resolve("golden.safetensors")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save"})
+    void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String adapter) throws URISyntaxException {
+        List<Row> rows = GoldenCheck.run(
+                folder("llama"), Optional.of(folder(adapter)), folder(adapter).resolve("golden.safetensors"));
+        passes(rows);
+        assertThat(rows)
+                .extracting(Row::quantity)
+                .contains(
+                        "train.losses",
+                        "merged.model.layers.1.self_attn.q_proj.weight",
+                        "trained/adapter_config.json",
+                        "trained.base_model.model.model.layers.1.mlp.down_proj.lora_B.weight");
+    }
+
+    @Test
+    void anAdapterOfAnotherScaleDoesNotPass() throws Exception {
+        Path original = folder("peft-lora-llama");
+        for (String name : List.of("adapter_model.safetensors", "golden.safetensors")) {
+            Files.copy(original.resolve(name), copy.resolve(name));
+        }
+        String config = Files.readString(original.resolve("adapter_config.json"));
+        assertThat(config).contains("\"lora_alpha\": 8");
+        Files.writeString(
+                copy.resolve("adapter_config.json"), config.replace("\"lora_alpha\": 8", "\"lora_alpha\": 9"));
+        assertThat(GoldenCheck.run(folder("llama"), Optional.of(copy), copy.resolve("golden.safetensors")))
+                .filteredOn(row -> !row.passed())
+                .extracting(Row::quantity)
+                .contains("logits", "loss", "merged.model.layers.0.self_attn.q_proj.weight");
+    }
+
+    @Test
+    void theGoldenOfAnAdapterAsksForTheAdapter() throws Exception {
+        List<Row> rows = GoldenCheck.run(
+                folder("llama"), Optional.empty(), folder("peft-lora-llama").resolve("golden.safetensors"));
+        assertThat(rows)
+                .filteredOn(row -> row.quantity().startsWith("merged."))
+                .isNotEmpty()
+                .allSatisfy(row -> assertThat(row.note()).contains("needs --adapter"));
     }
 
     @Test
@@ -51,7 +93,7 @@ final class GoldenTest {
                 .replace("\"dtype\"", "\"torch_dtype\"");
         assertThat(config).contains("rope_scaling").contains("torch_dtype").doesNotContain("rope_parameters");
         Files.writeString(copy.resolve("config.json"), config);
-        passes(GoldenCheck.run(copy, original.resolve("golden.safetensors")));
+        passes(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors")));
     }
 
     @Test
@@ -61,7 +103,7 @@ final class GoldenTest {
         String config = Files.readString(original.resolve("config.json"));
         Files.writeString(
                 copy.resolve("config.json"), config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-06"));
-        assertThat(GoldenCheck.run(copy, original.resolve("golden.safetensors")))
+        assertThat(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors")))
                 .anySatisfy(row -> assertThat(row.passed()).isFalse());
     }
 
@@ -78,7 +120,7 @@ final class GoldenTest {
             tensors.put("grad.model.norm.weight", golden.tensor("loss")); // [1] would broadcast
             SafetensorsWriter.write(other, tensors);
         }
-        assertThatThrownBy(() -> GoldenCheck.run(original, other))
+        assertThatThrownBy(() -> GoldenCheck.run(original, Optional.empty(), other))
                 .isInstanceOf(InvalidFileException.class)
                 .hasMessageContaining("grad.model.norm.weight: has shape [1], must be [48]");
     }

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
@@ -83,6 +84,13 @@ final class AdapterConfigJson {
 
     ObjectNode root() {
         return root;
+    }
+
+    /** {@code base_model_name_or_path}; empty where it is null. */
+    Optional<String> base() {
+        String named = json.text("base_model_name_or_path", "");
+        json.throwProblems(Reason.MISMATCH);
+        return Optional.of(named).filter(name -> !name.isEmpty());
     }
 
     /** @throws InvalidModelException with every problem, a line each */

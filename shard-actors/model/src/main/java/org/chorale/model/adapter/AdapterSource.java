@@ -102,9 +102,14 @@ public final class AdapterSource implements AutoCloseable {
         }
     }
 
-    /** The dtype that a parameter is stored in, in safetensors' names; F32 where it is drawn. */
-    public String storedType(String parameter) {
-        return weights.map(file -> file.storedType(parameter)).orElse("F32");
+    /**
+     * The model that an adapter's configuration names: a folder, or a name on a hub.
+     *
+     * @return {@code base_model_name_or_path} as it stands there; empty where it is null
+     * @throws InvalidModelException where the file cannot be used
+     */
+    public static Optional<String> base(Path folder) {
+        return AdapterConfigJson.read(folder).base();
     }
 
     /** Tells these first values from others': adapter_config.json, and the seed or the digest of the file. */

@@ -71,10 +71,6 @@ final class AdapterWeights implements AutoCloseable {
         }
     }
 
-    String storedType(String parameter) {
-        return file.entry(PREFIX + parameter).dtype().name();
-    }
-
     /** Of the whole file, in lower-case hexadecimal. */
     String sha256() {
         try (InputStream bytes = Files.newInputStream(file.header().file())) {

@@ -18,11 +18,13 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.AdapterSource;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.ModelFolderWriter;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
@@ -31,7 +33,8 @@ import org.chorale.training.shard.ModelShard;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes a folder that Transformers loads: config.json, weights, and whatever tokenizer files stand beside the original.
+ * Writes a folder that Transformers or PEFT loads: configuration, weights, and whatever tokenizer files stand beside the
+ * original.
  *
  * <p>Weights are stored in the dtype that each has in the model folder, so that a bf16 model stays one; weights that
  * were drawn are stored in fp32.
@@ -93,8 +96,25 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
                 tokenizer);
     }
 
+    /** Writes what a run has trained: the adapter as PEFT would save it, or else the whole model. */
+    public void write(Path out) {
+        source.adapter()
+                .ifPresentOrElse(adapter -> writeAdapter(adapter, out), () -> writeModel(Optional.empty(), out));
+    }
+
+    /** In fp32: the weights of an adapter are few, and their small changes count. */
+    private void writeAdapter(AdapterSource adapter, Path out) {
+        NewFolder.create(out, folder -> {
+            try (TensorScope scope = new TensorScope()) {
+                adapter.write(
+                        folder, name -> weights.apply(name).to(ScalarType.Float).contiguous());
+            }
+            copyTokenizer(folder);
+        });
+    }
+
     /**
-     * Writes the whole model; {@code out} appears whole or not at all.
+     * Writes the whole model, into which an adapter is merged; {@code out} appears whole or not at all.
      *
      * @param dtype of all weights; where empty, that of each in the model folder
      */
@@ -102,7 +122,7 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
         NewFolder.create(out, folder -> {
             Map<String, TensorSpec> specs = specs(dtype);
             ModelFolderWriter.write(
-                    folder, List.copyOf(specs.values()), name -> as(weights.apply(name), specs.get(name)));
+                    folder, List.copyOf(specs.values()), name -> as(source.merged(name, weights), specs.get(name)));
             writeConfig(folder.resolve("config.json"), specs);
             copy(source.folder().resolve(GENERATION_FILE), folder.resolve(GENERATION_FILE));
             copyTokenizer(folder);
@@ -111,12 +131,18 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
 
     private Map<String, TensorSpec> specs(Optional<StoredType> dtype) {
         Map<String, TensorSpec> specs = new LinkedHashMap<>();
-        parameters(source).forEach(parameter -> {
+        parameters(source).filter(this::isOfTheModel).forEach(parameter -> {
             String name = parameter.name();
             StoredType type = dtype.orElseGet(() -> StoredType.valueOf(source.storedType(name)));
             specs.put(name, new TensorSpec(name, type, parameter.shape()));
         });
         return specs;
+    }
+
+    private boolean isOfTheModel(ParameterOutline parameter) {
+        return source.adapter()
+                .filter(adapter -> adapter.adapter().isOwn(parameter.name()))
+                .isEmpty();
     }
 
     private static Tensor as(Tensor weight, @Nullable TensorSpec spec) {

@@ -7,17 +7,15 @@ import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
-import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.TensorEntry;
 import org.chorale.training.MicroBatch;
@@ -26,27 +24,32 @@ import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.Precision;
 
 /**
  * Recomputes, in fp32, what a golden file says the reference implementation computed, and compares.
  *
  * <p>A golden file holds a batch ({@code input_ids}, {@code attention_mask}, {@code labels}, all [B, T]) and any of:
  * {@code logits} [B, T, V]; {@code loss}; {@code grad.NAME}; {@code train.losses} and {@code train.grad_norms} of n
- * steps on that batch (clipped to 1, AdamW with learning rate 1e-3, betas 0.9 and 0.999, ε 1e-8, decay 0.01 on
- * everything); {@code train.final.NAME} after them.
+ * steps on that batch (clipped to 1, AdamW with betas 0.9 and 0.999, ε 1e-8, decay 0.01 on everything, learning rate
+ * 1e-3 or, of an adapter, 1e-2); {@code train.final.NAME} after them. Of an adapter it may hold what {@link
+ * TrainedAdapter} compares, and names are PEFT's.
  */
 public final class GoldenCheck {
-    private static final double LEARNING_RATE = 1e-3;
-    private static final OptimizerConfig OPTIMIZER = OptimizerConfig.adamW(LEARNING_RATE, 0.01, 1.0);
+    private static final OptimizerConfig OPTIMIZER = OptimizerConfig.adamW(1e-3, 0.01, 1.0);
+    private static final OptimizerConfig ADAPTER_OPTIMIZER = OptimizerConfig.adamW(1e-2, 0.01, 1.0);
 
     private final ModelFolder folder;
+    private final OptimizerConfig optimizerConfig;
     private final SafetensorsFile golden;
     private final MicroBatch batch;
-    private final List<Row> rows = new ArrayList<>();
+    private final Comparison comparison;
 
     private GoldenCheck(ModelFolder folder, SafetensorsFile golden) {
         this.folder = folder;
+        this.optimizerConfig = folder.adapter().isPresent() ? ADAPTER_OPTIMIZER : OPTIMIZER;
         this.golden = golden;
+        this.comparison = new Comparison(golden);
         TensorEntry ids = checkInputs();
         this.batch = new MicroBatch(
                 ids.shape().get(0).intValue(),
@@ -61,35 +64,23 @@ public final class GoldenCheck {
     private TensorEntry checkInputs() {
         TensorEntry ids = golden.entry("input_ids");
         if (ids.shape().size() != 2 || ids.elements() == 0) {
-            throw invalid("input_ids", "has shape " + ids.shape() + ", must be [sequences, tokens]");
+            throw comparison.invalid("input_ids", "has shape " + ids.shape() + ", must be [sequences, tokens]");
         }
         for (String name : List.of("labels", "attention_mask")) {
-            requireShape(name, ids.shape());
+            comparison.requireShape(name, ids.shape());
         }
         requireBelowVocabulary("input_ids", 0);
         requireBelowVocabulary("labels", MicroBatch.IGNORED);
         return ids;
     }
 
-    private void requireShape(String name, List<Long> shape) {
-        if (!golden.entry(name).shape().equals(shape)) {
-            throw invalid(
-                    name,
-                    "has shape %s, must be %s".formatted(golden.entry(name).shape(), shape));
-        }
-    }
-
     private void requireBelowVocabulary(String name, long alsoAllowed) {
         long vocabulary = folder.config().vocabulary();
         for (long id : longs(name)) {
             if ((id < 0 || id >= vocabulary) && id != alsoAllowed) {
-                throw invalid(name, "holds %d; ids of this model are below %d".formatted(id, vocabulary));
+                throw comparison.invalid(name, "holds %d; ids of this model are below %d".formatted(id, vocabulary));
             }
         }
-    }
-
-    private InvalidFileException invalid(String tensor, String problem) {
-        return new InvalidFileException(golden.header().file(), tensor, problem);
     }
 
     /**
@@ -103,40 +94,46 @@ public final class GoldenCheck {
     public record Row(String quantity, double largestDifference, double tolerance, boolean passed, String note) {}
 
     /**
-     * Checks everything that the file holds, in the file's order of names.
+     * Checks everything that the file holds.
      *
+     * @param adapter a PEFT folder, where the golden file is of a model with one
      * @throws RuntimeException where the folder or the file cannot be used
      */
-    public static List<Row> run(Path modelFolder, Path goldenFile) {
+    public static List<Row> run(Path modelFolder, Optional<Path> adapter, Path goldenFile) {
         try (SafetensorsFile golden = SafetensorsFile.open(goldenFile);
-                ModelFolder folder = ModelFolder.pretrained(modelFolder);
+                ModelFolder folder = open(modelFolder, adapter);
                 TensorScope scope = new TensorScope()) {
             GoldenCheck check = new GoldenCheck(folder, golden);
             check.logits();
             check.lossAndGradients();
             check.training();
             check.unknownQuantities();
-            return check.rows;
+            return check.comparison.rows();
         }
     }
 
+    private static ModelFolder open(Path modelFolder, Optional<Path> adapter) {
+        ModelFolder base = ModelFolder.pretrained(modelFolder);
+        return adapter.isPresent() ? base.adapted(adapter.get()) : base;
+    }
+
     private void logits() {
-        if (!has("logits")) {
+        if (!comparison.has("logits")) {
             return;
         }
         try (TensorScope scope = new TensorScope();
-                ModelShard shard = ModelShard.whole(folder);
+                ModelShard shard = ModelShard.frozen(folder, Precision.FP32);
                 Tape tape = new Tape()) {
             Tensor mask = HostTensors.ofLongs(longs("attention_mask"), batch.sequences(), batch.width());
             SequenceContext context = shard.model().context(batch.sequences(), batch.width(), mask);
             Tensor hidden =
                     shard.model().forward(HostTensors.ofLongs(batch.tokens(), batch.tokens().length), context, tape);
             Tensor logits = shard.model().logits(hidden);
-            requireShape("logits", List.of((long) batch.sequences(), (long) batch.width(), logits.size(1)));
+            comparison.requireShape("logits", List.of((long) batch.sequences(), (long) batch.width(), logits.size(1)));
             Tensor expected = golden.tensor("logits").view(logits.shape());
             long[] rowsThatSee = rowsThatSeeAKey();
             Tensor seen = HostTensors.ofLongs(rowsThatSee, rowsThatSee.length);
-            compare("logits", logits.index_select(0, seen), expected.index_select(0, seen), 1e-5);
+            comparison.compare("logits", logits.index_select(0, seen), expected.index_select(0, seen), 1e-5);
         }
     }
 
@@ -152,94 +149,85 @@ public final class GoldenCheck {
     private void lossAndGradients() {
         try (TensorScope scope = new TensorScope();
                 ModelShard shard = ModelShard.whole(folder);
-                AdamW optimizer = new AdamW(OPTIMIZER, shard.groups())) {
+                AdamW optimizer = new AdamW(optimizerConfig, shard.groups())) {
             // A learning rate of 0 leaves the weights, and an infinite clip norm the gradients, as they are.
             StepResult result = new TrainStep(shard, optimizer, Double.POSITIVE_INFINITY).run(List.of(batch), 0);
-            if (has("loss")) {
-                row("loss", Math.abs(result.lossNats() - golden.tensor("loss").item_float()), 1e-5);
+            if (comparison.has("loss")) {
+                comparison.row(
+                        "loss",
+                        Math.abs(result.lossNats() - golden.tensor("loss").item_float()),
+                        1e-5);
             }
             shard.parameters().forEach((name, parameter) -> {
-                if (has("grad." + name)) {
-                    requireShape("grad." + name, shape(parameter.value()));
-                    Tensor expected = golden.tensor("grad." + name);
-                    double magnitude = expected.abs().max().item_float();
-                    double difference = largestDifference(Objects.requireNonNull(parameter.gradient()), expected);
-                    row("grad." + name, magnitude == 0 ? difference : difference / magnitude, 2e-5);
+                Tensor gradient = parameter.gradient();
+                if (gradient != null) {
+                    comparison.compareRelative("grad." + inMemoryName(name), gradient, 2e-5);
                 }
             });
         }
     }
 
     private void training() {
-        if (!has("train.losses")) {
+        if (!comparison.has("train.losses")) {
             return;
         }
         try (TensorScope scope = new TensorScope();
                 ModelShard shard = ModelShard.whole(folder);
-                AdamW optimizer = new AdamW(OPTIMIZER, shard.groups())) {
-            TrainStep step = new TrainStep(shard, optimizer, OPTIMIZER.clipNorm());
-            Tensor losses = golden.tensor("train.losses");
-            if (has("train.grad_norms")) {
-                requireShape("train.grad_norms", golden.entry("train.losses").shape());
+                AdamW optimizer = new AdamW(optimizerConfig, shard.groups())) {
+            train(new TrainStep(shard, optimizer, optimizerConfig.clipNorm()));
+            shard.parameters()
+                    .forEach((name, parameter) ->
+                            comparison.compare("train.final." + inMemoryName(name), parameter.value(), 1e-5));
+            if (folder.adapter().isPresent()) {
+                new TrainedAdapter(folder, shard, comparison).compare();
             }
-            double lossDifference = 0;
-            double normDifference = 0;
-            for (long i = 0; i < losses.numel(); i++) {
-                StepResult result = step.run(List.of(batch), LEARNING_RATE);
-                lossDifference = largest(
-                        lossDifference, result.lossNats() - losses.select(0, i).item_float());
-                if (has("train.grad_norms")) {
-                    double norm = golden.tensor("train.grad_norms").select(0, i).item_float();
-                    normDifference = largest(normDifference, (result.gradNorm() - norm) / norm);
-                }
-            }
-            row("train.losses", lossDifference, 1e-5);
-            if (has("train.grad_norms")) {
-                row("train.grad_norms", normDifference, 2e-5);
-            }
-            shard.parameters().forEach((name, parameter) -> {
-                if (has("train.final." + name)) {
-                    requireShape("train.final." + name, shape(parameter.value()));
-                    compare("train.final." + name, parameter.value(), golden.tensor("train.final." + name), 1e-5);
-                }
-            });
         }
+    }
+
+    private void train(TrainStep step) {
+        Tensor losses = golden.tensor("train.losses");
+        boolean hasNorms = comparison.has("train.grad_norms");
+        if (hasNorms) {
+            comparison.requireShape(
+                    "train.grad_norms", golden.entry("train.losses").shape());
+        }
+        double lossDifference = 0;
+        double normDifference = 0;
+        for (long i = 0; i < losses.numel(); i++) {
+            StepResult result = step.run(List.of(batch), optimizerConfig.learningRate());
+            lossDifference = largest(
+                    lossDifference, result.lossNats() - losses.select(0, i).item_float());
+            if (hasNorms) {
+                double norm = golden.tensor("train.grad_norms").select(0, i).item_float();
+                normDifference = largest(normDifference, (result.gradNorm() - norm) / norm);
+            }
+        }
+        comparison.row("train.losses", lossDifference, 1e-5);
+        if (hasNorms) {
+            comparison.row("train.grad_norms", normDifference, 2e-5);
+        }
+    }
+
+    /** The published name, or in a model with an adapter the one that PEFT's modules have in memory. */
+    private String inMemoryName(String parameter) {
+        return folder.adapter()
+                .map(source -> source.adapter().isOwn(parameter) ? ".default" : ".modules_to_save.default")
+                .map(infix -> "base_model.model." + parameter.replaceFirst("(\\.[^.]+)$", infix + "$1"))
+                .orElse(parameter);
     }
 
     private void unknownQuantities() {
         List<String> known = new ArrayList<>(List.of("input_ids", "attention_mask", "labels"));
-        rows.forEach(row -> known.add(row.quantity()));
+        comparison.rows().forEach(row -> known.add(row.quantity()));
+        String hint = folder.adapter().isPresent() ? "" : "; that of a model with an adapter needs --adapter";
         golden.entries().stream()
                 .map(TensorEntry::name)
                 .filter(name -> !known.contains(name))
-                .forEach(name -> rows.add(new Row(
-                        name, Double.NaN, 0, false, "nothing here computes this; adapters are not supported yet")));
-    }
-
-    private static List<Long> shape(Tensor tensor) {
-        return LongStream.of(tensor.shape()).boxed().toList();
-    }
-
-    private void compare(String quantity, Tensor actual, Tensor expected, double tolerance) {
-        row(quantity, largestDifference(actual, expected), tolerance);
-    }
-
-    private void row(String quantity, double difference, double tolerance) {
-        rows.add(new Row(quantity, difference, tolerance, difference <= tolerance, "")); // NaN fails
-    }
-
-    private static double largestDifference(Tensor actual, Tensor expected) {
-        try (TensorScope scope = new TensorScope()) {
-            return torch.max(actual.sub(expected).abs()).item_float(); // max propagates NaN
-        }
+                .forEach(name -> comparison.differs(name, "nothing here computes this" + hint));
     }
 
     private static double largest(double soFar, double difference) {
         return Double.isNaN(difference) ? Double.NaN : Math.max(soFar, Math.abs(difference));
-    }
-
-    private boolean has(String name) {
-        return golden.entries().stream().anyMatch(entry -> entry.name().equals(name));
     }
 
     private long[] longs(String name) {
