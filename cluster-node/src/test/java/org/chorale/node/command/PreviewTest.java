@@ -77,7 +77,8 @@ final class PreviewTest {
     }
 
     private int preview(String recipe, String... arguments) {
-        List<String> line = new ArrayList<>(List.of("data", "preview", RECIPES.resolve(recipe).toString()));
+        List<String> line = new ArrayList<>(
+                List.of("data", "preview", RECIPES.resolve(recipe).toString()));
         line.addAll(List.of(arguments));
         PrintStream stream = new PrintStream(out, true, StandardCharsets.UTF_8);
         return ChoraleCommand.run(new Console(stream, stream, false, 100, folder), line.toArray(String[]::new));

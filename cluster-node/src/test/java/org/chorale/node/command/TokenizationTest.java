@@ -39,7 +39,8 @@ final class TokenizationTest {
     @Test
     void textsAndConversationsAreAnsweredInOrder() throws IOException {
         Path template = RECIPES.resolve("chat/template.jinja");
-        assertThat(run(true, Optional.of(template), "{\"text\": \"Hello!\"}", CHAT)).isZero();
+        assertThat(run(true, Optional.of(template), "{\"text\": \"Hello!\"}", CHAT))
+                .isZero();
         List<JsonNode> answers = answers();
         assertThat(answers).hasSize(2);
         assertThat(answers.get(0).path("ids").get(0).asInt())
