@@ -122,16 +122,20 @@ public final class ChoraleCommand {
             footer = {
                 "",
                 "Prints a row per quantity: largest difference, tolerance, verdict. Exit code 1 if any differs.",
+                "With --adapter, a folder named trained beside the golden file is what PEFT saved after its steps.",
                 "",
-                "Example:",
-                "  chorale verify my-llama my-llama/golden.safetensors"
+                "Examples:",
+                "  chorale verify my-llama my-llama/golden.safetensors",
+                "  chorale verify --adapter my-lora my-llama my-lora/golden.safetensors"
             })
     int verify(
             @Parameters(paramLabel = "MODEL_DIR", description = "A model folder.") Path model,
             @Parameters(paramLabel = "GOLDEN.safetensors", description = "The reference's inputs and results.")
                     Path golden,
+            @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder: the model's adapter.")
+                    Optional<Path> adapter,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
-        return new Verification(console, json).run(model, golden);
+        return new Verification(console, json).run(model, adapter, golden);
     }
 
     @Command(
@@ -229,25 +233,36 @@ public final class ChoraleCommand {
             footer = {
                 "",
                 "Weights keep the dtype that each has in the model's own folder; drawn ones are written in fp32.",
+                "A run that trained an adapter gives a folder that PEFT loads, and with --merge a whole model.",
                 "",
                 "Examples:",
                 "  chorale export runs/quickstart my-model",
-                "  chorale export runs/quickstart my-best-model --best --dtype bf16"
+                "  chorale export runs/quickstart my-best-model --best --dtype bf16",
+                "  chorale export my-adapter my-merged-model --merge --model my-llama"
             })
     int export(
-            @Parameters(paramLabel = "RUN_DIR", description = "A run directory; the run may be going on.") Path run,
+            @Parameters(
+                            paramLabel = "RUN_DIR",
+                            description = "A run directory, whose run may be going on, or an adapter's folder.")
+                    Path run,
             @Parameters(paramLabel = "OUT", description = "A folder that does not exist yet.") Path out,
             @Option(
                             names = "--best",
                             description = "The checkpoint of the best evaluation; the run needs checkpoint.keep-best.")
                     boolean best,
+            @Option(names = "--merge", description = "Merge the adapter into the model, and write that.") boolean merge,
+            @Option(
+                            names = "--model",
+                            paramLabel = "MODEL_DIR",
+                            description = "The model of an adapter's folder. Default: what the adapter names.")
+                    Optional<Path> model,
             @Option(
                             names = "--dtype",
                             paramLabel = "DTYPE",
                             description = "Write all weights in one of ${COMPLETION-CANDIDATES}.")
                     Optional<Export.Dtype> dtype,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
-        return new Export(console, json).run(run, out, best, dtype);
+        return new Export(console, json).run(run, out, new Export.Options(best, merge, model, dtype));
     }
 
     @Option(

@@ -4,10 +4,13 @@
 package org.chorale.node.command;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.chorale.coordinator.directory.Checkpoint;
 import org.chorale.coordinator.directory.Checkpoints;
 import org.chorale.coordinator.directory.RunContents;
@@ -15,6 +18,7 @@ import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.plan.RunSettings;
 import org.chorale.data.FeedSettings;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.AdapterSource;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -39,22 +43,93 @@ record Export(Console console, boolean json) {
         }
     }
 
-    /** @param dtype of all weights; where empty, that of each in the model's folder */
-    int run(Path runDir, Path target, boolean best, Optional<Dtype> dtype) {
-        Path out = console.currentFolder().resolve(target).normalize();
+    /**
+     * What the command line asks for.
+     *
+     * @param best of a run: the checkpoint of the best evaluation instead of the newest
+     * @param merge write the model with the adapter merged into it
+     * @param model of an adapter's folder: the model that it is for; where empty, the one that the adapter names
+     * @param dtype of all weights; where empty, that of each in the model's folder
+     */
+    record Options(boolean best, boolean merge, Optional<Path> model, Optional<Dtype> dtype) {
+        Optional<StoredType> stored() {
+            return dtype.map(type -> type.stored);
+        }
+    }
+
+    /** @param from a run directory, or an adapter's folder */
+    int run(Path from, Path target, Options options) {
+        Path source = resolve(from);
+        Path out = resolve(target);
         refuseUnlessNew(out);
-        RunContents run =
-                RunDirectory.read(console.currentFolder().resolve(runDir).normalize());
-        Checkpoint checkpoint = best ? best(run) : newestWhole(run);
+        if (AdapterSource.isIn(source)) {
+            exportAdapter(source, out, options);
+        } else {
+            exportRun(RunDirectory.read(source), out, options);
+        }
+        return ExitCode.DONE;
+    }
+
+    private void exportRun(RunContents run, Path out, Options options) {
+        refuse(options.model().isPresent(), "--model is for an adapter's folder: a run knows its model");
+        Checkpoint checkpoint = options.best() ? best(run) : newestWhole(run);
         ModelConfig model = ConfigReader.read(run.runConf(), "model", ModelConfig.class);
         long seed = ConfigReader.read(run.runConf(), "run", RunSettings.class).seed();
         Path tokenizer = FeedSettings.read(run.runConf()).tokenizerPath();
         try (ModelFolder source = model.open(seed);
                 SafetensorsFile weights = SafetensorsFile.open(onlyFile(checkpoint))) {
-            ModelExport.of(source, weights, tokenizer).writeModel(dtype.map(type -> type.stored), out);
+            ModelExport export = ModelExport.of(source, weights, tokenizer);
+            boolean adapted = source.adapter().isPresent();
+            refuse(options.merge() && !adapted, "--merge is for adapters: the run of " + run.dir() + " trained none");
+            if (adapted && !options.merge()) {
+                refuse(options.dtype().isPresent(), "--dtype is for models: an adapter is one with --merge");
+                export.write(out);
+            } else {
+                export.writeModel(options.stored(), out);
+            }
         }
-        report(checkpoint, out);
-        return ExitCode.DONE;
+        report(Optional.of(checkpoint), out);
+    }
+
+    private void exportAdapter(Path adapter, Path out, Options options) {
+        refuse(!options.merge(), adapter + " is an adapter: give --merge to write the model that it makes");
+        refuse(options.best(), "--best is for runs: " + adapter + " is an adapter");
+        Path base = options.model().map(this::resolve).orElseGet(() -> namedBase(adapter));
+        Path tokenizer = Files.exists(adapter.resolve("tokenizer.json")) ? adapter : base;
+        try (ModelFolder source = ModelFolder.pretrained(base).adapted(adapter)) {
+            ModelExport.of(source, tokenizer).writeModel(options.stored(), out);
+        }
+        report(Optional.empty(), out);
+    }
+
+    /** The model that an adapter names, as seen from the current folder or from the adapter's. */
+    private Path namedBase(Path adapter) {
+        String named = AdapterSource.base(adapter).orElse("null");
+        try {
+            return Stream.of(resolve(Path.of(named)), adapter.resolve(named).normalize())
+                    .filter(Files::isDirectory)
+                    .findFirst()
+                    .orElseThrow(() -> unknownBase(adapter, named));
+        } catch (InvalidPathException e) {
+            throw unknownBase(adapter, named);
+        }
+    }
+
+    private static FaultException unknownBase(Path adapter, String named) {
+        return new FaultException(
+                FaultCode.FILE_MISSING,
+                "%s: base_model_name_or_path = %s is no folder here: name the model's folder with --model"
+                        .formatted(adapter.resolve("adapter_config.json"), named));
+    }
+
+    private static void refuse(boolean wrong, String message) {
+        if (wrong) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, message);
+        }
+    }
+
+    private Path resolve(Path path) {
+        return console.currentFolder().resolve(path).normalize();
     }
 
     /** Before anything is read or written: an export of a large model takes long. */
@@ -109,15 +184,14 @@ record Export(Console console, boolean json) {
         return checkpoint.folder().resolve(file.getName());
     }
 
-    private void report(Checkpoint checkpoint, Path out) {
+    private void report(Optional<Checkpoint> checkpoint, Path out) {
         if (json) {
-            console.out()
-                    .println(JsonNodeFactory.instance
-                            .objectNode()
-                            .put("step", checkpoint.step())
-                            .put("path", out.toString()));
+            ObjectNode node = JsonNodeFactory.instance.objectNode();
+            checkpoint.ifPresent(of -> node.put("step", of.step()));
+            console.out().println(node.put("path", out.toString()));
         } else {
-            console.out().printf("wrote the model after step %d to %s%n", checkpoint.step(), out);
+            String when = checkpoint.map(of -> " after step " + of.step()).orElse("");
+            console.out().printf("wrote the model%s to %s%n", when, out);
         }
     }
 }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -19,9 +20,11 @@ import org.jspecify.annotations.Nullable;
 record Verification(Console console, boolean json) {
     private static final String HEADING = "quantity";
 
-    int run(Path model, Path golden) {
+    int run(Path model, Optional<Path> adapter, Path golden) {
         List<Row> rows = GoldenCheck.run(
-                console.currentFolder().resolve(model), console.currentFolder().resolve(golden));
+                console.currentFolder().resolve(model),
+                adapter.map(folder -> console.currentFolder().resolve(folder)),
+                console.currentFolder().resolve(golden));
         return report(golden, rows);
     }
 

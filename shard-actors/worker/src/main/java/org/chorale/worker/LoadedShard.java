@@ -129,7 +129,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     void export(Path out) {
-        ModelExport.of(folder, state.shard(), tokenizer).writeModel(Optional.empty(), out);
+        ModelExport.of(folder, state.shard(), tokenizer).write(out);
     }
 
     @Override

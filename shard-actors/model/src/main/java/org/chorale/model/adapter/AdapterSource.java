@@ -102,6 +102,11 @@ public final class AdapterSource implements AutoCloseable {
         }
     }
 
+    /** Whether a folder is an adapter's, going by its configuration's name. */
+    public static boolean isIn(Path folder) {
+        return Files.isRegularFile(folder.resolve(AdapterConfigJson.NAME));
+    }
+
     /**
      * The model that an adapter's configuration names: a folder, or a name on a hub.
      *
