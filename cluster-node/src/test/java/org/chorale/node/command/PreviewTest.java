@@ -50,8 +50,8 @@ final class PreviewTest {
 
     @Test
     void aPackedSequenceIsShownWithItsDocuments() {
-        assertThat(preview("chat.conf", "--rows", "1")).isZero();
-        assertThat(out()).containsPattern("=== sequence 1: [2-9]\\d* documents, \\d+ tokens\n");
+        assertThat(preview("chat.conf", "--rows", "9")).isZero();
+        assertThat(out()).containsPattern("=== sequence \\d: [2-9]\\d* documents, \\d+ tokens\n");
     }
 
     @Test
