@@ -20,6 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
@@ -263,6 +264,26 @@ public final class ChoraleCommand {
                     Optional<Export.Dtype> dtype,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
         return new Export(console, json).run(run, out, new Export.Options(best, merge, model, dtype));
+    }
+
+    @Command(
+            name = "generate",
+            description = "Writes what a model says after a prompt, or talks with it.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "The likeliest token is taken always, unless --temperature, --top-k, --top-p or --seed says otherwise.",
+                "On a terminal and without --prompt it is a conversation; /exit or Ctrl-D ends it.",
+                "",
+                "Examples:",
+                "  chorale generate my-llama --prompt 'Once upon a time' --temperature 0.8 --seed 1",
+                "  chorale generate my-llama --adapter runs/tuned/export --chat --prompt - < question.txt"
+            })
+    int generate(
+            @Parameters(paramLabel = "MODEL_DIR", description = "A model folder with its tokenizer.") Path model,
+            @Mixin GenerationOptions options,
+            @Option(names = JSON, description = "Print one JSON object.") boolean json) {
+        return new Generation(console, json, options).run(model);
     }
 
     @Option(

@@ -31,7 +31,7 @@ final class ChoraleCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"train", "verify", "eval", "inspect", "export"})
+    @ValueSource(strings = {"train", "verify", "eval", "inspect", "export", "generate"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         assertThat(run(command, "--help")).isZero();
         assertThat(out())
@@ -46,7 +46,7 @@ final class ChoraleCommandTest {
     @Test
     void theProgramListsItsCommandsAndExitCodes() {
         assertThat(run("--help")).isZero();
-        assertThat(out()).contains("train", "verify", "eval", "inspect", "export", "130 interrupted");
+        assertThat(out()).contains("train", "verify", "eval", "inspect", "export", "generate", "130 interrupted");
     }
 
     @Test
