@@ -8,7 +8,10 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.chorale.data.generate.GeneratedData;
 import org.chorale.data.source.SourceSettings;
+import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 
 /**
  * Everything that a feeder reads from a run's configuration as resolved. {@link #trainPath} and {@link #evalPath} are
@@ -42,14 +45,6 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         Optional<DataConfig> data = reader.read("data", DataConfig.class);
         Optional<Run> run = reader.read("run", Run.class);
         Optional<Model> model = reader.read("model", Model.class);
-        if (data.isPresent()
-                && data.get()
-                        .tokenizer()
-                        .path()
-                        .or(() -> model.flatMap(Model::path))
-                        .isEmpty()) {
-            reader.problem("data.tokenizer.path is not set, nor is model.path: give a folder with tokenizer.json");
-        }
         reader.throwProblems();
         return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow());
     }
@@ -76,9 +71,14 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
                 .or(() -> generates() ? Optional.of(generatedData().heldOut()) : Optional.empty());
     }
 
-    /** The folder with {@code tokenizer.json}, or the file itself. */
+    /** The folder with {@code tokenizer.json}, or the file itself; empty where all rows must be token ids. */
+    public Optional<Path> tokenizer() {
+        return data.tokenizer().path().or(model::path);
+    }
+
+    /** @throws FaultException TOKENIZER_INVALID where there is none */
     public Path tokenizerPath() {
-        return data.tokenizer().path().or(model::path).orElseThrow();
+        return tokenizer().orElseThrow(() -> new FaultException(FaultCode.TOKENIZER_INVALID, TextTokenizer.NONE));
     }
 
     SourceSettings trainSource() {

@@ -66,8 +66,10 @@ final class RunData implements AutoCloseable {
             if (settings.generates()) {
                 settings.generatedData().write(settings.data().generate());
             }
-            TextTokenizer tokenizer = opened.add(TextTokenizer.load(
-                    settings.tokenizerPath(), settings.model().path().orElse(null)));
+            TextTokenizer tokenizer = opened.add(settings.tokenizer()
+                    .map(path ->
+                            TextTokenizer.load(path, settings.model().path().orElse(null)))
+                    .orElseGet(TextTokenizer::none));
             ExampleSource trainRows =
                     opened.add(ExampleSource.open(settings.trainSource(), tokenizer, settings.indexFile("train")));
             Optional<SourceSettings> held = settings.evalSource();

@@ -71,7 +71,9 @@ class DataConfigTest {
         assertThatThrownBy(() -> FeedSettings.read(
                         RunConf.of("run.dir = /r", "data { train.path = /t.jsonl, malformed-rows = ignore }")))
                 .hasMessageContaining("data.malformed-rows = ignore: must be one of fail, skip");
-        assertThatThrownBy(() -> FeedSettings.read(RunConf.of("run.dir = /r", "data.train.path = /t.jsonl")))
+        FeedSettings without = FeedSettings.read(RunConf.of("run.dir = /r", "data.train.path = /t.jsonl"));
+        assertThat(without.tokenizer()).as("rows of token ids need none").isEmpty();
+        assertThatThrownBy(without::tokenizerPath)
                 .hasMessageContaining("data.tokenizer.path is not set, nor is model.path");
         assertThatThrownBy(
                         () -> FeedSettings.read(RunConf.of("data.generate { task = reverse-words, train-rows = 0 }")))

@@ -39,7 +39,7 @@ public final class ExampleEncoder {
     /**
      * A text is encoded with special tokens and ends with the end-of-sequence token, if its document ends; all of it is
      * trained. A pair is its prompt with special tokens, its completion without, and the end-of-sequence token; the
-     * prompt is not trained. A conversation is what the chat template writes, and nothing else. What is longer than a
+     * prompt is not trained. Token ids stay as they are. A conversation is what the chat template writes, and nothing else. What is longer than a
      * sequence is cut at the end; of a very long text only a beginning that fills the sequence is tokenized, so that at
      * least as many tokens were cut as are counted.
      *
@@ -87,6 +87,8 @@ public final class ExampleEncoder {
             long[] completion = tokenizer.encodeStart(pair.completion(), false, tokens);
             return TokenizedExample.trainedFrom(
                     prompt.length, joined(prompt, completion, new long[] {tokenizer.eos()}), 0);
+        } else if (example instanceof Example.Ids ids) {
+            return TokenizedExample.trainedFrom(0, ids.tokens(), 0);
         }
         return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
                 .encode((Example.Chat) example, tokens);

@@ -25,4 +25,8 @@ public sealed interface Example {
      * @param tools a list; null where there are none
      */
     record Chat(JsonNode messages, @Nullable JsonNode tools) implements Example {}
+
+    /** Token ids as they are, all of them trained. */
+    @SuppressWarnings("ArrayRecordComponent") // read from a row, never compared
+    record Ids(long[] tokens) implements Example {}
 }

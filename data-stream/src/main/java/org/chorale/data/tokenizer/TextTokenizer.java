@@ -16,6 +16,8 @@ import java.util.function.Function;
 import java.util.function.LongFunction;
 import java.util.function.ToIntFunction;
 import org.chorale.data.disk.Sha256;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +31,11 @@ public final class TextTokenizer implements AutoCloseable {
         setUnlessGiven("RUST_FLAVOR", "cpu");
     }
 
+    /** What those are told who need a tokenizer where there is none. */
+    public static final String NONE =
+            "data.tokenizer.path is not set, nor is model.path: give a folder with tokenizer.json (only rows of"
+                    + " input_ids need none)";
+
     /** Characters that {@link #encodeStart} always looks at, so that only very long texts are cut. */
     private static final int MIN_START_CHARS = 1 << 16;
 
@@ -40,7 +47,7 @@ public final class TextTokenizer implements AutoCloseable {
 
     private static final TokenizersLibrary LIBRARY = TokenizersLibrary.LIB;
 
-    private final HuggingFaceTokenizer library;
+    private final @Nullable HuggingFaceTokenizer library; // null where there is none
     private final ReadWriteLock closing = new ReentrantReadWriteLock();
     private boolean closed;
 
@@ -60,6 +67,22 @@ public final class TextTokenizer implements AutoCloseable {
         long[] nothing = encode("", true);
         addedTokens = nothing.length;
         addsEos = nothing.length > 0 && nothing[nothing.length - 1] == eos;
+    }
+
+    /** None: for rows that are token ids already. */
+    private TextTokenizer() {
+        library = null;
+        eos = 0;
+        pad = 0;
+        tokenIds = 0;
+        addedTokens = 0;
+        addsEos = false;
+        digest = "none";
+    }
+
+    /** For data whose rows are token ids already; whatever else it is asked to encode is refused. */
+    public static TextTokenizer none() {
+        return new TextTokenizer();
     }
 
     /**
@@ -195,7 +218,9 @@ public final class TextTokenizer implements AutoCloseable {
         closing.writeLock().lock();
         try {
             closed = true;
-            library.close();
+            if (library != null) {
+                library.close();
+            }
         } finally {
             closing.writeLock().unlock();
         }
@@ -207,6 +232,9 @@ public final class TextTokenizer implements AutoCloseable {
         try {
             if (closed) {
                 throw new IllegalStateException("the tokenizer is closed");
+            }
+            if (library == null) {
+                throw new FaultException(FaultCode.TOKENIZER_INVALID, NONE);
             }
             return use.apply(library);
         } finally {

@@ -50,6 +50,31 @@ class JsonlRowTest {
     }
 
     @Test
+    void tokenIdsAreTakenAsTheyAreWhereThereIsNothingElse() throws MalformedRowException {
+        Example ids = parse("{\"input_ids\": [5, 0, 999], \"attention_mask\": [1, 1, 1]}");
+        assertThat(((Example.Ids) ids).tokens()).containsExactly(5, 0, 999);
+        assertThat(parse("{\"text\": \"x\", \"input_ids\": [1]}")).isEqualTo(new Example.Text("x", true));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "[]|is no list of token ids, or is empty",
+                "7|is no list of token ids, or is empty",
+                "[1, -1]|element 1 of input_ids is no token id",
+                "[1.5]|element 0 of input_ids is no token id",
+                "[\"1\"]|element 0 of input_ids is no token id",
+                "[99999999999]|element 0 of input_ids is no token id",
+                "[[1]]|element 0 of input_ids is no token id"
+            })
+    void whatIsNoTokenIdIsRefused(String ids, String problem) {
+        assertThatThrownBy(() -> parse("{\"input_ids\": " + ids + "}"))
+                .isInstanceOf(MalformedRowException.class)
+                .hasMessageContaining(problem);
+    }
+
+    @Test
     void aConversationThatWouldFillTheMemoryIsRefused() {
         String many = "{\"messages\": [" + "{},".repeat(2 << 20) + "{}]}";
         assertThatThrownBy(() -> parse(many))

@@ -14,6 +14,8 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.MissingFileException;
+import org.chorale.training.contract.ContractException;
+import org.chorale.training.pipeline.PipelineException;
 
 /** The one place where exceptions become faults: what the modules without actors throw, under the stable codes. */
 public final class FaultTranslation {
@@ -27,6 +29,8 @@ public final class FaultTranslation {
             return fault(FaultCode.FILE_MALFORMED, invalid);
         } else if (failure instanceof InvalidModelException invalid) {
             return fault(code(invalid.reason()), invalid);
+        } else if (failure instanceof PipelineException || failure instanceof ContractException) {
+            return fault(FaultCode.CONFIG_INVALID, failure);
         } else if (failure instanceof MissingFileException missing) {
             return fault(FaultCode.FILE_MISSING, missing);
         } else if (failure instanceof UncheckedIOException wrapped && wrapped.getCause() != null) {

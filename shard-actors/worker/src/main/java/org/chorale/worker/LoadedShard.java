@@ -8,75 +8,69 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
-import org.chorale.model.ModelFolder;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.training.Evaluation;
-import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.MicroBatch;
-import org.chorale.training.ModelConfig;
-import org.chorale.training.ModelConfig.Recompute;
+import org.chorale.training.Objective;
 import org.chorale.training.StepResult;
 import org.chorale.training.TrainStep;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.CheckpointWriter.WrittenShard;
-import org.chorale.training.checkpoint.ModelExport;
 import org.chorale.training.checkpoint.RankState;
-import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.LearningRate;
 import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.ScheduleConfig;
+import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.shard.ModelShard;
 
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
 final class LoadedShard implements AutoCloseable {
     private final int rank;
-    private final ModelFolder folder;
+    private final RunModel model;
+    private final Objective objective;
     private final RankState state;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
-    private final Path tokenizer;
     private long stepsDone;
 
-    private LoadedShard(ShardCommand.Load order, ModelFolder folder, RankState state, OptimizerConfig config) {
+    private LoadedShard(ShardCommand.Load order, RunModel model, RankState state, OptimizerConfig config) {
         this.rank = order.rank();
-        this.folder = folder;
+        this.model = model;
+        this.objective = model.objective(state.shard());
         this.state = state;
-        this.trainStep = new TrainStep(
-                state.shard(),
-                state.optimizer(),
-                config.clipNorm(),
-                new LanguageModelObjective(
-                        state.shard().model(), CrossEntropySettings.PLAIN, RunSeed.read(order.runConf())),
-                state.lossScale());
+        this.trainStep =
+                new TrainStep(state.shard(), state.optimizer(), config.clipNorm(), objective, state.lossScale());
         this.learningRate = new LearningRate(
                 ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
                 config.learningRate(),
                 order.totalSteps());
-        this.tokenizer = TokenizerPath.read(order.runConf(), folder);
     }
 
-    /** Allocates by the plan, then reads first weights, or the checkpoint's. */
-    static LoadedShard load(ShardCommand.Load order) {
-        ModelConfig model = ConfigReader.read(order.runConf(), "model", ModelConfig.class);
+    /**
+     * Allocates by the plan, then reads first weights, or the checkpoint's.
+     *
+     * @param local components that only this process has
+     */
+    static LoadedShard load(ShardCommand.Load order, LocalComponents local) {
         OptimizerConfig config = ConfigReader.read(order.runConf(), "optimizer", OptimizerConfig.class);
         Deque<Runnable> owned = new ArrayDeque<>();
         try {
-            ModelFolder folder = model.open(RunSeed.read(order.runConf()));
-            owned.push(folder::close);
-            ModelShard shard = new ModelShard(folder, order.layout(), model.recompute() == Recompute.FULL);
+            RunModel model = RunModel.open(order.runConf(), local);
+            owned.push(model::close);
+            ModelShard shard = model.shard(order.layout());
             owned.push(shard::close);
             Optimizer optimizer = optimizer(config, shard);
             owned.push(optimizer::close);
             LossScale lossScale = LossScale.of(shard.precision());
             owned.push(lossScale::close);
             LoadedShard loaded =
-                    new LoadedShard(order, folder, new RankState(folder, shard, optimizer, lossScale), config);
+                    new LoadedShard(order, model, new RankState(model.source(), shard, optimizer, lossScale), config);
             loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
         } catch (RuntimeException | Error e) {
@@ -111,7 +105,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     Evaluation evaluation() {
-        return new Evaluation(state.shard());
+        return new Evaluation(objective);
     }
 
     /** The file of this rank in a checkpoint. */
@@ -129,7 +123,7 @@ final class LoadedShard implements AutoCloseable {
     }
 
     void export(Path out) {
-        ModelExport.of(folder, state.shard(), tokenizer).write(out);
+        model.export(state.shard(), out);
     }
 
     @Override
@@ -137,7 +131,7 @@ final class LoadedShard implements AutoCloseable {
         state.lossScale().close();
         state.optimizer().close();
         state.shard().close();
-        folder.close();
+        model.close();
     }
 
     /** @return the steps that the weights have seen */
@@ -147,21 +141,5 @@ final class LoadedShard implements AutoCloseable {
         }
         state.shard().load(state.source());
         return 0;
-    }
-
-    /** The key {@code data.tokenizer.path}; where it is not set, the tokenizer stands beside the model. */
-    public record TokenizerPath(Optional<Path> path) {
-        static Path read(String runConf, ModelFolder folder) {
-            return ConfigReader.read(runConf, "data.tokenizer", TokenizerPath.class)
-                    .path()
-                    .orElse(folder.folder());
-        }
-    }
-
-    /** The key {@code run.seed}. */
-    public record RunSeed(long seed) {
-        static long read(String runConf) {
-            return ConfigReader.read(runConf, "run", RunSeed.class).seed();
-        }
     }
 }

@@ -4,7 +4,6 @@
 package org.chorale.worker;
 
 import java.util.List;
-import org.chorale.model.ModelFolder;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.wire.GroupPlan;
 import org.chorale.proto.wire.ModelOutline;
@@ -22,6 +21,9 @@ import org.chorale.training.shard.UnitLayout;
 
 /** Between the cluster's wire types and those of the modules that know no cluster. */
 final class PlanTranslation {
+    /** What a user's own model takes is its own affair. */
+    private static final long UNLIMITED = Long.MAX_VALUE;
+
     private PlanTranslation() {}
 
     /** The key {@code precision} of a resolved configuration. */
@@ -29,13 +31,19 @@ final class PlanTranslation {
         return ConfigReader.read(runConf, "", PrecisionConfig.class).precision();
     }
 
-    static ModelOutline outline(ModelFolder folder, Precision precision) {
-        ModelOutline.Builder outline = ModelOutline.newBuilder()
-                .setFamily(folder.family())
-                .setVocabulary(folder.config().vocabulary())
-                .setContextTokens(folder.config().contextTokens())
-                .setConfigSha256(folder.configSha256());
-        folder.units().forEach(unit -> {
+    static ModelOutline outline(RunModel model, Precision precision) {
+        ModelOutline.Builder outline = ModelOutline.newBuilder();
+        model.folder()
+                .ifPresent(folder -> outline.setFamily(folder.family())
+                        .setVocabulary(folder.config().vocabulary())
+                        .setContextTokens(folder.config().contextTokens())
+                        .setConfigSha256(folder.configSha256()));
+        model.own()
+                .ifPresent(own -> outline.setFamily(own.model().name())
+                        .setVocabulary(UNLIMITED)
+                        .setContextTokens(UNLIMITED)
+                        .setConfigSha256(own.fingerprint()));
+        model.source().units().forEach(unit -> {
             UnitOutline.Builder wire = UnitOutline.newBuilder().setName(unit.name());
             unit.parameters()
                     .forEach(parameter -> wire.addParameters(ParameterOutline.newBuilder()

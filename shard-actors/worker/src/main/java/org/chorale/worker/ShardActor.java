@@ -17,10 +17,8 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.japi.function.Function;
-import org.chorale.model.ModelFolder;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
-import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
@@ -36,8 +34,8 @@ import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.StepReport;
 import org.chorale.training.Evaluation;
-import org.chorale.training.ModelConfig;
 import org.chorale.training.StepResult;
+import org.chorale.training.pipeline.LocalComponents;
 import org.jspecify.annotations.Nullable;
 
 /** Owns one rank's parameters and runs its steps, one per message, so that a drain waits for one step at most. */
@@ -61,6 +59,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
 
     private final ActorRef<CoordinatorCommand> coordinator;
     private final ActorRef<WorkerCommand> worker;
+    private final LocalComponents local;
     private final Deque<StepBatch> batches = new ArrayDeque<>(); // at most the credit that the worker gave
     private @Nullable LoadedShard shard;
     private @Nullable Evaluation evaluation;
@@ -76,15 +75,19 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private ShardActor(
             ActorContext<ShardCommand> context,
             ActorRef<CoordinatorCommand> coordinator,
-            ActorRef<WorkerCommand> worker) {
+            ActorRef<WorkerCommand> worker,
+            LocalComponents local) {
         super(context);
+        this.local = local;
         this.coordinator = coordinator;
         this.worker = worker;
         worker.tell(new Began(Thread.currentThread())); // its own for its whole life
     }
 
-    static Behavior<ShardCommand> create(ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker) {
-        Behavior<ShardCommand> shard = Behaviors.setup(context -> new ShardActor(context, coordinator, worker));
+    /** @param local components that only this process has */
+    static Behavior<ShardCommand> create(
+            ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker, LocalComponents local) {
+        Behavior<ShardCommand> shard = Behaviors.setup(context -> new ShardActor(context, coordinator, worker, local));
         // The worker hears of a failure and reports it; Pekko need not print it as well.
         return Behaviors.supervise(shard).onFailure(SupervisorStrategy.stop().withLoggingEnabled(false));
     }
@@ -106,9 +109,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     }
 
     private Behavior<ShardCommand> onDescribe(ShardCommand.Describe order) {
-        ModelConfig model = ConfigReader.read(order.runConf(), "model", ModelConfig.class);
-        try (ModelFolder folder = model.open(LoadedShard.RunSeed.read(order.runConf()))) {
-            ModelOutline outline = PlanTranslation.outline(folder, PlanTranslation.precision(order.runConf()));
+        try (RunModel model = RunModel.open(order.runConf(), local)) {
+            ModelOutline outline = PlanTranslation.outline(model, PlanTranslation.precision(order.runConf()));
             coordinator.tell(new ModelDescribed(order.generation(), outline));
         }
         return this;
@@ -120,7 +122,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         evaluation = null;
         generation = order.generation();
         rank = order.rank();
-        shard = LoadedShard.load(order);
+        shard = LoadedShard.load(order, local);
         step = loaded().stepsDone();
         until = step;
         coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes()));
@@ -239,6 +241,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .addAllSamples(LongStream.of(batch.samples()).boxed().toList())
                 .setSkipped(result.skipped())
                 .setTokensCut(batch.tokensCut())
+                .putAllMetrics(result.metrics())
+                .setOverflow(result.overflow())
                 .setPaddingTokens(batch.places() - batch.tokens())
                 .build();
     }

@@ -30,6 +30,7 @@ import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.pulse.Pulse;
 import org.chorale.tensor.NativeFlags;
+import org.chorale.training.pipeline.LocalComponents;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -60,11 +61,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private WorkerActor(
             ActorContext<WorkerCommand> context,
             TimerScheduler<WorkerCommand> timers,
-            ActorRef<CoordinatorCommand> coordinator) {
+            ActorRef<CoordinatorCommand> coordinator,
+            LocalComponents local) {
         super(context);
         this.timers = timers;
         this.coordinator = coordinator;
-        this.shard = context.spawn(ShardActor.create(coordinator, context.getSelf()), "shard", ShardActor.DISPATCHER);
+        this.shard =
+                context.spawn(ShardActor.create(coordinator, context.getSelf(), local), "shard", ShardActor.DISPATCHER);
         context.watch(shard);
         NativeFlags.missing(System.getProperties())
                 .forEach(flag -> context.getLog().warn("this JVM was started without {}: see NativeFlags", flag));
@@ -73,8 +76,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     /** A worker that announces itself to its coordinator. */
     public static Behavior<WorkerCommand> create(ActorRef<CoordinatorCommand> coordinator) {
+        return create(coordinator, LocalComponents.none());
+    }
+
+    /** The same, in a process that has made components of its own. */
+    public static Behavior<WorkerCommand> create(ActorRef<CoordinatorCommand> coordinator, LocalComponents local) {
         return Behaviors.setup(
-                context -> Behaviors.withTimers(timers -> new WorkerActor(context, timers, coordinator)));
+                context -> Behaviors.withTimers(timers -> new WorkerActor(context, timers, coordinator, local)));
     }
 
     @Override

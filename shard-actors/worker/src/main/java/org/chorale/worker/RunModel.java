@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.ParameterSource;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
+import org.chorale.proto.config.ConfigReader;
+import org.chorale.training.AutogradSource;
+import org.chorale.training.LanguageModelObjective;
+import org.chorale.training.LlamaPipelineModel;
+import org.chorale.training.LossSource;
+import org.chorale.training.ModelConfig;
+import org.chorale.training.ModelConfig.Recompute;
+import org.chorale.training.Objective;
+import org.chorale.training.PipelineAssembly;
+import org.chorale.training.PipelineModel;
+import org.chorale.training.PipelineObjective;
+import org.chorale.training.WrappedModel;
+import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.training.checkpoint.WeightsExport;
+import org.chorale.training.loss.CrossEntropySettings;
+import org.chorale.training.pipeline.LocalComponents;
+import org.chorale.training.pipeline.PipelineConfig;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.UnitLayout;
+
+/** What a run trains, and through which pipeline, as its configuration says. */
+final class RunModel implements AutoCloseable {
+    private final String runConf;
+    private final long seed;
+    private final CrossEntropySettings settings;
+    private final Optional<PipelineAssembly> pipeline;
+    private final Optional<ModelFolder> folder; // empty where the model is a user's own
+    private final Optional<AutogradSource> own;
+    private final ParameterSource source;
+
+    private RunModel(String runConf, LocalComponents local) {
+        PipelineConfig config = ConfigReader.read(runConf, PipelineConfig.KEY, PipelineConfig.class);
+        this.runConf = runConf;
+        this.seed = ConfigReader.read(runConf, "run", RunSeed.class).seed();
+        this.settings = ConfigReader.read(runConf, "loss", CrossEntropySettings.class);
+        this.pipeline = config.isUsed() ? Optional.of(PipelineAssembly.of(config, settings, local)) : Optional.empty();
+        this.own = pipeline.flatMap(PipelineAssembly::model)
+                .map(model -> new AutogradSource(model, freezing(runConf), seed));
+        this.folder = own.isPresent()
+                ? Optional.empty()
+                : Optional.of(
+                        ConfigReader.read(runConf, "model", ModelConfig.class).open(seed));
+        ParameterSource ofModel =
+                own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
+        this.source = pipeline.<ParameterSource>map(
+                        p -> new LossSource(ofModel, p.stages().loss().parameters(), seed))
+                .orElse(ofModel);
+    }
+
+    /** @param local components that only this process has */
+    static RunModel open(String runConf, LocalComponents local) {
+        return new RunModel(runConf, local);
+    }
+
+    ParameterSource source() {
+        return source;
+    }
+
+    /** Empty where the model is a user's own. */
+    Optional<ModelFolder> folder() {
+        return folder;
+    }
+
+    /** A user's own model. */
+    Optional<AutogradSource> own() {
+        return own;
+    }
+
+    /** Allocates by the plan. */
+    ModelShard shard(List<UnitLayout> layout) {
+        if (folder.isEmpty()) {
+            return new ModelShard(layout);
+        }
+        ModelConfig config = ConfigReader.read(runConf, "model", ModelConfig.class);
+        return new ModelShard(folder.get(), layout, config.recompute() == Recompute.FULL);
+    }
+
+    Objective objective(ModelShard shard) {
+        if (pipeline.isEmpty()) {
+            return new LanguageModelObjective(shard.model(), settings, seed);
+        }
+        PipelineModel model = own.isPresent()
+                ? new WrappedModel(own.get().model(), shard::parameter)
+                : new LlamaPipelineModel(shard.model());
+        return new PipelineObjective(model, pipeline.get().stages(), shard::parameter, seed);
+    }
+
+    /** A folder that Transformers loads; of a user's own model a folder with its weights, by name. */
+    void export(ModelShard shard, Path out) {
+        if (folder.isPresent()) {
+            Path tokenizer = ConfigReader.read(runConf, "data.tokenizer", TokenizerPath.class)
+                    .path()
+                    .orElse(folder.get().folder());
+            ModelExport.of(folder.get(), shard, tokenizer).write(out);
+            return;
+        }
+        WeightsExport.write(own.orElseThrow().units(), shard, out);
+    }
+
+    @Override
+    public void close() {
+        source.close();
+    }
+
+    private static Freezing freezing(String runConf) {
+        Globs globs = ConfigReader.read(runConf, "model", Globs.class);
+        return new Freezing(patterns(globs.freeze()), patterns(globs.trainOnly()));
+    }
+
+    private static List<NamePattern> patterns(List<String> globs) {
+        return globs.stream().map(NamePattern::glob).toList();
+    }
+
+    /** The keys below {@code model} that count for a user's own model too. */
+    public record Globs(List<String> freeze, List<String> trainOnly) {}
+
+    /** The key {@code data.tokenizer.path}; where it is not set, the tokenizer stands beside the model. */
+    public record TokenizerPath(Optional<Path> path) {}
+
+    /** The key {@code run.seed}. */
+    public record RunSeed(long seed) {}
+}
