@@ -37,6 +37,7 @@ final class Rehearsal implements AutoCloseable {
             .setFamily("llama")
             .setVocabulary(100)
             .setContextTokens(64)
+            .setComputeDtype("F32")
             .addUnits(UnitOutline.newBuilder()
                     .addParameters(ParameterOutline.newBuilder()
                             .setName("embedding")

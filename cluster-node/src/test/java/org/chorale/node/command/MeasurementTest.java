@@ -130,6 +130,21 @@ final class MeasurementTest {
     }
 
     @Test
+    void aNarrowPrecisionGivesNearlyTheSame() {
+        assertThat(run(
+                        "eval",
+                        "runs/quickstart/export",
+                        "runs/quickstart/data/held-out.jsonl",
+                        "--precision",
+                        "bf16",
+                        "--json"))
+                .as(this::err)
+                .isZero();
+        double loss = best.get("loss").asDouble();
+        assertThat(measuredLoss()).isCloseTo(loss, within(0.02 * loss)).isNotEqualTo(loss);
+    }
+
+    @Test
     void textsAreMeasuredTooAndHaveNothingToMatch() throws IOException {
         Path texts = Files.createDirectories(folder.resolve("texts"));
         Files.writeString(texts.resolve("a.txt"), "r e v e r s e\n".repeat(100));
@@ -173,6 +188,14 @@ final class MeasurementTest {
         assertThat(run(arguments.toArray(String[]::new))).isEqualTo(2);
         assertThat(err()).startsWith("error [" + code + "] ").contains(words);
         assertThat(out()).isEmpty();
+    }
+
+    private double measuredLoss() {
+        try {
+            return MAPPER.readTree(out()).get("loss").asDouble();
+        } catch (IOException e) {
+            throw new AssertionError(out(), e);
+        }
     }
 
     private JsonNode eval(String model) throws IOException {

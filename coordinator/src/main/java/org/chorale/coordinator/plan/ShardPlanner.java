@@ -57,7 +57,8 @@ public final class ShardPlanner {
     public static ModelOutline frozen(ModelOutline outline) {
         ModelOutline.Builder frozen = outline.toBuilder();
         frozen.getUnitsBuilderList()
-                .forEach(unit -> unit.getParametersBuilderList().forEach(parameter -> parameter.setTrainable(false)));
+                .forEach(unit -> unit.getParametersBuilderList()
+                        .forEach(parameter -> parameter.setTrainable(false).setHeldDtype(outline.getComputeDtype())));
         return frozen.build();
     }
 

@@ -23,6 +23,18 @@ class ShardPlannerTest {
     private static final int ALIGNED_HALVES = 128; // 256 bytes of a dtype of two bytes
 
     @Test
+    void aModelThatIsOnlyMeasuredIsHeldInTheDtypeOfTheComputation() {
+        ModelOutline measured = ShardPlanner.frozen(
+                Runs.MODEL.toBuilder().setComputeDtype("BF16").build());
+        assertThat(ShardPlanner.plan(measured, 1).getUnits(0).getGroupsList())
+                .singleElement()
+                .satisfies(group -> {
+                    assertThat(group.getTrainable()).isFalse();
+                    assertThat(group.getDtype()).isEqualTo("BF16");
+                });
+    }
+
+    @Test
     void segmentsAreAlignedDisjointAndInsideTheBuffer() {
         forManyOutlinesAndWorlds((outline, plan) -> groups(plan).forEach(group -> {
             long end = 0;

@@ -28,6 +28,7 @@ import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.ScheduleConfig;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.Precision;
 
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
 final class LoadedShard implements AutoCloseable {
@@ -98,6 +99,13 @@ final class LoadedShard implements AutoCloseable {
     /** Steps that the weights have seen, skipped ones included. */
     long stepsDone() {
         return stepsDone;
+    }
+
+    /** What the next step's loss is multiplied by; 0 where the precision needs no scale. */
+    double lossScale() {
+        return state.shard().precision() == Precision.FP16
+                ? state.lossScale().scale().item_float()
+                : 0;
     }
 
     double learningRateAt(long step) {

@@ -157,9 +157,10 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             throw new IllegalStateException(
                     "the batch of step %d came where step %d is due".formatted(batch.index(), step + 1));
         }
+        double lossScale = loaded().lossScale();
         StepResult result = loaded().step(batch);
         step = batch.index();
-        coordinator.tell(new StepDone(generation, rank, report(batch, result)));
+        coordinator.tell(new StepDone(generation, rank, report(batch, result, lossScale)));
         if (step == until) {
             coordinator.tell(new SpanDone(generation, rank, step));
         }
@@ -228,7 +229,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     }
 
     /** Seconds count from the end of the step before, so that waiting for data shows. */
-    private StepReport report(StepBatch batch, StepResult result) {
+    private StepReport report(StepBatch batch, StepResult result, double lossScale) {
         return StepReport.newBuilder()
                 .setStep(batch.index())
                 .setEpoch(batch.epoch())
@@ -240,6 +241,9 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .setSeconds(secondsSinceStart())
                 .addAllSamples(LongStream.of(batch.samples()).boxed().toList())
                 .setSkipped(result.skipped())
+                .setOverflow(result.overflow())
+                .setLossScale(lossScale)
+                .putAllMetrics(result.metrics())
                 .setTokensCut(batch.tokensCut())
                 .putAllMetrics(result.metrics())
                 .setOverflow(result.overflow())

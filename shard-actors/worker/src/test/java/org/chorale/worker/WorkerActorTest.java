@@ -55,6 +55,7 @@ final class WorkerActorTest {
     private final TestProbe<FeederCommand> feeder = kit.createTestProbe();
     private ActorRef<WorkerCommand> worker;
     private long checkpointBytes;
+    private String precision = "fp32";
 
     @BeforeEach
     void start() throws IOException {
@@ -98,6 +99,17 @@ final class WorkerActorTest {
         coordinator.expectNoMessage(Duration.ofMillis(100)); // no span was granted
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 2, 3));
         assertThat(heard(CoordinatorCommand.StepDone.class).report().getStep()).isEqualTo(3);
+    }
+
+    @Test
+    void aStepIsReportedWithTheScaleOfItsLossWhereThereIsOne() {
+        precision = "fp16";
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
+        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        StepReport report = heard(CoordinatorCommand.StepDone.class).report();
+        assertThat(report.getLossScale()).isEqualTo(65536);
+        assertThat(report.getOverflow()).isEqualTo(report.getSkipped());
     }
 
     @Test
@@ -231,14 +243,14 @@ final class WorkerActorTest {
     private String runConf() {
         return """
                 run { seed = 1, progress-timeout = 1 second }
-                precision = fp32
+                precision = %s
                 data.tokenizer.path = null
                 model { path = "%s", freeze = [], train-only = [], initialize = random, recompute = none }
                 model.adapter { type = none, targets = [], excludes = [], rank-pattern {}, alpha-pattern {},
                   modules-to-save = [], layers = [] }
                 optimizer { type = adamw, learning-rate = 1e-2, schedule = constant, warmup-steps = 0,
                   weight-decay = 0, clip-norm = 1, groups = [] }
-                """.formatted(directory);
+                """.formatted(precision, directory);
     }
 
     /** One flat buffer per unit, parameters one after the other. */
