@@ -32,7 +32,8 @@ final class PlanTranslation {
     }
 
     static ModelOutline outline(RunModel model, Precision precision) {
-        ModelOutline.Builder outline = ModelOutline.newBuilder().setComputeDtype(precision.stored().name());
+        ModelOutline.Builder outline =
+                ModelOutline.newBuilder().setComputeDtype(precision.stored().name());
         model.folder()
                 .ifPresent(folder -> outline.setFamily(folder.family())
                         .setVocabulary(folder.config().vocabulary())

@@ -245,8 +245,6 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .setLossScale(lossScale)
                 .putAllMetrics(result.metrics())
                 .setTokensCut(batch.tokensCut())
-                .putAllMetrics(result.metrics())
-                .setOverflow(result.overflow())
                 .setPaddingTokens(batch.places() - batch.tokens())
                 .build();
     }
