@@ -5,5 +5,13 @@ package org.chorale.data.template;
 
 import java.util.List;
 
-/** Stand-in. */
-public record RenderedChat(String text, List<Span> trained) {}
+/**
+ * A conversation as text.
+ *
+ * @param trained the parts that the loss counts, in order, without overlap
+ */
+public record RenderedChat(String text, List<Span> trained) {
+    public RenderedChat {
+        trained = List.copyOf(trained);
+    }
+}

@@ -1,4 +1,4 @@
-/** Stand-in. */
+/** Below the interpreter of templates: what a template may use up, and the exception that stops it. */
 @NullMarked
 package org.chorale.data.template.limit;
 
