@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.LoraConfig.Initialize;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.training.checkpoint.ModelExport;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code chorale export} of an adapter's folder. */
+final class ExportTest {
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    @TempDir
+    Path folder;
+
+    /** An adapter begins with B = 0, so that its merged model is the base. */
+    @BeforeEach
+    void aModelAndAnAdapterThatHasLearnedNothing() throws IOException {
+        Path drawn = Files.createDirectory(folder.resolve("drawn"));
+        Files.writeString(drawn.resolve("config.json"), """
+                {"model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
+                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+                """);
+        try (ModelFolder model = ModelFolder.random(drawn, 1)) {
+            ModelExport.of(model, drawn).writeModel(Optional.empty(), folder.resolve("model"));
+        }
+        Files.writeString(folder.resolve("model/tokenizer.json"), "{}");
+        LoraConfig lora = new LoraConfig(
+                2,
+                4,
+                0,
+                ModuleSelection.ALL_LINEAR,
+                ModuleSelection.NOTHING,
+                Map.of(),
+                Map.of(),
+                false,
+                List.of(),
+                List.of(),
+                List.of(),
+                Initialize.UNIFORM);
+        try (ModelFolder adapted =
+                ModelFolder.pretrained(folder.resolve("model")).adapted(lora, 1)) {
+            ModelExport.of(adapted, folder.resolve("model")).write(folder.resolve("adapter"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"export adapter merged --merge", "export adapter merged --merge --model model"})
+    void anAdapterIsMergedIntoTheModelThatItNamesOrThatIsNamed(String command) {
+        assertThat(run(command)).as(this::err).isZero();
+        assertThat(out()).contains("wrote the model to " + folder.resolve("merged"));
+        assertThat(folder.resolve("merged/model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("model/model.safetensors"));
+        assertThat(folder.resolve("merged/tokenizer.json")).exists();
+    }
+
+    @Test
+    void aModelThatIsNotHereIsAskedFor() throws IOException {
+        Path config = folder.resolve("adapter/adapter_config.json");
+        String named = folder.resolve("model").toString();
+        assertThat(Files.readString(config)).contains(named);
+        Files.writeString(config, Files.readString(config).replace(named, "meta-llama/Llama-9"));
+        assertThat(run("export adapter merged --merge")).isEqualTo(2);
+        assertThat(err())
+                .contains("base_model_name_or_path = meta-llama/Llama-9 is no folder here: name the model's folder")
+                .contains("adapter_config.json");
+        assertThat(folder.resolve("merged")).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            export adapter merged                       | adapter is an adapter: give --merge to write the model that it makes
+            export adapter merged --merge --best        | --best is for runs
+            export adapter merged --merge --model drawn | drawn: holds no weights
+            export adapter merged --merge --dtype fp8   | Invalid value for option '--dtype'
+            export adapter model --merge                | model exists already
+            """)
+    void whatCannotBeMeantIsRefused(String command, String message) {
+        assertThat(run(command)).isEqualTo(2);
+        assertThat(err()).contains(message);
+    }
+
+    private int run(String command) {
+        Console console = new Console(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                false,
+                100,
+                folder);
+        return ChoraleCommand.run(console, command.split(" ", -1));
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+}

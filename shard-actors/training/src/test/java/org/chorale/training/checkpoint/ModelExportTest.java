@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ModelFolder;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.ModelFiles;
+import org.chorale.tensor.safetensors.SafetensorsFile;
+import org.chorale.tensor.safetensors.StoredType;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.Precision;
+import org.chorale.training.shard.UnitLayout;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What is written has the weights that are known and the dtype that the base has. */
+final class ModelExportTest {
+    @TempDir
+    private Path directory;
+
+    @Test
+    void aModelKeepsItsDtypeUnlessAnotherIsAskedFor() throws Exception {
+        Path narrow = directory.resolve("narrow");
+        Path again = directory.resolve("again");
+        Path wide = directory.resolve("wide");
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama"))) {
+            ModelExport.of(base, base.folder()).writeModel(Optional.of(StoredType.BF16), narrow);
+        }
+        try (ModelFolder bf16 = ModelFolder.pretrained(narrow);
+                ModelShard shard = ModelShard.whole(bf16)) {
+            ModelExport.of(bf16, shard, narrow).write(again);
+            ModelExport.of(bf16, shard, narrow).writeModel(Optional.of(StoredType.F32), wide);
+        }
+        assertThat(dtypes(narrow)).containsOnly(StoredType.BF16);
+        assertThat(narrow.resolve("config.json")).content().contains("\"dtype\" : \"bfloat16\"");
+        assertThat(again.resolve("model.safetensors")).hasSameBinaryContentAs(narrow.resolve("model.safetensors"));
+        assertThat(dtypes(wide)).containsOnly(StoredType.F32);
+        assertThat(wide.resolve("config.json")).content().contains("\"dtype\" : \"float32\"");
+    }
+
+    @Test
+    void masterWeightsAreExportedAndNotTheirRoundedCopies() throws Exception {
+        Path out = directory.resolve("out");
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama"));
+                ModelShard shard = new ModelShard(
+                        base,
+                        base.units().stream()
+                                .map(unit -> UnitLayout.whole(unit, Precision.BF16))
+                                .toList(),
+                        false)) {
+            shard.load(base);
+            ModelExport.of(base, shard, base.folder()).write(out);
+        }
+        assertThat(out.resolve("model.safetensors"))
+                .hasSameBinaryContentAs(folder("llama").resolve("model.safetensors"));
+    }
+
+    @Test
+    void mergingTheTrainedAdapterGivesPeftsMergedModel() throws Exception {
+        Path merged = directory.resolve("merged");
+        Path adapter = folder("peft-lora-modules-to-save");
+        try (ModelFolder source = ModelFolder.pretrained(folder("llama")).adapted(adapter.resolve("trained"))) {
+            ModelExport.of(source, source.folder()).writeModel(Optional.empty(), merged);
+        }
+        try (TensorScope scope = new TensorScope();
+                ModelFiles base = ModelFiles.open(folder("llama"));
+                ModelFiles made = ModelFiles.open(merged);
+                SafetensorsFile golden = SafetensorsFile.open(adapter.resolve("golden.safetensors"));
+                SafetensorsFile trained = SafetensorsFile.open(adapter.resolve("trained/adapter_model.safetensors"))) {
+            assertThat(made.names()).isEqualTo(base.names());
+            for (String name :
+                    List.of("model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight")) {
+                assertThat(difference(made.tensor(name), golden.tensor("merged." + name)))
+                        .isLessThan(2e-5);
+                assertThat(difference(made.tensor(name), base.tensor(name))).isGreaterThan(1e-3);
+            }
+            assertThat(difference(made.tensor("model.norm.weight"), base.tensor("model.norm.weight")))
+                    .isZero();
+            assertThat(difference(made.tensor("lm_head.weight"), trained.tensor("base_model.model.lm_head.weight")))
+                    .isZero();
+        }
+    }
+
+    @Test
+    void aMergedModelHasTheDtypeOfItsBaseThroughout() throws Exception {
+        Path narrow = directory.resolve("narrow");
+        Path merged = directory.resolve("merged");
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama"))) {
+            ModelExport.of(base, base.folder()).writeModel(Optional.of(StoredType.BF16), narrow);
+        }
+        try (ModelFolder source = ModelFolder.pretrained(narrow).adapted(folder("peft-lora-modules-to-save"))) {
+            ModelExport.of(source, narrow).writeModel(Optional.empty(), merged);
+        }
+        assertThat(dtypes(merged)).containsOnly(StoredType.BF16);
+    }
+
+    @Test
+    void aFailureLeavesNoFolder() throws Exception {
+        Path out = directory.resolve("out");
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama"))) {
+            ModelExport broken = new ModelExport(
+                    base,
+                    name -> {
+                        throw new IllegalStateException("no weights today");
+                    },
+                    base.folder());
+            assertThatThrownBy(() -> broken.write(out)).hasMessage("no weights today");
+        }
+        assertThat(directory).isEmptyDirectory();
+    }
+
+    private static List<StoredType> dtypes(Path folder) {
+        try (ModelFiles files = ModelFiles.open(folder)) {
+            return files.names().stream().map(name -> files.entry(name).dtype()).toList();
+        }
+    }
+
+    private static double difference(Tensor left, Tensor right) {
+        return torch.max(left.sub(right).abs()).to(ScalarType.Double).item_double();
+    }
+
+    private static Path folder(String golden) throws URISyntaxException {
+        return Path.of(ModelExportTest.class.getResource("/goldens/" + golden).toURI());
+    }
+}
