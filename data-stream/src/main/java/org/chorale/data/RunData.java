@@ -82,7 +82,8 @@ final class RunData implements AutoCloseable {
                     .formatted(
                             tokenizer.digest(),
                             tokenizer.eos(),
-                            template.map(RunTemplate::digest).orElse("none"),
+                            template.map(chat -> chat.digest() + " of " + chat.day())
+                                    .orElse("none"),
                             settings.data().chat().trainOn());
             Examples train = opened.add(examples(settings, "train", trainRows, encoder, depends));
             Examples eval =

@@ -24,9 +24,10 @@ import org.chorale.proto.fault.FaultException;
  * The chat template of a run. Some templates write the day: the one on which the run began, as long as it goes on, so that
  * a row stays the same.
  *
- * @param digest SHA-256 over the digests of the files that it comes from, in hexadecimal; the day is not in it
+ * @param digest SHA-256 over the digests of the files that it comes from, in hexadecimal
+ * @param day that it writes as today
  */
-record RunTemplate(ChatTemplate template, String digest) {
+record RunTemplate(ChatTemplate template, String digest, LocalDate day) {
     /**
      * Loads the template.
      *
@@ -37,14 +38,18 @@ record RunTemplate(ChatTemplate template, String digest) {
         Path folder = Files.isDirectory(tokenizer)
                 ? tokenizer
                 : Optional.ofNullable(tokenizer.toAbsolutePath().getParent()).orElse(tokenizer);
+        LocalDate day = day(dayFile);
         ChatTemplate template = ChatTemplate.load(folder, file)
-                .at(Clock.fixed(day(dayFile).atStartOfDay().toInstant(ZoneOffset.UTC), ZoneOffset.UTC));
-        String lines = Stream.of(
-                        file.orElse(folder.resolve("chat_template.jinja")), folder.resolve("tokenizer_config.json"))
+                .at(Clock.fixed(day.atStartOfDay().toInstant(ZoneOffset.UTC), ZoneOffset.UTC));
+        Stream<Path> templates = file.map(Stream::of)
+                .orElseGet(() -> Stream.of(
+                        folder.resolve("chat_template.jinja"),
+                        folder.resolve("additional_chat_templates").resolve("tool_use.jinja")));
+        String lines = Stream.concat(templates, Stream.of(folder.resolve("tokenizer_config.json")))
                 .filter(Files::isRegularFile)
                 .map(RunTemplate::digest)
                 .collect(Collectors.joining("\n"));
-        return new RunTemplate(template, Sha256.hex(lines.getBytes(StandardCharsets.US_ASCII)));
+        return new RunTemplate(template, Sha256.hex(lines.getBytes(StandardCharsets.US_ASCII)), day);
     }
 
     private static LocalDate day(Path dayFile) {

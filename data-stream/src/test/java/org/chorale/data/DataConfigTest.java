@@ -50,6 +50,24 @@ class DataConfigTest {
     }
 
     @Test
+    void onlyOneOfPackingAndGroupingOrdersTheExamples() {
+        assertThatThrownBy(() -> FeedSettings.read(RunConf.of(
+                        "run.dir = /r",
+                        "model.path = /m",
+                        "data { train.path = /t.jsonl, packing = true, group-by-length = true, window = 0 }")))
+                .hasMessageContainingAll(
+                        "data.packing = true with data.group-by-length = true: only one of them",
+                        "data.window = 0: must be 1 to 1048576");
+        assertThatThrownBy(() -> FeedSettings.read(RunConf.of(
+                        "run.dir = /r",
+                        "model.path = /m",
+                        "data { train.path = /t.jsonl, truncation = drop, chat.train-on = user }")))
+                .hasMessageContainingAll(
+                        "data.truncation = drop: must be one of cut, error, split",
+                        "data.chat.train-on = user: must be one of assistant, all");
+    }
+
+    @Test
     void allProblemsAreNamedAtOnceWithKeyAndValue() {
         assertThatThrownBy(() -> FeedSettings.read(RunConf.of(
                         "data { global-batch = 0, micro-batch = -1, sequence-tokens = 1, prefetch-batches = 2000 }")))

@@ -5,6 +5,7 @@ package org.chorale.data.order;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -86,11 +87,11 @@ public final class PackedOrder implements BatchOrder {
         if (step < 1) {
             throw new IllegalArgumentException("step " + step + ": steps count from 1");
         }
-        long epoch = 0;
-        while (stepsUntil(epoch) < step) {
-            epoch++;
+        while (stepsUntil.isEmpty() || stepsUntil.get(stepsUntil.size() - 1) < step) {
+            stepsUntil(stepsUntil.size());
         }
-        return epoch;
+        int found = Collections.binarySearch(stepsUntil, step);
+        return found >= 0 ? found : -found - 1;
     }
 
     private long stepsBefore(long epoch) {
