@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.plan.RunSettings;
+import org.chorale.data.FeedSettings;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.node.config.NamedPaths;
 import org.chorale.node.config.RunConf;
@@ -25,7 +26,6 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.RunEnded;
-import org.chorale.training.ModelConfig;
 
 /** {@code chorale train}. */
 record Training(Console console, boolean json, boolean verbose) {
@@ -41,10 +41,12 @@ record Training(Console console, boolean json, boolean verbose) {
         }
     }
 
-    /** The worker and the feeder read it at the same time; without this, whoever complained first would be heard. */
+    /**
+     * The worker and the feeder read it at the same time; without this, whoever complained first would be heard. A
+     * user's own model has none.
+     */
     private static void refuseMalformedModel(RunConf conf) {
-        ConfigJson.read(
-                ConfigReader.read(conf.text(), "model", ModelConfig.class).path());
+        ConfigReader.read(conf.text(), "model", FeedSettings.Model.class).path().ifPresent(ConfigJson::read);
     }
 
     private int train(RunConf conf, RunDirectory directory) throws InterruptedException {

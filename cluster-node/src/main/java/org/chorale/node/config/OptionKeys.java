@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import java.util.Map;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.training.pipeline.LocalComponents;
 
 /** The configuration of a command that has options instead of a RUN.conf: each stands for a key. */
 public final class OptionKeys {
@@ -25,7 +26,7 @@ public final class OptionKeys {
     public static String resolve(Map<String, Object> values) {
         Config complete = ConfigFactory.parseMap(values, ORIGIN).withFallback(ConfigReader.defaults());
         ConfigReader reader = new ConfigReader(complete);
-        RunConfiguration.check(reader);
+        RunConfiguration.check(reader, LocalComponents.none());
         RunFile.refuse(reader.problems());
         return complete.root().render(RunFile.PLAIN);
     }

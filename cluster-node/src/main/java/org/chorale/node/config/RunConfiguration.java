@@ -3,6 +3,8 @@
 
 package org.chorale.node.config;
 
+import java.nio.file.Path;
+import java.util.Optional;
 import org.chorale.coordinator.directory.MetricsSettings;
 import org.chorale.coordinator.plan.CheckpointSettings;
 import org.chorale.coordinator.plan.EvaluationSettings;
@@ -11,24 +13,66 @@ import org.chorale.coordinator.plan.RunSettings;
 import org.chorale.data.DataConfig;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.training.ModelConfig;
+import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PrecisionConfig;
+import org.chorale.training.contract.ContractException;
+import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.ScheduleConfig;
+import org.chorale.training.pipeline.LocalComponents;
+import org.chorale.training.pipeline.PipelineConfig;
+import org.chorale.training.pipeline.PipelineException;
 
 /** Every record that reads keys of a run, in one place, so that all their problems are found before the run begins. */
 final class RunConfiguration {
     private RunConfiguration() {}
 
-    static void check(ConfigReader reader) {
+    /** @param local components that only this process has */
+    static void check(ConfigReader reader, LocalComponents local) {
         reader.read("run", RunSettings.class);
         reader.read("checkpoint", CheckpointSettings.class);
         reader.read("evaluation", EvaluationSettings.class);
         reader.read("metrics", MetricsSettings.class);
         reader.read("parallel", ParallelSettings.class);
         reader.read("data", DataConfig.class);
-        reader.read("model", ModelConfig.class);
+        checkModel(reader, local);
         reader.read("optimizer", OptimizerConfig.class);
         reader.read("optimizer", ScheduleConfig.class);
         reader.read("", PrecisionConfig.class);
+    }
+
+    /** A user's own model takes the place of a model folder; then nothing may speak of one. */
+    private static void checkModel(ConfigReader reader, LocalComponents local) {
+        Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
+        Optional<CrossEntropySettings> loss = reader.read("loss", CrossEntropySettings.class);
+        if (pipeline.filter(PipelineConfig::hasOwnModel).isPresent()) {
+            reader.read("model", NoModelFolder.class);
+            reader.read("model", ModelConfig.Freezes.class);
+        } else {
+            reader.read("model", ModelConfig.class);
+        }
+        if (pipeline.filter(PipelineConfig::isUsed).isPresent() && loss.isPresent()) {
+            checkPipeline(reader, pipeline.get(), loss.get(), local);
+        }
+    }
+
+    private static void checkPipeline(
+            ConfigReader reader, PipelineConfig pipeline, CrossEntropySettings loss, LocalComponents local) {
+        try {
+            PipelineAssembly unused = PipelineAssembly.of(pipeline, loss, local);
+        } catch (PipelineException | ContractException e) {
+            String.valueOf(e.getMessage()).lines().forEach(reader::problem);
+        }
+    }
+
+    /** The place of a model folder is taken. */
+    record NoModelFolder(Optional<Path> path) {
+        NoModelFolder {
+            path.ifPresent(given -> {
+                throw new IllegalArgumentException(
+                        "model.path = %s: is not read where pipeline.model.type is set; give one of them"
+                                .formatted(given));
+            });
+        }
     }
 }

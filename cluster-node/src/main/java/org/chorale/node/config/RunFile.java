@@ -17,6 +17,7 @@ import java.util.Optional;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.training.pipeline.LocalComponents;
 
 /**
  * RUN.conf: a file in HOCON. Over it stands what the command line says, under it the defaults. It may include other
@@ -53,17 +54,37 @@ public final class RunFile {
      */
     public RunConf resolve(List<String> assignments, Optional<Path> runDir) {
         CommandLineKeys commandLine = CommandLineKeys.parse(assignments);
+        return complete(
+                commandLine.config().withFallback(parse()),
+                commandLine.problems(),
+                new Locations(file, currentFolder),
+                runDir,
+                LocalComponents.none());
+    }
+
+    /**
+     * Completes and checks a configuration that a program has made. Relative paths stand in the current folder.
+     *
+     * @param local components that only this process has
+     * @throws FaultException CONFIG_INVALID with a line per problem
+     */
+    public static RunConf resolve(Config said, Path currentFolder, LocalComponents local) {
+        Locations locations = new Locations(currentFolder.resolve("pipeline"), currentFolder);
+        return complete(said, List.of(), locations, Optional.empty(), local);
+    }
+
+    private static RunConf complete(
+            Config said, List<String> problems, Locations locations, Optional<Path> runDir, LocalComponents local) {
         Config defaults = ConfigReader.defaults();
-        Config merged = resolved(commandLine.config().withFallback(parse()).withFallback(defaults));
+        Config merged = resolved(said.withFallback(defaults));
         KnownKeys.Checked checked = new KnownKeys(defaults).check(merged);
         Config complete = checked.usable().withFallback(defaults);
-        Locations locations = new Locations(file, currentFolder);
         Config located = locations.absolute(complete, runDir);
         ConfigReader reader = new ConfigReader(located);
-        commandLine.problems().forEach(reader::problem);
+        problems.forEach(reader::problem);
         checked.problems().forEach(reader::problem);
         locations.problems(complete, runDir).forEach(reader::problem);
-        RunConfiguration.check(reader);
+        RunConfiguration.check(reader, local);
         refuse(reader.problems());
         return new RunConf(located.root().render(PLAIN), Path.of(located.getString(Locations.RUN_DIR)));
     }

@@ -12,6 +12,7 @@ import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.RunEvent;
+import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.worker.WorkerActor;
 
 /**
@@ -19,8 +20,14 @@ import org.chorale.worker.WorkerActor;
  *
  * @param runConf the configuration as resolved, in HOCON
  * @param directory of the run, opened
+ * @param local components that only this process has
  */
-public record LocalCast(String runConf, RunDirectory directory) implements Cast {
+public record LocalCast(String runConf, RunDirectory directory, LocalComponents local) implements Cast {
+    /** A run whose configuration says everything. */
+    public LocalCast(String runConf, RunDirectory directory) {
+        this(runConf, directory, LocalComponents.none());
+    }
+
     @Override
     public Behavior<FeederCommand> feeder() {
         return FeederActor.create();
@@ -33,6 +40,6 @@ public record LocalCast(String runConf, RunDirectory directory) implements Cast 
 
     @Override
     public Behavior<WorkerCommand> worker(ActorRef<CoordinatorCommand> coordinator) {
-        return WorkerActor.create(coordinator);
+        return WorkerActor.create(coordinator, local);
     }
 }

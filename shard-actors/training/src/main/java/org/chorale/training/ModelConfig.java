@@ -39,6 +39,23 @@ public record ModelConfig(
         FULL
     }
 
+    /** The keys that count for a user's own model too. */
+    public record Freezes(List<String> freeze, List<String> trainOnly) {
+        public Freezes {
+            List<String> problems = new ArrayList<>();
+            freeze.forEach(glob -> checkGlob("model.freeze", glob, problems));
+            trainOnly.forEach(glob -> checkGlob("model.train-only", glob, problems));
+            if (!problems.isEmpty()) {
+                throw new IllegalArgumentException(String.join("\n", problems));
+            }
+        }
+
+        /** What the globs say. */
+        public Freezing freezing() {
+            return new Freezing(globs(freeze), globs(trainOnly));
+        }
+    }
+
     public ModelConfig {
         List<String> problems = new ArrayList<>();
         try {
@@ -60,7 +77,7 @@ public record ModelConfig(
     public ModelFolder open(long seed) {
         ModelFolder folder =
                 initialize == Initialize.RANDOM ? ModelFolder.random(path, seed) : ModelFolder.pretrained(path);
-        return adapted(folder, seed).with(new Freezing(globs(freeze), globs(trainOnly)));
+        return adapted(folder, seed).with(new Freezes(freeze, trainOnly).freezing());
     }
 
     private ModelFolder adapted(ModelFolder folder, long seed) {

@@ -8,8 +8,6 @@ import java.util.List;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
-import org.chorale.model.outline.Freezing;
-import org.chorale.model.outline.NamePattern;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.training.AutogradSource;
 import org.chorale.training.LanguageModelObjective;
@@ -47,7 +45,11 @@ final class RunModel implements AutoCloseable {
         this.settings = ConfigReader.read(runConf, "loss", CrossEntropySettings.class);
         this.pipeline = config.isUsed() ? Optional.of(PipelineAssembly.of(config, settings, local)) : Optional.empty();
         this.own = pipeline.flatMap(PipelineAssembly::model)
-                .map(model -> new AutogradSource(model, freezing(runConf), seed));
+                .map(model -> new AutogradSource(
+                        model,
+                        ConfigReader.read(runConf, "model", ModelConfig.Freezes.class)
+                                .freezing(),
+                        seed));
         this.folder = own.isPresent()
                 ? Optional.empty()
                 : Optional.of(
@@ -113,18 +115,6 @@ final class RunModel implements AutoCloseable {
     public void close() {
         source.close();
     }
-
-    private static Freezing freezing(String runConf) {
-        Globs globs = ConfigReader.read(runConf, "model", Globs.class);
-        return new Freezing(patterns(globs.freeze()), patterns(globs.trainOnly()));
-    }
-
-    private static List<NamePattern> patterns(List<String> globs) {
-        return globs.stream().map(NamePattern::glob).toList();
-    }
-
-    /** The keys below {@code model} that count for a user's own model too. */
-    public record Globs(List<String> freeze, List<String> trainOnly) {}
 
     /** The key {@code data.tokenizer.path}; where it is not set, the tokenizer stands beside the model. */
     public record TokenizerPath(Optional<Path> path) {}

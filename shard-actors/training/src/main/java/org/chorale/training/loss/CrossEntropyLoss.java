@@ -36,7 +36,7 @@ public final class CrossEntropyLoss implements LossCalculator {
 
     /** Of {@code logits} [B, T, V] and {@code ctx.target} [B, T], where the target is not −100. */
     public CrossEntropyLoss() {
-        this(new LossKeys(NamedTensors.LOGITS, Context.TARGET, Optional.empty()), CrossEntropySettings.PLAIN, IGNORED);
+        this(LossKeys.of(NamedTensors.LOGITS, Context.TARGET), CrossEntropySettings.PLAIN, IGNORED);
     }
 
     /** Keys {@code prediction}, {@code target}, {@code mask}, {@code label-smoothing}, {@code z-loss}, {@code ignore-index}. */
@@ -62,7 +62,18 @@ public final class CrossEntropyLoss implements LossCalculator {
 
     /** The same, of another tensor and another target. */
     public CrossEntropyLoss of(String prediction, String target) {
-        return new CrossEntropyLoss(new LossKeys(prediction, target, keys.mask()), settings, ignoreIndex);
+        return new CrossEntropyLoss(
+                new LossKeys(prediction, target, keys.mask(), keys.contract()), settings, ignoreIndex);
+    }
+
+    /** The same, with a contract, which depends on the ranks in the pipeline. */
+    public CrossEntropyLoss declaring(String contract) {
+        return new CrossEntropyLoss(keys.declaring(contract), settings, ignoreIndex);
+    }
+
+    @Override
+    public String contract() {
+        return keys.contract();
     }
 
     /** The same, with smoothed labels or a z-loss. */

@@ -35,6 +35,11 @@ abstract sealed class ElementwiseLoss implements LossCalculator permits MseLoss,
     }
 
     @Override
+    public final String contract() {
+        return keys.contract();
+    }
+
+    @Override
     public final LossOutput compute(NamedTensors outputs, Context context) {
         Tensor prediction = upcast(keys.prediction(outputs));
         Tensor target = keys.target(context);

@@ -4,7 +4,6 @@
 package org.chorale.training.loss;
 
 import com.typesafe.config.Config;
-import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.training.pipeline.Context;
 
@@ -17,10 +16,10 @@ public final class L1Loss extends ElementwiseLoss {
 
     /** Of a tensor that flows and a target in the context. */
     public L1Loss(String prediction, String target) {
-        this(new LossKeys(prediction, target, Optional.empty()));
+        this(LossKeys.of(prediction, target));
     }
 
-    /** Keys {@code prediction}, {@code target} and {@code mask}. */
+    /** Keys {@code prediction}, {@code target}, {@code mask} and {@code contract}. */
     public L1Loss(Config config) {
         this(LossKeys.read(config, PREDICTION));
     }
@@ -32,6 +31,11 @@ public final class L1Loss extends ElementwiseLoss {
     /** The same, weighed by a mask in the context. */
     public L1Loss masked(String key) {
         return new L1Loss(keys().masked(key));
+    }
+
+    /** The same, with a contract, which depends on the ranks in the pipeline. */
+    public L1Loss declaring(String contract) {
+        return new L1Loss(keys().declaring(contract));
     }
 
     @Override

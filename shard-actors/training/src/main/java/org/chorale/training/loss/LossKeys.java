@@ -20,16 +20,18 @@ import org.chorale.training.pipeline.NamedTensors;
  * @param prediction name of the tensor
  * @param target key in the context
  * @param mask key in the context; empty where everything counts
+ * @param contract blank where none is declared: the ranks depend on the pipeline
  */
-record LossKeys(String prediction, String target, Optional<String> mask) {
+record LossKeys(String prediction, String target, Optional<String> mask, String contract) {
     private static final String PREDICTION = "prediction";
     private static final String TARGET = "target";
     private static final String MASK = "mask";
+    private static final String CONTRACT = "contract";
 
-    /** Of a configuration, in which all three may be missing, and which has no keys but these and {@code more}. */
+    /** Of a configuration, in which all of these may be missing, and which has no keys but these and {@code more}. */
     static LossKeys read(Config config, String prediction, String... more) {
         Set<String> known = new TreeSet<>(Set.of(more));
-        known.addAll(Set.of(PREDICTION, TARGET, MASK));
+        known.addAll(Set.of(PREDICTION, TARGET, MASK, CONTRACT));
         config.root().keySet().stream()
                 .filter(key -> !known.contains(key))
                 .findFirst()
@@ -40,16 +42,29 @@ record LossKeys(String prediction, String target, Optional<String> mask) {
         return new LossKeys(
                 config.hasPath(PREDICTION) ? config.getString(PREDICTION) : prediction,
                 config.hasPath(TARGET) ? config.getString(TARGET) : Context.TARGET,
-                config.hasPath(MASK) ? Optional.of(config.getString(MASK)) : Optional.empty());
+                config.hasPath(MASK) ? Optional.of(config.getString(MASK)) : Optional.empty(),
+                config.hasPath(CONTRACT) ? config.getString(CONTRACT) : "");
+    }
+
+    /** Everything counts, and no contract is declared. */
+    static LossKeys of(String prediction, String target) {
+        return new LossKeys(prediction, target, Optional.empty(), "");
     }
 
     LossKeys masked(String key) {
-        return new LossKeys(prediction, target, Optional.of(key));
+        return new LossKeys(prediction, target, Optional.of(key), contract);
+    }
+
+    LossKeys declaring(String declared) {
+        return new LossKeys(prediction, target, mask, declared);
     }
 
     Config config() {
         Map<String, Object> values = new LinkedHashMap<>(Map.of(PREDICTION, prediction, TARGET, target));
         mask.ifPresent(key -> values.put(MASK, key));
+        if (!contract.isBlank()) {
+            values.put(CONTRACT, contract);
+        }
         return ConfigFactory.parseMap(values);
     }
 

@@ -41,6 +41,11 @@ public record Stages(
         postprocessors = List.copyOf(postprocessors);
     }
 
+    /** The same stages, with something else done about their contracts. */
+    public Stages with(ContractMode mode) {
+        return new Stages(preprocessors, modelName, modelContract, postprocessors, loss, mode);
+    }
+
     public String preprocessorLabel(int index) {
         return label("PreProcessor", index, preprocessors.get(index));
     }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.pipeline;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import org.chorale.data.disk.DurableFile;
+
+/** What a model is trained on. Each method gives a new one. */
+public final class Data {
+    private static final String TRAIN = "data.train.path";
+
+    private final Keys keys;
+    private final Optional<List<long[]>> rows; // to be written into the run directory
+
+    private Data(Keys keys, Optional<List<long[]>> rows) {
+        this.keys = keys;
+        this.rows = rows;
+    }
+
+    /** A .jsonl file whose rows have text, prompt and completion, messages, or input_ids. */
+    public static Data jsonl(Path file) {
+        return new Data(Keys.NONE.with(TRAIN, file), Optional.empty());
+    }
+
+    /** A folder of text files. */
+    public static Data texts(Path folder) {
+        return new Data(Keys.NONE.with(TRAIN, folder), Optional.empty());
+    }
+
+    /**
+     * Token ids, a row per example. They are written into the run directory when the run begins, so that it can go on
+     * from there.
+     */
+    public static Data of(Iterable<long[]> rows) {
+        List<long[]> copied = new ArrayList<>();
+        rows.forEach(row -> copied.add(row.clone()));
+        return new Data(Keys.NONE, Optional.of(copied));
+    }
+
+    /** A folder with tokenizer.json, or the file itself; the model's own where none is given. */
+    public Data tokenizer(Path tokenizer) {
+        return with("data.tokenizer.path", tokenizer);
+    }
+
+    /** Held-out examples, in the same formats. */
+    public Data eval(Path heldOut) {
+        return with("data.eval.path", heldOut);
+    }
+
+    /** Sequences per optimizer step, all in one forward pass. */
+    public Data batchSize(int sequences) {
+        return with("data.global-batch", sequences).with("data.micro-batch", sequences);
+    }
+
+    /** Sequences per forward pass, whose gradients are added up over the batch. */
+    public Data microBatch(int sequences) {
+        return with("data.micro-batch", sequences);
+    }
+
+    /** Longest sequence. */
+    public Data sequenceTokens(int tokens) {
+        return with("data.sequence-tokens", tokens);
+    }
+
+    /** Whether several examples share a sequence. */
+    public Data packing(boolean packing) {
+        return with("data.packing", packing);
+    }
+
+    Keys keys(Path runDirectory) {
+        return rows.isPresent() ? keys.with(TRAIN, rowsFile(runDirectory)) : keys;
+    }
+
+    /** Writes the rows, unless they are there already. */
+    void write(Path runDirectory) {
+        if (rows.isEmpty()) {
+            return;
+        }
+        byte[] lines = rows.get().stream()
+                .map(Data::line)
+                .collect(Collectors.joining())
+                .getBytes(StandardCharsets.US_ASCII);
+        Path file = rowsFile(runDirectory);
+        try {
+            if (Files.exists(file) && Arrays.equals(Files.readAllBytes(file), lines)) {
+                return;
+            }
+            Files.createDirectories(file.resolveSibling(""));
+            try (DurableFile durable = DurableFile.begin(file)) {
+                durable.out().write(lines);
+                durable.commit();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(file + ": could not be written: " + e, e);
+        }
+    }
+
+    private static String line(long[] row) {
+        return LongStream.of(row).mapToObj(Long::toString).collect(Collectors.joining(",", "{\"input_ids\":[", "]}\n"));
+    }
+
+    private static Path rowsFile(Path runDirectory) {
+        return runDirectory.resolve("data").resolve("rows.jsonl");
+    }
+
+    private Data with(String key, Object value) {
+        return new Data(keys.with(key, value), rows);
+    }
+}
