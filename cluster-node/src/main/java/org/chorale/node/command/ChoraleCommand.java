@@ -159,6 +159,8 @@ public final class ChoraleCommand {
                             paramLabel = "DIR",
                             description = "A folder with tokenizer.json. Default: MODEL_DIR.")
                     Optional<Path> tokenizer,
+            @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder with a LoRA adapter.")
+                    Optional<Path> adapter,
             @Option(names = "--micro-batch", paramLabel = "N", description = "Sequences per forward pass. Default: 8.")
                     Optional<Integer> microBatch,
             @Option(
@@ -172,6 +174,7 @@ public final class ChoraleCommand {
             throws InterruptedException {
         Map<String, Object> keys = new LinkedHashMap<>();
         tokenizer.ifPresent(folder -> keys.put("data.tokenizer.path", folder));
+        adapter.ifPresent(folder -> keys.putAll(Map.of("model.adapter.type", "lora", "model.adapter.path", folder)));
         microBatch.ifPresent(sequences -> keys.put("data.micro-batch", sequences));
         sequenceTokens.ifPresent(tokens -> keys.put("data.sequence-tokens", tokens));
         precision.ifPresent(format -> keys.put("precision", format));

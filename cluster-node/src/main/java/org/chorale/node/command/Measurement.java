@@ -33,6 +33,12 @@ record Measurement(Console console, boolean json, Path model, Path data, Map<Str
     int run() throws InterruptedException {
         refuseMissing("MODEL_DIR", model, "a model folder");
         refuseMissing("DATA", data, "a .jsonl file or a folder of text files");
+        if (keys.get("model.adapter.path") instanceof Path adapter) {
+            refuseMissing("--adapter", adapter, "a PEFT folder with adapter_config.json");
+        }
+        if (keys.get("data.tokenizer.path") instanceof Path tokenizer) {
+            refuseMissing("--tokenizer", tokenizer, "a folder with tokenizer.json");
+        }
         try (TemporaryFolder folder = TemporaryFolder.create("chorale-eval-")) {
             return measure(configuration(folder.path()));
         }

@@ -24,6 +24,7 @@ public final class BarView implements RunView {
     private final RunFigures figures = new RunFigures();
     private final TerminalLine line;
     private long drawnNanos;
+    private String drawn = ""; // the bar with its words
 
     /**
      * @param columns of the terminal
@@ -47,9 +48,9 @@ public final class BarView implements RunView {
             case STEP -> showStep();
             case EVALUATION -> line.printAbove(Wording.evaluation(event.getEvaluation()));
             case CHECKPOINT -> showCheckpoint(event.getCheckpoint());
-            case WORKING -> line.draw(cut(Wording.working(event.getWorking())));
+            case WORKING -> line.draw(cut(Wording.working(event.getWorking()))); // until there is a step again
             case ENDED -> {
-                line.end();
+                endLine();
                 RunSummary.lines(figures, event.getEnded(), (nanoClock.getAsLong() - beganNanos) * 1e-9)
                         .forEach(out::println);
                 out.flush();
@@ -59,7 +60,7 @@ public final class BarView implements RunView {
     }
 
     private void showStart(RunStarted started) {
-        line.end();
+        line.erase();
         out.println(Wording.start(started));
         draw(started.getFromStep(), started.getUntilStep(), "");
     }
@@ -83,8 +84,18 @@ public final class BarView implements RunView {
         String words = "step %d/%d ".formatted(step, steps);
         int width = columns - words.length() - pace.length() - "[]".length();
         String bar = width < MIN_BAR_CHARS ? "" : bar((double) step / Math.max(steps, 1), width);
-        line.draw(cut(words + bar + pace));
+        drawn = cut(words + bar + pace);
+        line.draw(drawn);
         drawnNanos = nanoClock.getAsLong();
+    }
+
+    /** Leaves the bar as it was last, whatever was shown in its place. */
+    private void endLine() {
+        line.erase();
+        if (!drawn.isEmpty()) {
+            line.draw(drawn);
+            line.end();
+        }
     }
 
     private String cut(String text) {

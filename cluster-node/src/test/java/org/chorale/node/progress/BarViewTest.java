@@ -10,6 +10,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.chorale.proto.wire.RunEvent;
 import org.junit.jupiter.api.Test;
 
 final class BarViewTest {
@@ -43,6 +44,22 @@ final class BarViewTest {
         Events.run(40).forEach(view::show);
 
         assertThat(screen()).contains("step 40/40   loss 0.1500  2,000 tokens/s  0s");
+    }
+
+    @Test
+    void whatIsWaitedForStandsInTheBarsPlaceAndIsGoneAtTheEnd() {
+        BarView view = new BarView(out, COLUMNS, false, () -> 0);
+        view.show(Events.working(0, 0));
+        assertThat(screen()).containsExactly("the evaluation");
+        List<RunEvent> run = Events.run(40);
+        run.subList(0, run.size() - 1).forEach(view::show);
+        view.show(Events.working(120, 4000));
+        assertThat(screen()).last().isEqualTo("120 of 4,000: the evaluation");
+        view.show(Events.finished(40));
+
+        assertThat(screen())
+                .noneMatch(line -> line.contains("the evaluation"))
+                .anyMatch(line -> line.startsWith("step 40/40 [=="));
     }
 
     @Test

@@ -11,6 +11,7 @@ import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
 import org.chorale.proto.wire.RunStarted;
 import org.chorale.proto.wire.StepReport;
+import org.chorale.proto.wire.StillWorking;
 
 /** The events of made-up runs. */
 final class Events {
@@ -59,6 +60,22 @@ final class Events {
                         .setPath("/runs/a/checkpoints/step-" + step)
                         .setBytes(12_345))
                 .build();
+    }
+
+    static RunEvent working(long done, long total) {
+        return RunEvent.newBuilder()
+                .setWorking(StillWorking.newBuilder()
+                        .setAwaited("the evaluation")
+                        .setDone(done)
+                        .setTotal(total))
+                .build();
+    }
+
+    /** A run that ended before its last step, with a best checkpoint. */
+    static RunEvent endedEarly(long step) {
+        RunEnded.Builder ended = finished(step).getEnded().toBuilder().setMessage("3 evaluations in a row");
+        ended.setBest(evaluation(step - 3, 100, 1.5).getEvaluation()).setBestPath("/runs/a/checkpoints/step-7");
+        return RunEvent.newBuilder().setEnded(ended).build();
     }
 
     static RunEvent finished(long step) {

@@ -42,6 +42,34 @@ final class JsonViewTest {
     }
 
     @Test
+    void whatMattersToProgramsIsInTheObjectsAndThatWorkGoesOnIsNot() throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        JsonView view = new JsonView(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+        view.show(Events.working(1, 2));
+        assertThat(bytes.size()).isZero();
+        RunEvent.Builder step = Events.step(1, 2).toBuilder();
+        step.getStepBuilder().setLossScale(65536).putMetrics("loss.a", 0.5).setPaddingTokens(7);
+        RunEvent.Builder evaluation = Events.evaluation(1, 2, 1000).toBuilder();
+        evaluation.getEvaluationBuilder().setBest(true).setTokens(11);
+        List.of(step.build(), evaluation.build(), Events.endedEarly(10)).forEach(view::show);
+
+        List<JsonNode> objects = new ArrayList<>();
+        for (String line : bytes.toString(StandardCharsets.UTF_8).lines().toList()) {
+            objects.add(new ObjectMapper().readTree(line));
+        }
+        assertThat(objects.get(0).get("loss_scale").asDouble()).isEqualTo(65536);
+        assertThat(objects.get(0).at("/metrics/loss.a").asDouble()).isEqualTo(0.5);
+        assertThat(objects.get(0).get("padding_tokens").asLong()).isEqualTo(7);
+        assertThat(objects.get(1).get("perplexity").isNull())
+                .as("beyond a double")
+                .isTrue();
+        assertThat(objects.get(1).get("best").asBoolean()).isTrue();
+        assertThat(objects.get(1).get("tokens").asLong()).isEqualTo(11);
+        assertThat(objects.get(2).at("/best/step").asLong()).isEqualTo(7);
+        assertThat(objects.get(2).at("/best/path").asText()).isEqualTo("/runs/a/checkpoints/step-7");
+    }
+
+    @Test
     void theEndOfARunThatFailedCarriesItsFault() throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         new JsonView(new PrintStream(bytes, true, StandardCharsets.UTF_8))

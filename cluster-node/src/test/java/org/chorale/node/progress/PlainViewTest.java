@@ -40,6 +40,16 @@ final class PlainViewTest {
     }
 
     @Test
+    void aRunThatEndedEarlySaysWhyAndWhereItsBestCheckpointIs() {
+        show(false, 0, List.of(Events.started(0, 30), Events.working(1, 2), Events.step(10, 2), Events.endedEarly(10)));
+
+        assertThat(lines())
+                .contains("finished at step 10 after 0s: 3 evaluations in a row")
+                .contains(
+                        "  best                    step 7: loss 1.5000, exact match 50.0 %, /runs/a/checkpoints/step-7");
+    }
+
+    @Test
     void aFastRunHasALinePerSecondAtMostAndItsLastStep() {
         show(false, 10_000_000L, Events.run(1_000));
 
