@@ -5,6 +5,8 @@ package org.chorale.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigRenderOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +22,7 @@ import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
@@ -240,17 +243,17 @@ final class WorkerActorTest {
         return ready.step();
     }
 
+    /** The defaults, and what these tests want otherwise. */
     private String runConf() {
-        return """
-                run { seed = 1, progress-timeout = 1 second }
+        return ConfigFactory.parseString("""
+                run.progress-timeout = 1 second
                 precision = %s
-                data.tokenizer.path = null
-                model { path = "%s", freeze = [], train-only = [], initialize = random, recompute = none }
-                model.adapter { type = none, targets = [], excludes = [], rank-pattern {}, alpha-pattern {},
-                  modules-to-save = [], layers = [] }
-                optimizer { type = adamw, learning-rate = 1e-2, schedule = constant, warmup-steps = 0,
-                  weight-decay = 0, clip-norm = 1, groups = [] }
-                """.formatted(precision, directory);
+                model { path = "%s", initialize = random }
+                optimizer { learning-rate = 1e-2, schedule = constant, weight-decay = 0 }
+                """.formatted(precision, directory))
+                .withFallback(ConfigReader.defaults())
+                .root()
+                .render(ConfigRenderOptions.concise());
     }
 
     /** One flat buffer per unit, parameters one after the other. */
