@@ -18,8 +18,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What {@code key=value} arguments set. A value that is written as a number, {@code true}, {@code false} or
- * {@code null} is one; anything else is a text as it stands, so that no path needs quotes beyond the shell's.
+ * What {@code key=value} arguments set. A value that is written as a number, {@code true}, {@code false},
+ * {@code null} or a list in JSON is one; anything else is a text as it stands, so that no path needs quotes beyond the shell's.
  *
  * @param problems arguments that are no assignments, a line each
  */
@@ -27,7 +27,7 @@ record CommandLineKeys(Config config, List<String> problems) {
     static final String ORIGIN = "command line";
 
     private static final Set<ConfigValueType> LITERALS =
-            EnumSet.of(ConfigValueType.NUMBER, ConfigValueType.BOOLEAN, ConfigValueType.NULL);
+            EnumSet.of(ConfigValueType.NUMBER, ConfigValueType.BOOLEAN, ConfigValueType.NULL, ConfigValueType.LIST);
 
     static CommandLineKeys parse(List<String> assignments) {
         Config config = ConfigFactory.empty();

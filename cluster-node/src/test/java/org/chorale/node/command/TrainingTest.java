@@ -20,6 +20,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Whole runs of a few steps, with the quickstart's recipe: every actor is the real one. */
 @Timeout(120)
@@ -73,6 +75,37 @@ final class TrainingTest {
         assertThat(run("export", "runs/quickstart", "model")).as(this::err).isZero();
         assertThat(folder.resolve("model/model.safetensors"))
                 .hasSameBinaryContentAs(run.resolve("export/model.safetensors"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"bf16,adamw", "fp16,lion", "fp32,sgd"})
+    void anAdapterIsTrainedInEveryPrecisionAndExportedAloneOrMerged(String precision, String optimizer)
+            throws IOException {
+        assertThat(train(
+                        "run.steps=3",
+                        "precision=" + precision,
+                        "optimizer.type=" + optimizer,
+                        "optimizer.groups=[{\"match\": [\"**.lora_B.*\"], \"learning-rate-factor\": 2}]",
+                        "model.adapter.type=lora"))
+                .as(this::err)
+                .isZero();
+        Path run = folder.resolve("runs/quickstart");
+        assertThat(run.resolve("export/adapter_model.safetensors")).exists();
+        assertThat(run.resolve("export/model.safetensors")).doesNotExist();
+        assertThat(Files.readAllLines(run.resolve("metrics.jsonl")).stream()
+                        .filter(line -> line.contains("\"kind\":\"step\"")))
+                .hasSize(3)
+                .noneMatch(line -> line.contains("NaN") || line.contains("\"loss\":null"));
+
+        assertThat(run("export", "runs/quickstart", "adapter")).as(this::err).isZero();
+        assertThat(folder.resolve("adapter/adapter_model.safetensors"))
+                .hasSameBinaryContentAs(run.resolve("export/adapter_model.safetensors"));
+        assertThat(run("export", "runs/quickstart", "merged", "--merge"))
+                .as(this::err)
+                .isZero();
+        assertThat(folder.resolve("merged/model.safetensors")).exists();
+        assertThat(run("export", "runs/quickstart", "other", "--dtype", "bf16")).isEqualTo(2);
+        assertThat(err()).contains("--dtype is for models: an adapter is one with --merge");
     }
 
     @Test
