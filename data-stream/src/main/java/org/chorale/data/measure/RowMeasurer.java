@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.ForkJoinWorkerThread;
 import java.util.stream.LongStream;
 import org.chorale.data.example.ExampleEncoder;
 import org.chorale.data.example.UnusableExampleException;
@@ -40,7 +41,8 @@ final class RowMeasurer {
 
     /** @throws FaultException DATA_MALFORMED, DATA_EMPTY, STORAGE_FAILED */
     void write(Path file, String key) {
-        ForkJoinPool pool = new ForkJoinPool(Runtime.getRuntime().availableProcessors());
+        int cores = Runtime.getRuntime().availableProcessors();
+        ForkJoinPool pool = new ForkJoinPool(cores, RowMeasurer::named, null, false);
         try (LengthsWriter writer = LengthsWriter.begin(file)) {
             long row = 0;
             while (row < source.examples()) {
@@ -60,6 +62,13 @@ final class RowMeasurer {
             pool.shutdownNow();
         }
         rejections.report(settings.path());
+    }
+
+    /** The feeder tells work from a hang by the threads that are named after its dispatcher. */
+    private static ForkJoinWorkerThread named(ForkJoinPool pool) {
+        ForkJoinWorkerThread thread = ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(pool);
+        thread.setName("chorale.tokenize-dispatcher-rows-" + thread.getPoolIndex());
+        return thread;
     }
 
     private long blockEnd(long from) {
