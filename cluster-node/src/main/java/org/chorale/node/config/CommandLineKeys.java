@@ -18,8 +18,9 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What {@code key=value} arguments set. A value that is written as a number, {@code true}, {@code false},
- * {@code null} or a list in JSON is one; anything else is a text as it stands, so that no path needs quotes beyond the shell's.
+ * What {@code key=value} arguments set. A value that is written as a number, {@code true}, {@code false} or
+ * {@code null} is one, and so is a list in brackets, whose texts need no quotes; anything else is a text as it stands,
+ * so that no path needs quotes beyond the shell's.
  *
  * @param problems arguments that are no assignments, a line each
  */
@@ -53,8 +54,10 @@ record CommandLineKeys(Config config, List<String> problems) {
 
     /** JSON has the same literals as HOCON, and refuses everything that only looks like one. */
     private static Optional<ConfigValue> literal(String text) {
-        ConfigParseOptions json =
-                ConfigParseOptions.defaults().setSyntax(ConfigSyntax.JSON).setOriginDescription(ORIGIN);
+        boolean isList = text.startsWith("[") && text.endsWith("]");
+        ConfigParseOptions json = ConfigParseOptions.defaults()
+                .setSyntax(isList ? ConfigSyntax.CONF : ConfigSyntax.JSON)
+                .setOriginDescription(ORIGIN);
         try {
             return Optional.ofNullable(ConfigFactory.parseString("{\"value\": " + text + "\n}", json)
                             .root()

@@ -161,6 +161,13 @@ final class RunFileTest {
     }
 
     @Test
+    void aListOnTheCommandLineNeedsNoQuotes() {
+        Config config = resolved(GOOD, "model.adapter.type=lora", "model.adapter.targets=[q_proj, v_proj]");
+
+        assertThat(config.getStringList("model.adapter.targets")).containsExactly("q_proj", "v_proj");
+    }
+
+    @Test
     void nullOnTheCommandLineUnsetsAKey() {
         assertThat(resolved(GOOD + "run.steps = 5", "run.steps=null").hasPath("run.steps"))
                 .isFalse();
