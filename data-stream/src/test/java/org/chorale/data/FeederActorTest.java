@@ -246,13 +246,13 @@ class FeederActorTest {
 
     @Test
     void aFeederThatMakesAnIndexSaysThatItWorks() throws IOException {
-        String conf = conf(rows(400_000), "").replace("30 minutes", "1 second"); // run.progress-timeout
+        String conf = conf(rows(200_000), "").replace("30 minutes", "40 ms"); // run.progress-timeout
         feeder.tell(new DescribeData(3, conf, ear));
         assertThat(atWork.expectMessageClass(StillWorking.class, PATIENCE).generation())
                 .isEqualTo(3);
         coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
         atWork.awaitAssert(PATIENCE, () -> {
-            atWork.expectNoMessage(Duration.ofMillis(600)); // several times the interval
+            atWork.expectNoMessage(QUIET); // many times the interval
             return true;
         });
     }

@@ -24,7 +24,10 @@ import org.chorale.proto.fault.FaultException;
  * only a newer release knows has its default in the older configuration; a value below {@code run.dir} moves with it.
  */
 final class RunIdentity {
-    /** Keys that may differ from one start of a run to the next. */
+    /**
+     * Keys that may differ from one start of a run to the next. Recompute may change the last bits of a gradient, but
+     * whoever ran out of memory must be able to go on with it; it changes no sample and no formula.
+     */
     private static final Set<String> FREE = Set.of(
             "run.dir",
             "run.progress-timeout",
