@@ -183,9 +183,9 @@ final class PipelineDrawing {
         }
     }
 
-    /** Its name, and what it was made with. */
+    /** Its name, and what it was made with; contracts have lines of their own. */
     private static String called(Component component) {
-        Config config = component.config();
+        Config config = component.config().withoutPath("contract").withoutPath("terms");
         if (config.isEmpty()) {
             return component.name();
         }

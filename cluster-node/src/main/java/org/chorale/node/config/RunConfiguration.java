@@ -66,8 +66,8 @@ final class RunConfiguration {
     }
 
     /** The place of a model folder is taken. */
-    record NoModelFolder(Optional<Path> path) {
-        NoModelFolder {
+    public record NoModelFolder(Optional<Path> path) {
+        public NoModelFolder {
             path.ifPresent(given -> {
                 throw new IllegalArgumentException(
                         "model.path = %s: is not read where pipeline.model.type is set; give one of them"
