@@ -92,6 +92,20 @@ final class TextRecipeTest {
                 .isLessThan(steps.get(0).get("loss").asDouble());
     }
 
+    @Test
+    void theRecipeOfAPipelineTrainsAndGoesOn() {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        PrintStream stream = new PrintStream(said, true, StandardCharsets.UTF_8);
+        String[] command = {"train", RECIPES.resolve("masked.conf").toString(), "run.steps=4"};
+        for (int start = 0; start < 2; start++) {
+            assertThat(ChoraleCommand.run(new Console(stream, stream, false, 100, folder), command))
+                    .as(said::toString)
+                    .isZero();
+        }
+        assertThat(folder.resolve("runs/masked/export/model.safetensors")).exists();
+        assertThat(said.toString(StandardCharsets.UTF_8)).contains("900,584 parameters");
+    }
+
     private List<JsonNode> metrics() throws IOException {
         ObjectMapper mapper = new ObjectMapper();
         Stream.Builder<JsonNode> lines = Stream.builder();

@@ -21,16 +21,22 @@ import org.chorale.model.ModelFolder;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsFile;
+import org.chorale.training.MicroBatch.Packing;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.ModelExport;
 import org.chorale.training.checkpoint.RankState;
+import org.chorale.training.loss.CrossEntropyLoss;
+import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.LossScale;
+import org.chorale.training.pipeline.ContractMode;
+import org.chorale.training.pipeline.Stages;
 import org.chorale.training.shard.ModelShard;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a step promises besides the reference's numbers. */
@@ -79,6 +85,50 @@ final class TrainStepTest {
                     1e-3);
             assertThat(with.lossNats()).isCloseTo(without.lossNats(), within(1e-6));
             agree(gradients(masked.shard), gradients(plain.shard), 2e-5);
+        }
+    }
+
+    @Test
+    void aPackedBatchTrainsAsItsDocumentsOneByOne() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench packed = new Bench(folder, false, NO_CLIP);
+                Bench apart = new Bench(folder, false, NO_CLIP)) {
+            long[] tokens = {5, 6, 7, 8, 9, 1, 2, 0};
+            long[] labels = {MicroBatch.IGNORED, 6, 7, MicroBatch.IGNORED, 9, 1, 2, MicroBatch.IGNORED};
+            Packing packing = new Packing(new long[] {0, 1, 2, 0, 1, 2, 3, 0}, new long[] {0, 0, 0, 1, 1, 1, 1, -1});
+            StepResult together = packed.step.run(List.of(new MicroBatch(1, 8, tokens, labels, null, packing)), 1e-3);
+            StepResult alone = apart.step.run(
+                    List.of(
+                            MicroBatch.rightPadded(1, 3, Arrays.copyOf(tokens, 3), Arrays.copyOf(labels, 3)),
+                            MicroBatch.rightPadded(
+                                    1, 4, Arrays.copyOfRange(tokens, 3, 7), Arrays.copyOfRange(labels, 3, 7))),
+                    1e-3);
+            assertThat(together.trainedTokens())
+                    .isEqualTo(alone.trainedTokens())
+                    .isEqualTo(5);
+            assertThat(together.lossNats()).isCloseTo(alone.lossNats(), within(1e-6));
+            agree(gradients(packed.shard), gradients(apart.shard), 2e-5);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0", "0.1, 0", "0.1, 1e-2"})
+    void theFusedLossTrainsAsTheSameLossInAPipeline(double smoothing, double zLoss) {
+        CrossEntropySettings settings = new CrossEntropySettings(smoothing, zLoss);
+        try (ModelFolder folder = TinyModel.folder(directory, true);
+                Bench fused = new Bench(folder, false, NO_CLIP);
+                Bench piped = new Bench(folder, true, NO_CLIP)) {
+            MicroBatch batch = TinyModel.batch(8, 5, 9);
+            Stages stages = new Stages(
+                    List.of(), "Llama", "", List.of(), new CrossEntropyLoss().with(settings), ContractMode.CHECK);
+            StepResult expected = fused.with(new LanguageModelObjective(fused.shard.model(), settings, 1))
+                    .run(1, List.of(batch), 1e-3);
+            StepResult actual = piped.with(new PipelineObjective(
+                            new LlamaPipelineModel(piped.shard.model()), stages, piped.shard::parameter, 1))
+                    .run(1, List.of(TinyModel.part(batch, 0, 2), TinyModel.part(batch, 2, 5)), 1e-3);
+            assertThat(actual.lossNats()).isCloseTo(expected.lossNats(), within(1e-5));
+            assertThat(actual.trainedTokens()).isEqualTo(expected.trainedTokens());
+            agree(gradients(piped.shard), gradients(fused.shard), 2e-5);
         }
     }
 
@@ -239,6 +289,10 @@ final class TrainStepTest {
             optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             state = new RankState(folder, shard, optimizer, lossScale);
             step = new TrainStep(shard, optimizer, clipNorm);
+        }
+
+        TrainStep with(Objective objective) {
+            return new TrainStep(shard, optimizer, NO_CLIP, objective, null);
         }
 
         List<float[]> moments() {

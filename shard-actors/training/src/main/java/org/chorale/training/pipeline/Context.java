@@ -116,11 +116,6 @@ public final class Context implements AutoCloseable {
         return parameters.apply(name);
     }
 
-    /** Keys of the tensors, in the order in which they came. */
-    public Set<String> tensorKeys() {
-        return Set.copyOf(tensors.keySet());
-    }
-
     /** As it is now: what is put into one is not seen in the other. */
     public Context copy() {
         Context copy = new Context(place, parameters);

@@ -26,9 +26,7 @@ final class ContractCheck {
 
     void inputs(NamedTensors flowing, Context context) {
         List<String> problems = new ArrayList<>();
-        for (TensorSpec spec : contract.inputs()) {
-            check(spec, "", flowing.find(spec.name()).or(() -> context.find(spec.name())), "wants", problems);
-        }
+        contract.inputs().forEach(spec -> check(spec, "", flowing.find(spec.name()), "wants", problems));
         contract.contextInputs().forEach(spec -> check(spec, "ctx.", context.find(spec.name()), "wants", problems));
         refuse(context, problems);
     }

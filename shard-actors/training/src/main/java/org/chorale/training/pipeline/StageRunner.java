@@ -44,8 +44,19 @@ public final class StageRunner {
     /** What the model is to be given. */
     public NamedTensors preprocess(NamedTensors batch, Context context) {
         NamedTensors flowing = run(before, batch, context);
-        checkInputs(model, flowing, context);
+        checkInputs(model, withArguments(flowing, context), context);
         return flowing;
+    }
+
+    /** A model's input may stand in the context instead, as {@code ContractChain} has it. */
+    private NamedTensors withArguments(NamedTensors flowing, Context context) {
+        NamedTensors all = flowing;
+        for (TensorSpec spec : model.contract().map(Contract::inputs).orElse(List.of())) {
+            if (all.find(spec.name()).isEmpty() && context.find(spec.name()).isPresent()) {
+                all = all.with(spec.name(), context.tensor(spec.name()));
+            }
+        }
+        return all;
     }
 
     /** What the loss is to be given of the model's outputs. */
