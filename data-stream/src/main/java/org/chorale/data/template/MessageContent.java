@@ -18,7 +18,7 @@ import org.chorale.data.template.value.Value;
 /** What messages say: a text as {@code content}, or a list of parts with texts. */
 final class MessageContent {
     /** A character for private use, which no template looks for. */
-    private static final String MARK = "\uE000";
+    static final String MARK = "\uE000";
 
     private MessageContent() {}
 
@@ -50,6 +50,20 @@ final class MessageContent {
         return said;
     }
 
+    /** The message with nothing but a mark for what it says; one that says it in parts stays as it is. */
+    static Value marked(Value message, Budget budget) {
+        if (!(message instanceof DictValue dict) || dict.get("content") instanceof ListValue) {
+            return message;
+        }
+        DictValue marked = new DictValue();
+        for (Iterator<Value> items = dict.items(); items.hasNext(); ) {
+            List<Value> item = ((TupleValue) items.next()).elements();
+            marked.put(item.get(0), item.get(1), budget);
+        }
+        marked.put(StrValue.of("content"), StrValue.of(MARK), budget);
+        return marked;
+    }
+
     /** The message with a mark amid each text that it says, so that both ends stay what a template may look for. */
     static Value altered(Value message, Budget budget) {
         return message instanceof DictValue dict ? replaced(dict, "content", budget) : message;
@@ -61,12 +75,12 @@ final class MessageContent {
             List<Value> item = ((TupleValue) items.next()).elements();
             boolean isMarked =
                     item.get(0) instanceof StrValue name && name.text().equals(marked);
-            altered.put(item.get(0), isMarked ? marked(item.get(1), budget) : item.get(1), budget);
+            altered.put(item.get(0), isMarked ? withMark(item.get(1), budget) : item.get(1), budget);
         }
         return altered;
     }
 
-    private static Value marked(Value content, Budget budget) {
+    private static Value withMark(Value content, Budget budget) {
         if (content instanceof StrValue text && !text.text().isEmpty()) {
             int middle = text.unit(text.length() / 2);
             return StrValue.of(

@@ -27,6 +27,11 @@ import org.jspecify.annotations.Nullable;
  *       earlier turn otherwise than the last one.
  * </ol>
  *
+ * <p>Templates differ in where they write the prompt. Some write none between two messages of an assistant, or none for
+ * the first message of all, and yet begin each with the same words: those count as the prompt. Others prompt with more
+ * than what they write in front of an earlier message, such as the beginning of a thought: then the prompt ends where
+ * another content would begin.
+ *
  * <p>What neither proves is refused: training on another's words is worse than an error.
  */
 final class TrainedTurns {
@@ -45,6 +50,7 @@ final class TrainedTurns {
     private final List<Value> messages;
     private final boolean hasGeneration;
     private final Rendered whole;
+    private @Nullable String usualPrompt;
 
     TrainedTurns(Conversation conversation, boolean hasGeneration) {
         this.conversation = conversation;
@@ -91,6 +97,21 @@ final class TrainedTurns {
         return spans;
     }
 
+    /** The prompt for the answer to the first message that is not the assistant's; empty where there is none. */
+    private String usualPrompt() {
+        String prompt = usualPrompt;
+        if (prompt == null) {
+            prompt = "";
+            for (int count = 1; prompt.isEmpty() && count <= messages.size(); count++) {
+                if (!isAssistant(messages.get(count - 1))) {
+                    prompt = added(text(count, false), text(count, true)).orElse("");
+                }
+            }
+            usualPrompt = prompt;
+        }
+        return prompt;
+    }
+
     private static boolean isAssistant(Value message) {
         return message instanceof DictValue dict
                 && dict.get("role") instanceof StrValue role
@@ -100,7 +121,7 @@ final class TrainedTurns {
     private Span proven(int turn) {
         Optional<String> before = text(turn, false);
         Optional<String> prompted = text(turn, true);
-        Finding byPrefix = byPrefix(turn, prompted);
+        Finding byPrefix = byPrefix(turn, before, prompted);
         Finding byLoop = byLoop(turn, before, prompted);
         Span prefix = byPrefix.span();
         Span loop = byLoop.span();
@@ -124,7 +145,7 @@ final class TrainedTurns {
                 .map(Rendered::text);
     }
 
-    private Finding byPrefix(int turn, Optional<String> prompted) {
+    private Finding byPrefix(int turn, Optional<String> before, Optional<String> prompted) {
         Optional<String> with = text(turn + 1, false);
         if (prompted.isEmpty() || with.isEmpty()) {
             return Finding.none("the template refuses the conversation up to it");
@@ -133,10 +154,13 @@ final class TrainedTurns {
         String ended = with.get();
         if (!ended.startsWith(prompt) || !whole.text().startsWith(ended)) {
             return Finding.none("the template shows it otherwise when messages follow");
-        } else if (!shows(turn, ended.substring(prompt.length()))) {
+        }
+        boolean unprompted = before.filter(prompt::equals).isPresent();
+        int from = prompt.length() + (unprompted ? unprompted(ended.substring(prompt.length())) : 0);
+        if (!shows(turn, ended.substring(from))) {
             return Finding.none("its content is not where it should be");
         }
-        return Finding.of(prompt.length(), ended.length());
+        return Finding.of(from, ended.length());
     }
 
     private Finding byLoop(int turn, Optional<String> before, Optional<String> prompted) {
@@ -152,18 +176,51 @@ final class TrainedTurns {
         }
         Optional<String> prompt = prompt(before, prompted);
         String text = region.of(whole.text());
-        if (prompt.isEmpty() || !text.startsWith(prompt.get())) {
+        int header = prompt.map(known -> header(turn, text, known)).orElse(-1);
+        if (header < 0) {
             return Finding.none("it does not begin with the generation prompt");
-        } else if (!shows(turn, text.substring(prompt.get().length()))) {
+        } else if (!shows(turn, text.substring(header))) {
             return Finding.none("its content is not among what a loop writes for it");
         }
-        return Finding.of(region.from() + prompt.get().length(), region.until());
+        return Finding.of(region.from() + header, region.until());
+    }
+
+    /** How much of what a loop writes for a turn is the prompt; -1 where that cannot be told. */
+    private int header(int turn, String text, String prompt) {
+        if (prompt.isEmpty()) {
+            return unprompted(text);
+        } else if (text.startsWith(prompt)) {
+            return prompt.length();
+        }
+        String start = beforeContent(turn);
+        return !start.isEmpty() && prompt.startsWith(start) && text.startsWith(start) ? start.length() : -1;
+    }
+
+    /** How much of a turn that follows no prompt is the usual one. */
+    private int unprompted(String text) {
+        return text.startsWith(usualPrompt()) ? usualPrompt().length() : 0;
+    }
+
+    /** What a loop writes for a turn in front of a content that no template looks for; empty where that is unknown. */
+    private String beforeContent(int turn) {
+        Value marked = MessageContent.marked(messages.get(turn), conversation.budget());
+        List<Value> altered = new ArrayList<>(messages);
+        altered.set(turn, marked);
+        Optional<Rendered> other = conversation.tryRender(altered, false);
+        List<Span> regions =
+                other.map(rendered -> rendered.watch().regions(marked)).orElse(List.of());
+        if (regions.size() != 1) {
+            return "";
+        }
+        String text = regions.get(0).of(other.orElseThrow().text());
+        return text.substring(0, Math.max(0, text.indexOf(MessageContent.MARK)));
     }
 
     /** What the generation prompt adds, before the turn or, where that cannot be told, at the end of the whole. */
     private Optional<String> prompt(Optional<String> before, Optional<String> prompted) {
-        if (before.isPresent() && prompted.isPresent() && prompted.get().startsWith(before.get())) {
-            return Optional.of(prompted.get().substring(before.get().length()));
+        Optional<String> added = added(before, prompted);
+        if (added.isPresent()) {
+            return added;
         }
         Optional<Rendered> open = conversation.tryRender(messages, true);
         if (open.isEmpty()) {
@@ -178,8 +235,13 @@ final class TrainedTurns {
         return sameBefore ? Optional.of(text.substring(end)) : Optional.empty();
     }
 
+    private static Optional<String> added(Optional<String> before, Optional<String> prompted) {
+        return before.flatMap(
+                start -> prompted.filter(text -> text.startsWith(start)).map(text -> text.substring(start.length())));
+    }
+
     private Span agreed(int turn, Span prefix, Span loop) {
-        if (prefix.from() != loop.from()) {
+        if (prefix.from() != loop.from() && !isWrittenWithout(turn, loop.from(), prefix.from())) {
             throw ambiguous(turn, "its beginning is not clear");
         } else if (prefix.until() < loop.until()
                 && !new Span(prefix.until(), loop.until()).of(whole.text()).isBlank()) {
@@ -187,6 +249,14 @@ final class TrainedTurns {
         }
         // Blanks between messages belong to no turn, and neither does what ends the conversation behind all loops.
         return new Span(prefix.from(), Math.min(prefix.until(), loop.until()));
+    }
+
+    /**
+     * Whether a part of the text is what the template writes in front of a turn, whatever it says, and also where the
+     * conversation ends before it: such as the end of the results of tools.
+     */
+    private boolean isWrittenWithout(int turn, int from, int until) {
+        return from < until && beforeContent(turn).equals(new Span(from, until).of(whole.text()));
     }
 
     /** Whether the text of a turn stays the same when all other messages say something else. */

@@ -57,8 +57,18 @@ final class StringMethods {
         add("rstrip", (text, arguments, budget) -> strip(text, arguments, false, true, budget), "chars?");
         add("removeprefix", StringMethods::removePrefix, "prefix");
         add("removesuffix", StringMethods::removeSuffix, "suffix");
-        add("startswith", (text, arguments, budget) -> begins(text, arguments, true), "prefix", "start?", "end?");
-        add("endswith", (text, arguments, budget) -> begins(text, arguments, false), "suffix", "start?", "end?");
+        add(
+                "startswith",
+                (text, arguments, budget) -> begins(text, arguments, true, budget),
+                "prefix",
+                "start?",
+                "end?");
+        add(
+                "endswith",
+                (text, arguments, budget) -> begins(text, arguments, false, budget),
+                "suffix",
+                "start?",
+                "end?");
         add("find", (text, arguments, budget) -> find(text, arguments, true, false, budget), "sub", "start?", "end?");
         add("rfind", (text, arguments, budget) -> find(text, arguments, false, false, budget), "sub", "start?", "end?");
         add("index", (text, arguments, budget) -> find(text, arguments, true, true, budget), "sub", "start?", "end?");
@@ -153,7 +163,7 @@ final class StringMethods {
         return text.endsWith(suffix) ? self.like(text.substring(0, text.length() - suffix.length())) : self;
     }
 
-    private static Value begins(StrValue self, Bound arguments, boolean prefix) {
+    private static Value begins(StrValue self, Bound arguments, boolean prefix, Budget budget) {
         Part part = Part.of(self, arguments, 1);
         List<Value> candidates =
                 arguments.get(0) instanceof TupleValue tuple ? tuple.elements() : List.of(arguments.get(0));
@@ -163,6 +173,8 @@ final class StringMethods {
                         .formatted(prefix ? "startswith" : "endswith", candidate.typeName()));
             }
             String text = wanted.text();
+            budget.step();
+            budget.scan(text.length());
             if (part.isValid()
                     && text.length() <= part.until() - part.from()
                     && self.text().startsWith(text, prefix ? part.from() : part.until() - text.length())) {

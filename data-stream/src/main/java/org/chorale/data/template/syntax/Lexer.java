@@ -92,10 +92,12 @@ final class Lexer {
         } else if (sign == '+' || !takesBlanks) {
             return tag;
         }
-        int lineStart = source.lastIndexOf('\n', tag - 1) + 1;
-        boolean wholeLine = lineStart > from || lineStarts;
-        int start = Math.max(lineStart, from);
-        return wholeLine && Blanks.isBlank(source.substring(start, tag)) ? start : tag;
+        int start = tag; // looks at the data alone: on one long line, looking for its start would take squared time
+        while (start > from && source.charAt(start - 1) != '\n' && Blanks.isBlank(source.charAt(start - 1))) {
+            start--;
+        }
+        boolean wholeLine = start > from ? source.charAt(start - 1) == '\n' : lineStarts;
+        return wholeLine ? start : tag;
     }
 
     private void data(int from, int until) {
