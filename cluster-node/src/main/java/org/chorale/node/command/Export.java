@@ -75,10 +75,11 @@ record Export(Console console, boolean json) {
         Checkpoint checkpoint = options.best() ? best(run) : newestWhole(run);
         ModelConfig model = ConfigReader.read(run.runConf(), "model", ModelConfig.class);
         long seed = ConfigReader.read(run.runConf(), "run", RunSettings.class).seed();
-        Path tokenizer = FeedSettings.read(run.runConf()).tokenizerPath();
+        FeedSettings data = FeedSettings.read(run.runConf());
         try (ModelFolder source = model.open(seed);
                 SafetensorsFile weights = SafetensorsFile.open(onlyFile(checkpoint))) {
-            ModelExport export = ModelExport.of(source, weights, tokenizer);
+            ModelExport export = ModelExport.of(source, weights, data.tokenizerPath())
+                    .chattingBy(data.data().chat().template());
             boolean adapted = source.adapter().isPresent();
             refuse(options.merge() && !adapted, "--merge is for adapters: the run of " + run.dir() + " trained none");
             if (adapted && !options.merge()) {

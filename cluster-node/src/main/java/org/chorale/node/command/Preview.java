@@ -5,11 +5,7 @@ package org.chorale.node.command;
 
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.FileVisitResult;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -19,7 +15,6 @@ import org.chorale.node.config.RunConf;
 import org.chorale.node.config.RunFile;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
-import org.jspecify.annotations.Nullable;
 
 /** {@code chorale data preview}. */
 record Preview(Console console, boolean colored) {
@@ -32,15 +27,13 @@ record Preview(Console console, boolean colored) {
         if (rows < 1 || rows > MAX_ROWS) {
             throw new FaultException(FaultCode.CONFIG_INVALID, "--rows %d: must be 1 to %d".formatted(rows, MAX_ROWS));
         }
-        Path scratch = Files.createTempDirectory("chorale-preview-"); // a run may be using its own directory
-        try {
-            RunConf conf = new RunFile(file, console.currentFolder()).resolve(assignments, Optional.of(scratch));
+        try (TemporaryFolder scratch = TemporaryFolder.create("chorale-preview-")) { // a run may use its own directory
+            RunConf conf =
+                    new RunFile(file, console.currentFolder()).resolve(assignments, Optional.of(scratch.path()));
             NamedPaths.refuseMissing(conf);
             try (DataPreview preview = DataPreview.open(conf.text())) {
                 show(preview, rows);
             }
-        } finally {
-            delete(scratch);
         }
         return ExitCode.DONE;
     }
@@ -97,21 +90,5 @@ record Preview(Console console, boolean colored) {
             visible.append(steers || turns ? "\\u%04x".formatted(c) : Character.toString(c));
         });
         return visible.toString();
-    }
-
-    private static void delete(Path folder) throws IOException {
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path inner, @Nullable IOException failure) throws IOException {
-                Files.delete(inner);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 }

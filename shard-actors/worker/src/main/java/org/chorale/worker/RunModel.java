@@ -105,7 +105,9 @@ final class RunModel implements AutoCloseable {
             Path tokenizer = ConfigReader.read(runConf, "data.tokenizer", TokenizerPath.class)
                     .path()
                     .orElse(folder.get().folder());
-            ModelExport.of(folder.get(), shard, tokenizer).write(out);
+            Optional<Path> template =
+                    ConfigReader.read(runConf, "data.chat", ChatTemplatePath.class).template();
+            ModelExport.of(folder.get(), shard, tokenizer).chattingBy(template).write(out);
             return;
         }
         WeightsExport.write(own.orElseThrow().units(), shard, out);
@@ -118,6 +120,9 @@ final class RunModel implements AutoCloseable {
 
     /** The key {@code data.tokenizer.path}; where it is not set, the tokenizer stands beside the model. */
     public record TokenizerPath(Optional<Path> path) {}
+
+    /** The key {@code data.chat.template}; where it is not set, the tokenizer has its own. */
+    public record ChatTemplatePath(Optional<Path> template) {}
 
     /** The key {@code run.seed}. */
     public record RunSeed(long seed) {}

@@ -42,8 +42,10 @@ import org.jspecify.annotations.Nullable;
  * @param source the model that was trained
  * @param weights by name, as exactly as they are known; called inside an open scope
  * @param tokenizer folder with the tokenizer's files, or tokenizer.json itself
+ * @param chatTemplate what the model was trained with in place of the tokenizer's own template
  */
-public record ModelExport(ModelFolder source, Function<String, Tensor> weights, Path tokenizer) {
+public record ModelExport(
+        ModelFolder source, Function<String, Tensor> weights, Path tokenizer, Optional<Path> chatTemplate) {
     /** What belongs to a tokenizer; copied as it is. */
     private static final List<String> TOKENIZER_FILES = List.of(
             "tokenizer.json",
@@ -52,8 +54,10 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
             "special_tokens_map.json",
             "added_tokens.json",
             "vocab.json",
-            "merges.txt",
-            "chat_template.jinja");
+            "merges.txt");
+
+    /** What Transformers heeds before a template in tokenizer_config.json. */
+    private static final String CHAT_TEMPLATE_FILE = "chat_template.jinja";
 
     private static final String GENERATION_FILE = "generation_config.json";
 
@@ -68,12 +72,12 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
 
     /** Of the weights that a shard holds. */
     public static ModelExport of(ModelFolder source, ModelShard shard, Path tokenizer) {
-        return new ModelExport(source, shard::weight, tokenizer);
+        return new ModelExport(source, shard::weight, tokenizer, Optional.empty());
     }
 
     /** Of the weights that a model folder holds itself. */
     public static ModelExport of(ModelFolder source, Path tokenizer) {
-        return new ModelExport(source, name -> first(source, name), tokenizer);
+        return new ModelExport(source, name -> first(source, name), tokenizer, Optional.empty());
     }
 
     /**
@@ -93,7 +97,13 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
         return new ModelExport(
                 source,
                 name -> checkpoint.header().find(name).isPresent() ? checkpoint.tensor(name) : first(source, name),
-                tokenizer);
+                tokenizer,
+                Optional.empty());
+    }
+
+    /** The same with the template of a run's {@code data.chat.template}, so that the model is asked as it was trained. */
+    public ModelExport chattingBy(Optional<Path> template) {
+        return new ModelExport(source, weights, tokenizer, template);
     }
 
     /** Writes what a run has trained: the adapter as PEFT would save it, or else the whole model. */
@@ -184,6 +194,12 @@ public record ModelExport(ModelFolder source, Function<String, Tensor> weights, 
         Path from = Files.isDirectory(tokenizer) ? tokenizer : tokenizer.resolveSibling(".");
         for (String name : TOKENIZER_FILES) {
             copy(from.resolve(name), folder.resolve(name));
+        }
+        Path template = folder.resolve(CHAT_TEMPLATE_FILE);
+        if (chatTemplate.isPresent()) {
+            Files.copy(chatTemplate.get(), template);
+        } else {
+            copy(from.resolve(CHAT_TEMPLATE_FILE), template);
         }
     }
 

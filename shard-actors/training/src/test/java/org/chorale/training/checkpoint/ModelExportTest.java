@@ -50,6 +50,20 @@ final class ModelExportTest {
     }
 
     @Test
+    void theTemplateOfTheRunReplacesThatOfTheTokenizer() throws Exception {
+        Path tokenizer = Files.createDirectory(directory.resolve("tokenizer"));
+        Files.writeString(tokenizer.resolve("chat_template.jinja"), "own");
+        Path template = Files.writeString(directory.resolve("other.jinja"), "chosen");
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama"))) {
+            ModelExport export = ModelExport.of(base, tokenizer);
+            export.writeModel(Optional.empty(), directory.resolve("plain"));
+            export.chattingBy(Optional.of(template)).writeModel(Optional.empty(), directory.resolve("replaced"));
+        }
+        assertThat(directory.resolve("plain/chat_template.jinja")).hasContent("own");
+        assertThat(directory.resolve("replaced/chat_template.jinja")).hasContent("chosen");
+    }
+
+    @Test
     void masterWeightsAreExportedAndNotTheirRoundedCopies() throws Exception {
         Path out = directory.resolve("out");
         try (ModelFolder base = ModelFolder.pretrained(folder("llama"));
@@ -114,7 +128,8 @@ final class ModelExportTest {
                     name -> {
                         throw new IllegalStateException("no weights today");
                     },
-                    base.folder());
+                    base.folder(),
+                    Optional.empty());
             assertThatThrownBy(() -> broken.write(out)).hasMessage("no weights today");
         }
         assertThat(directory).isEmptyDirectory();
