@@ -28,8 +28,7 @@ record Preview(Console console, boolean colored) {
             throw new FaultException(FaultCode.CONFIG_INVALID, "--rows %d: must be 1 to %d".formatted(rows, MAX_ROWS));
         }
         try (TemporaryFolder scratch = TemporaryFolder.create("chorale-preview-")) { // a run may use its own directory
-            RunConf conf =
-                    new RunFile(file, console.currentFolder()).resolve(assignments, Optional.of(scratch.path()));
+            RunConf conf = new RunFile(file, console.currentFolder()).resolve(assignments, Optional.of(scratch.path()));
             NamedPaths.refuseMissing(conf);
             try (DataPreview preview = DataPreview.open(conf.text())) {
                 show(preview, rows);

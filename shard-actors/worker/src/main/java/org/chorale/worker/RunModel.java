@@ -105,8 +105,8 @@ final class RunModel implements AutoCloseable {
             Path tokenizer = ConfigReader.read(runConf, "data.tokenizer", TokenizerPath.class)
                     .path()
                     .orElse(folder.get().folder());
-            Optional<Path> template =
-                    ConfigReader.read(runConf, "data.chat", ChatTemplatePath.class).template();
+            Optional<Path> template = ConfigReader.read(runConf, "data.chat", ChatTemplatePath.class)
+                    .template();
             ModelExport.of(folder.get(), shard, tokenizer).chattingBy(template).write(out);
             return;
         }
