@@ -33,6 +33,11 @@ public final class Attention {
         this.headWidth = headWidth;
     }
 
+    /** Whether a backward has anything to do but hand the gradient on. */
+    public boolean trainable() {
+        return query.trainable() || key.trainable() || value.trainable() || output.trainable();
+    }
+
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

@@ -23,6 +23,11 @@ public final class Embedding {
         return weight.value().index_select(0, tokens);
     }
 
+    /** Whether a backward has anything to do. */
+    public boolean trainable() {
+        return weight.trainable();
+    }
+
     /** Adds each row of dy [R, D] to the gradient of its token's row. */
     public void backward(Tensor dy, Tensor tokens) {
         Tensor gradient = weight.gradient();

@@ -81,6 +81,11 @@ public final class Linear {
         }
     }
 
+    /** Whether a backward has anything to do but hand the gradient on. */
+    boolean trainable() {
+        return weight.trainable() || (bias != null && bias.trainable()) || (adapter != null && adapter.trainable());
+    }
+
     private void addToGradients(Tensor dy, Tensor x) {
         weight.addGradientProduct(dy, x, 1);
         if (bias != null) {

@@ -32,6 +32,10 @@ public final class LowRank {
         this.dropout = new Dropout(down.name(), dropRate);
     }
 
+    boolean trainable() {
+        return down.trainable() || up.trainable();
+    }
+
     /** y [R, O] += s·B(A·drop(x)) */
     void addTo(Tensor y, Tensor x, @Nullable DropoutKeys keys) {
         try (TensorScope scope = new TensorScope()) {

@@ -26,6 +26,11 @@ public final class RmsNorm {
         this.epsilon = epsilon;
     }
 
+    /** Whether a backward has anything to do but hand the gradient on. */
+    public boolean trainable() {
+        return weight.trainable();
+    }
+
     /** [R, D] → [R, D]; saves the normalised rows and their scales. */
     public Tensor forward(Tensor x, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

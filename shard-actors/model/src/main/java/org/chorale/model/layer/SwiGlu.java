@@ -24,6 +24,11 @@ public final class SwiGlu {
         this.down = down;
     }
 
+    /** Whether a backward has anything to do but hand the gradient on. */
+    public boolean trainable() {
+        return gate.trainable() || up.trainable() || down.trainable();
+    }
+
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

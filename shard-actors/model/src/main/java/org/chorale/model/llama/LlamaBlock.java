@@ -42,6 +42,11 @@ final class LlamaBlock {
                 linear(name + ".mlp.down_proj", config.innerBias(), parameters, adapters));
     }
 
+    /** Whether a backward has anything to do but hand the gradient on. */
+    boolean trainable() {
+        return attentionNorm.trainable() || attention.trainable() || innerNorm.trainable() || feedForward.trainable();
+    }
+
     /** [R, D] → [R, D] */
     Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

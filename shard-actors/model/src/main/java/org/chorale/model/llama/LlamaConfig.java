@@ -83,6 +83,25 @@ public record LlamaConfig(
         return config;
     }
 
+    /** The same model with a head of its own. */
+    public LlamaConfig untied() {
+        return new LlamaConfig(
+                vocabulary,
+                width,
+                innerWidth,
+                layers,
+                heads,
+                keyValueHeads,
+                headWidth,
+                contextTokens,
+                epsilon,
+                attentionBias,
+                innerBias,
+                false,
+                initialDeviation,
+                rope);
+    }
+
     private void checkHeads(ConfigJson json) {
         if (heads % keyValueHeads != 0) {
             json.problem(

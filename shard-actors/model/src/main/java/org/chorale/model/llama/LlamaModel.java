@@ -35,11 +35,18 @@ import org.jspecify.annotations.Nullable;
  * logits are separate steps, so that the head runs only on rows whose logits somebody reads.
  */
 public final class LlamaModel implements AutoCloseable {
+    /** Published name of the embedding, [V, D]. */
+    public static final String EMBEDDING = LlamaNames.EMBEDDING;
+
+    /** Published name of the head, [V, D]; a tied model has none. */
+    public static final String HEAD = LlamaNames.HEAD;
+
     private final LlamaConfig config;
     private final boolean recompute;
     private final ScalarType dtype; // of the computation
     private final Embedding embedding;
     private final List<LlamaBlock> blocks = new ArrayList<>();
+    private final int firstTrained; // block that the backward ends with; all are above a trained embedding
     private final RmsNorm norm;
     private final Linear head;
     private HeldTensors rotaryOwner = new HeldTensors();
@@ -60,11 +67,18 @@ public final class LlamaModel implements AutoCloseable {
         for (int layer = 0; layer < config.layers(); layer++) {
             blocks.add(new LlamaBlock(config, LlamaNames.block(layer), parameters, adapters));
         }
+        this.firstTrained = firstTrained();
         this.norm = new RmsNorm(parameters.apply(LlamaNames.NORM), config.epsilon());
         this.head = new Linear(
                 parameters.apply(config.tied() ? LlamaNames.EMBEDDING : LlamaNames.HEAD),
                 null,
                 adapters.of(LlamaNames.HEAD_MODULE));
+    }
+
+    private int firstTrained() {
+        return embedding.trainable()
+                ? 0
+                : (int) blocks.stream().takeWhile(block -> !block.trainable()).count();
     }
 
     /** What such a model is made of. */
@@ -119,18 +133,24 @@ public final class LlamaModel implements AutoCloseable {
         try (TensorScope scope = new TensorScope()) {
             tape.push(tokens);
             Tensor x = embedding.forward(tokens);
-            for (LlamaBlock block : blocks) {
-                x = forward(block, x, context, tape);
+            for (int layer = 0; layer < blocks.size(); layer++) {
+                x = layer < firstTrained
+                        ? forwardAlone(blocks.get(layer), x, context)
+                        : forward(blocks.get(layer), x, context, tape);
             }
             return scope.keep(norm.forward(x, tape));
         }
     }
 
-    /** Adds to the gradients of everything but the head; {@code dHidden} is [R, D]. */
+    /**
+     * Adds to the gradients of everything but the head, from the end down to the lowest thing that is trained.
+     *
+     * @param dHidden [R, D]
+     */
     public void backward(Tensor dHidden, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor dx = norm.backward(dHidden, tape);
-            for (int layer = blocks.size() - 1; layer >= 0; layer--) {
+            for (int layer = blocks.size() - 1; layer >= firstTrained; layer--) {
                 dx = backward(blocks.get(layer), dx, context, tape);
             }
             embedding.backward(dx, tape.pop());
@@ -196,6 +216,11 @@ public final class LlamaModel implements AutoCloseable {
             return block.forward(x, context, tape);
         }
         tape.push(x);
+        return forwardAlone(block, x, context);
+    }
+
+    /** Nothing is kept for a backward. */
+    private static Tensor forwardAlone(LlamaBlock block, Tensor x, SequenceContext context) {
         try (Tape dropped = new Tape()) {
             return block.forward(x, context, dropped);
         }

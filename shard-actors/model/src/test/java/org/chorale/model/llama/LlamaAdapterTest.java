@@ -20,12 +20,16 @@ import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A whole adapted model: its gradients, what recomputation repeats, and what cutting a batch leaves as it is. */
 final class LlamaAdapterTest {
@@ -58,6 +62,45 @@ final class LlamaAdapterTest {
                             Objects.requireNonNull(leaves.get(name)).grad()))
                     .as(name)
                     .isLessThan(1e-10));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatLiesBelowTheLowestTrainedBlockIsNeitherKeptNorRunBack(boolean recompute) {
+        try (TensorScope scope = new TensorScope();
+                ModelFolder all = TinyLlama.folder(directory).adapted(lora(0), 1);
+                ModelFolder upper =
+                        TinyLlama.folder(directory).adapted(lora(0), 1).with(freezing("model.layers.0.**"));
+                ModelFolder head =
+                        TinyLlama.folder(directory).adapted(lora(0), 1).with(freezing("model.**"))) {
+            Tensor tokens = tokens(2);
+            Tensor dLogits = torch.randn(2 * TOKENS, 29);
+            TinyLlama whole = TinyLlama.load(all, ScalarType.Float);
+            Tensor logits = run(whole, tokens, dLogits, null, recompute);
+            long keptBytes = keptBytes(whole, tokens, recompute);
+            for (TinyLlama part : List.of(whole.frozenAs(upper), whole.frozenAs(head))) {
+                assertThat(run(part, tokens, dLogits, null, recompute).equal(logits))
+                        .isTrue();
+                assertThat(trained(part))
+                        .isNotEmpty()
+                        .allSatisfy(name -> assertThat(part.gradient(name).equal(whole.gradient(name)))
+                                .isTrue());
+                assertThat(keptBytes(part, tokens, recompute)).isLessThan(keptBytes);
+                keptBytes = keptBytes(part, tokens, recompute);
+            }
+        }
+    }
+
+    private static Freezing freezing(String glob) {
+        return new Freezing(List.of(NamePattern.glob(glob)), List.of());
+    }
+
+    private static long keptBytes(TinyLlama llama, Tensor tokens, boolean recompute) {
+        try (LlamaModel model = llama.model(recompute);
+                Tape tape = new Tape()) {
+            model.forward(tokens, model.context(tokens.size(0) / TOKENS, TOKENS, null), tape);
+            return tape.bytes();
         }
     }
 

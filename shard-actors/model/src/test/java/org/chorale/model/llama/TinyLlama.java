@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.Parameter;
@@ -36,6 +37,18 @@ public final class TinyLlama {
         folder.units().stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .forEach(outline -> parameters.put(outline.name(), parameter(outline, type, gradientType)));
+    }
+
+    private TinyLlama(ModelFolder folder, TinyLlama values) {
+        this.folder = folder;
+        folder.units().stream()
+                .flatMap(unit -> unit.parameters().stream())
+                .forEach(outline -> parameters.put(outline.name(), values.parameter(outline)));
+    }
+
+    private Parameter parameter(ParameterOutline outline) {
+        Tensor value = Objects.requireNonNull(parameters.get(outline.name())).value();
+        return new Parameter(outline.name(), value, outline.trainable() ? torch.zeros_like(value) : null);
     }
 
     /** Grouped heads, biases, an untied head, 29 tokens, 512 positions. */
@@ -63,6 +76,11 @@ public final class TinyLlama {
     /** The first values rounded to bf16, so that every dtype holds the same ones. */
     public static TinyLlama load(ModelFolder folder, ScalarType type) {
         return new TinyLlama(folder, type);
+    }
+
+    /** The same values, with gradients for what the folder's model trains. */
+    TinyLlama frozenAs(ModelFolder other) {
+        return new TinyLlama(other, this);
     }
 
     public Map<String, Parameter> parameters() {
