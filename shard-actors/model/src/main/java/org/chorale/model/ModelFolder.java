@@ -55,6 +55,7 @@ public final class ModelFolder implements ParameterSource {
     private final List<UnitOutline> units;
     private final Optional<ModelFiles> files; // empty where weights are drawn
     private final Optional<AdapterSource> adapter;
+    private final boolean untied; // by the adapter: the folder has no head
     private final long seed;
 
     private ModelFolder(
@@ -63,12 +64,14 @@ public final class ModelFolder implements ParameterSource {
             List<UnitOutline> units,
             Optional<ModelFiles> files,
             Optional<AdapterSource> adapter,
+            boolean untied,
             long seed) {
         this.folder = folder;
         this.config = config;
         this.units = units;
         this.files = files;
         this.adapter = adapter;
+        this.untied = untied;
         this.seed = seed;
     }
 
@@ -82,8 +85,8 @@ public final class ModelFolder implements ParameterSource {
     public static ModelFolder pretrained(Path folder) {
         LlamaConfig config = config(folder);
         ModelFiles files = ModelFiles.open(folder);
-        ModelFolder model =
-                new ModelFolder(folder, config, LlamaModel.units(config), Optional.of(files), Optional.empty(), 0);
+        ModelFolder model = new ModelFolder(
+                folder, config, LlamaModel.units(config), Optional.of(files), Optional.empty(), false, 0);
         try {
             model.checkWeights(files);
             return model;
@@ -96,7 +99,8 @@ public final class ModelFolder implements ParameterSource {
     /** Opens a folder for its configuration alone; weights are drawn from the seed. */
     public static ModelFolder random(Path folder, long seed) {
         LlamaConfig config = config(folder);
-        return new ModelFolder(folder, config, LlamaModel.units(config), Optional.empty(), Optional.empty(), seed);
+        return new ModelFolder(
+                folder, config, LlamaModel.units(config), Optional.empty(), Optional.empty(), false, seed);
     }
 
     /**
@@ -107,7 +111,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Freezing freezing) {
         try {
-            return new ModelFolder(folder, config, freezing.apply(units), files, adapter, seed);
+            return new ModelFolder(folder, config, freezing.apply(units), files, adapter, untied, seed);
         } catch (IllegalArgumentException e) {
             close();
             throw new InvalidModelException(Reason.MISMATCH, folder, String.valueOf(e.getMessage()));
@@ -120,7 +124,8 @@ public final class ModelFolder implements ParameterSource {
      * @throws InvalidModelException where the model has nothing of what is named: a line per problem
      */
     public ModelFolder adapted(LoraConfig lora, long adapterSeed) {
-        return adapted(() -> AdapterSource.drawn(lora, folder, LlamaModel.linears(config), units, adapterSeed));
+        return adapted(
+                () -> lora, own -> AdapterSource.drawn(lora, folder, LlamaModel.linears(own), units(own), adapterSeed));
     }
 
     /**
@@ -130,17 +135,27 @@ public final class ModelFolder implements ParameterSource {
      * @throws java.io.UncheckedIOException where a file is missing
      */
     public ModelFolder adapted(Path adapterFolder) {
-        return adapted(() -> AdapterSource.read(adapterFolder, LlamaModel.linears(config), units));
+        return adapted(
+                () -> AdapterSource.config(adapterFolder),
+                own -> AdapterSource.read(adapterFolder, LlamaModel.linears(own), units(own)));
     }
 
-    private ModelFolder adapted(Supplier<AdapterSource> source) {
+    /** An adapter that trains a copy of head or embedding unties them, as PEFT does; both begin as the embedding. */
+    private ModelFolder adapted(Supplier<LoraConfig> lora, Function<LlamaConfig, AdapterSource> source) {
         try {
-            AdapterSource found = source.get();
-            return new ModelFolder(folder, config, found.adapter().units(units), files, Optional.of(found), seed);
+            boolean unties = config.tied() && lora.get().savesAnEnd();
+            LlamaConfig own = unties ? config.untied() : config;
+            AdapterSource found = source.apply(own);
+            List<UnitOutline> adapted = found.adapter().units(units(own));
+            return new ModelFolder(folder, own, adapted, files, Optional.of(found), unties, seed);
         } catch (RuntimeException e) {
             close();
             throw e;
         }
+    }
+
+    private List<UnitOutline> units(LlamaConfig own) {
+        return own.equals(config) ? units : LlamaModel.units(own);
     }
 
     /** The adapter, if there is one. */
@@ -205,7 +220,7 @@ public final class ModelFolder implements ParameterSource {
 
     /** The dtype that one of the model's own parameters has in its folder; F32 where it is drawn. */
     public String storedType(String parameter) {
-        return files.map(f -> f.entry(parameter).dtype().name()).orElse(StoredType.F32.name());
+        return files.map(f -> f.entry(origin(parameter)).dtype().name()).orElse(StoredType.F32.name());
     }
 
     /** Copies a whole parameter's first value into {@code target}, converting to its dtype. */
@@ -216,12 +231,17 @@ public final class ModelFolder implements ParameterSource {
             return;
         }
         if (files.isEmpty()) {
-            LlamaInitialization.draw(config, seed, parameter, target);
+            LlamaInitialization.draw(config, seed, origin(parameter), target);
             return;
         }
         try (TensorScope scope = new TensorScope()) {
-            target.copy_(files.get().tensor(parameter));
+            target.copy_(files.get().tensor(origin(parameter)));
         }
+    }
+
+    /** The name in the folder of where a parameter comes from. */
+    private String origin(String parameter) {
+        return untied && parameter.equals(LlamaModel.HEAD) ? LlamaModel.EMBEDDING : parameter;
     }
 
     /** The model over parameters that somebody else owns. */
@@ -245,6 +265,13 @@ public final class ModelFolder implements ParameterSource {
         if (!Files.isDirectory(folder)) {
             throw new UncheckedIOException(new NoSuchFileException(
                     folder.toString(), null, "is not a folder; a model folder has a config.json"));
+        }
+        if (AdapterSource.isIn(folder) && Files.notExists(folder.resolve("config.json"))) {
+            throw new InvalidModelException(
+                    Reason.MISMATCH,
+                    folder,
+                    "holds an adapter without its model: name the model's folder, and this one as its adapter"
+                            + " (--adapter, or model.adapter.path), or merge them (chorale export --merge)");
         }
         ConfigJson json = ConfigJson.read(folder);
         String family = json.text("model_type", "");

@@ -28,6 +28,7 @@ import org.chorale.training.golden.GoldenCheck.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The arithmetic is the reference's: what Transformers computed for the same weights and batch. */
@@ -42,10 +43,14 @@ final class GoldenTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save"})
-    void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String adapter) throws URISyntaxException {
+    @CsvSource({
+        "llama, peft-lora-llama", "llama, peft-lora-modules-to-save",
+        "llama, peft-lora-head", "llama3-rope-tied, peft-lora-tied",
+        "llama3-rope-tied, peft-lora-tied-head", "llama3-rope-tied, peft-lora-tied-embedding"
+    })
+    void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String base, String adapter) throws URISyntaxException {
         List<Row> rows = GoldenCheck.run(
-                folder("llama"), Optional.of(folder(adapter)), folder(adapter).resolve("golden.safetensors"));
+                folder(base), Optional.of(folder(adapter)), folder(adapter).resolve("golden.safetensors"));
         passes(rows);
         assertThat(rows)
                 .extracting(Row::quantity)
@@ -53,7 +58,8 @@ final class GoldenTest {
                         "train.losses",
                         "merged.model.layers.1.self_attn.q_proj.weight",
                         "trained/adapter_config.json",
-                        "trained.base_model.model.model.layers.1.mlp.down_proj.lora_B.weight");
+                        "merged.model.layers.1.self_attn.q_proj.weight",
+                        "trained.base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight");
     }
 
     @Test
@@ -127,7 +133,7 @@ final class GoldenTest {
 
     private static void passes(List<Row> rows) {
         assertThat(rows)
-                .hasSizeGreaterThan(30)
+                .hasSizeGreaterThan(20)
                 .allSatisfy(row -> assertThat(row.passed()).as(row.toString()).isTrue());
     }
 

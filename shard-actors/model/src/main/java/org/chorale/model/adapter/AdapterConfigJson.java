@@ -11,6 +11,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -79,6 +81,10 @@ final class AdapterConfigJson {
 
     /** The file of an adapter that PEFT or we have written. */
     static AdapterConfigJson read(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new UncheckedIOException(new NoSuchFileException(
+                    folder.toString(), null, "is not a folder; an adapter's folder has " + NAME));
+        }
         return new AdapterConfigJson(ConfigJson.read(folder, NAME, "a PEFT adapter's folder has an " + NAME));
     }
 

@@ -7,10 +7,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
@@ -19,6 +21,7 @@ import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
 import org.chorale.tensor.safetensors.TensorSpec;
 
@@ -65,14 +68,21 @@ public final class AdapterSource implements AutoCloseable {
      */
     @SuppressWarnings("MustBeClosedChecker") // the source owns the weights and closes them
     public static AdapterSource read(Path folder, List<LinearOutline> linears, List<UnitOutline> units) {
-        if (!Files.isDirectory(folder)) {
-            throw new UncheckedIOException(new NoSuchFileException(
-                    folder.toString(), null, "is not a folder; an adapter's folder has " + AdapterConfigJson.NAME));
-        }
         AdapterConfigJson file = AdapterConfigJson.read(folder);
         LoraAdapter adapter = on(file.config(), folder.resolve(AdapterConfigJson.NAME), linears, units);
         List<ParameterOutline> stored = adapter.stored(adapter.units(units));
-        return new AdapterSource(adapter, file.root(), stored, Optional.of(AdapterWeights.open(folder, stored)), 0);
+        return new AdapterSource(
+                adapter, file.root(), stored, Optional.of(AdapterWeights.open(folder, adapter, stored)), 0);
+    }
+
+    /**
+     * What the adapter of a folder is.
+     *
+     * @throws InvalidModelException where it asks for what is not supported: a line per problem
+     * @throws UncheckedIOException where there is none
+     */
+    public static LoraConfig config(Path folder) {
+        return AdapterConfigJson.read(folder).config();
     }
 
     private static LoraAdapter on(LoraConfig config, Path named, List<LinearOutline> linears, List<UnitOutline> units) {
@@ -90,7 +100,7 @@ public final class AdapterSource implements AutoCloseable {
 
     /** Whether the first value of a parameter comes from here, and not from the model's own folder. */
     public boolean provides(String parameter) {
-        return adapter.isOwn(parameter) || (weights.isPresent() && isStored(parameter));
+        return weights.map(file -> file.has(parameter)).orElseGet(() -> adapter.isOwn(parameter));
     }
 
     /** Copies the first value of a parameter that this provides into {@code target}, converting to its dtype. */
@@ -135,10 +145,14 @@ public final class AdapterSource implements AutoCloseable {
      * @param values of what {@link #stored} lists, contiguous and on the CPU, in the dtype that is to be stored
      */
     public void write(Path folder, Function<String, Tensor> values) {
+        Map<String, String> parameters = new LinkedHashMap<>();
         List<TensorSpec> specs = new ArrayList<>();
         for (ParameterOutline parameter : stored) {
-            Tensor value = values.apply(parameter.name());
-            specs.add(TensorSpec.of(AdapterWeights.PREFIX + parameter.name(), value));
+            String name = AdapterWeights.storedName(adapter, parameter.name());
+            parameters.put(name, parameter.name());
+            try (TensorScope scope = new TensorScope()) {
+                specs.add(TensorSpec.of(name, values.apply(parameter.name())));
+            }
         }
         ObjectNode saved = json.deepCopy().put("inference_mode", true);
         try {
@@ -150,17 +164,13 @@ public final class AdapterSource implements AutoCloseable {
         SafetensorsWriter.write(
                 folder.resolve(AdapterWeights.NAME),
                 specs,
-                name -> values.apply(name.substring(AdapterWeights.PREFIX.length())),
+                name -> values.apply(Objects.requireNonNull(parameters.get(name))),
                 SafetensorsWriter.DEFAULT_METADATA);
     }
 
     @Override
     public void close() {
         weights.ifPresent(AdapterWeights::close);
-    }
-
-    private boolean isStored(String parameter) {
-        return stored.stream().anyMatch(outline -> outline.name().equals(parameter));
     }
 
     /** How PEFT writes all linears: by the last parts of their names. */

@@ -33,31 +33,51 @@ final class AdapterWeights implements AutoCloseable {
     /** What PEFT puts before a parameter's name: the wrapper, and the model inside of it. */
     static final String PREFIX = "base_model.model.";
 
+    /** Where PEFT keeps what a wrapped module was before. */
+    private static final String BASE_LAYER = ".base_layer.";
+
     private static final String PICKLE_NAME = "adapter_model.bin";
     private static final Set<StoredType> TYPES =
             Set.of(StoredType.F64, StoredType.F32, StoredType.F16, StoredType.BF16);
 
     private final SafetensorsFile file;
+    private final LoraAdapter adapter;
 
-    private AdapterWeights(SafetensorsFile file) {
+    private AdapterWeights(SafetensorsFile file, LoraAdapter adapter) {
         this.file = file;
+        this.adapter = adapter;
+    }
+
+    /** The name in the file of what a unit of the model calls so. */
+    static String storedName(LoraAdapter adapter, String parameter) {
+        int last = parameter.lastIndexOf('.');
+        return PREFIX
+                + (adapter.isKeptBase(parameter)
+                        ? parameter.substring(0, last) + BASE_LAYER + parameter.substring(last + 1)
+                        : parameter);
+    }
+
+    /** Whether the file has a parameter. */
+    boolean has(String parameter) {
+        return file.header().find(storedName(adapter, parameter)).isPresent();
     }
 
     /**
      * Opens the file of a folder.
      *
+     * @param expected what it must have, but for the base's weight of a head, which PEFT's old releases did not save
      * @throws InvalidModelException where something is missing, too much or of another shape: a line per tensor
      */
     @SuppressWarnings("MustBeClosedChecker") // the weights own the file and close it
-    static AdapterWeights open(Path folder, List<ParameterOutline> expected) {
+    static AdapterWeights open(Path folder, LoraAdapter adapter, List<ParameterOutline> expected) {
         Path path = folder.resolve(NAME);
         if (Files.notExists(path)) {
             throw missing(folder, path);
         }
         SafetensorsFile file = SafetensorsFile.open(path);
         try {
-            check(path, file, expected);
-            return new AdapterWeights(file);
+            check(path, file, adapter, expected);
+            return new AdapterWeights(file, adapter);
         } catch (RuntimeException e) {
             file.close();
             throw e;
@@ -67,7 +87,7 @@ final class AdapterWeights implements AutoCloseable {
     /** Copies a parameter's value into {@code target}, converting to its dtype. */
     void copyInto(String parameter, Tensor target) {
         try (TensorScope scope = new TensorScope()) {
-            target.copy_(file.tensor(PREFIX + parameter));
+            target.copy_(file.tensor(storedName(adapter, parameter)));
         }
     }
 
@@ -100,12 +120,15 @@ final class AdapterWeights implements AutoCloseable {
                 new NoSuchFileException(path.toString(), null, "a PEFT adapter's folder has it"));
     }
 
-    private static void check(Path path, SafetensorsFile file, List<ParameterOutline> expected) {
+    private static void check(Path path, SafetensorsFile file, LoraAdapter adapter, List<ParameterOutline> expected) {
         StringBuilder problems = new StringBuilder();
         Set<String> known = new HashSet<>();
         for (ParameterOutline parameter : expected) {
-            known.add(PREFIX + parameter.name());
-            problems.append(problem(file, parameter));
+            String name = storedName(adapter, parameter.name());
+            known.add(name);
+            if (file.header().find(name).isPresent() || !adapter.isKeptBase(parameter.name())) {
+                problems.append(problem(file, name, parameter));
+            }
         }
         for (TensorEntry entry : file.entries()) {
             if (!known.contains(entry.name())) {
@@ -121,8 +144,7 @@ final class AdapterWeights implements AutoCloseable {
         }
     }
 
-    private static String problem(SafetensorsFile file, ParameterOutline parameter) {
-        String name = PREFIX + parameter.name();
+    private static String problem(SafetensorsFile file, String name, ParameterOutline parameter) {
         TensorEntry entry = file.header().find(name).orElse(null);
         if (entry == null) {
             return "\n  %s: is missing, must be %s".formatted(name, parameter.shape());

@@ -77,12 +77,25 @@ public final class LoraAdapter {
         return base.stream().map(this::unit).toList();
     }
 
-    /** What an adapter file holds, by the names of {@link #units}: the low-rank parts and the modules to save. */
+    /**
+     * What an adapter file holds, by the names of {@link #units}: the low-rank parts, the modules to save, and the base's
+     * weight of an adapted head.
+     */
     public List<ParameterOutline> stored(List<UnitOutline> units) {
         return units.stream()
                 .flatMap(unit -> unit.parameters().stream())
-                .filter(parameter -> isOwn(parameter.name()) || isSaved(parameter.name()))
+                .filter(parameter ->
+                        isOwn(parameter.name()) || isSaved(parameter.name()) || isKeptBase(parameter.name()))
                 .toList();
+    }
+
+    /**
+     * Whether a parameter is the base's own weight under an adapted head. PEFT saves it with the adapter where the targets
+     * name an embedding or a head: an element of their list, or anywhere in their expression.
+     */
+    public boolean isKeptBase(String parameter) {
+        return ofWeight(parameter).filter(module -> module.linear().head()).isPresent()
+                && config.targets().namesAnEnd();
     }
 
     /** Whether a parameter is A or B of a linear. */

@@ -77,6 +77,13 @@ public record LoraConfig(
         }
     }
 
+    /** Whether head or embedding is trained as a copy of its own, which a model that ties the two must untie. */
+    public boolean savesAnEnd() {
+        return modulesToSave.stream()
+                .anyMatch(saved ->
+                        ModuleNames.isInside("lm_head", saved) || ModuleNames.isInside("model.embed_tokens", saved));
+    }
+
     private static void checkPattern(String key, String pattern, List<String> problems) {
         try {
             NamePattern.regex(pattern);

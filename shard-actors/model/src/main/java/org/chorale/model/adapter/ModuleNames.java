@@ -64,16 +64,9 @@ final class ModuleNames {
     }
 
     private void checkSaved(String saved, List<String> problems) {
-        if (tied && isEnd(saved)) {
-            problems.add("module to save " + saved + ": head and embedding are one (tie_word_embeddings), and training"
-                    + " a copy of one would untie them; train them without an adapter, or untie them first");
-        } else if (modules.stream().noneMatch(module -> isInside(module, saved))) {
+        if (modules.stream().noneMatch(module -> isInside(module, saved))) {
             problems.add(unknown("module to save", saved, modules));
         }
-    }
-
-    private boolean isEnd(String saved) {
-        return isInside("lm_head", saved) || isInside("model.embed_tokens", saved) || saved.equals("model");
     }
 
     private void checkTargets(List<String> problems) {

@@ -22,6 +22,9 @@ public record ModuleSelection(
     /** No module. */
     public static final ModuleSelection NOTHING = suffixes(List.of());
 
+    /** What PEFT calls embeddings. */
+    private static final List<String> ENDS = List.of("embed_tokens", "lm_head");
+
     public ModuleSelection {
         suffixes = List.copyOf(suffixes);
     }
@@ -34,6 +37,13 @@ public record ModuleSelection(
     /** Modules by their whole names. */
     public static ModuleSelection matching(NamePattern pattern) {
         return new ModuleSelection(List.of(), pattern, false);
+    }
+
+    /** Whether it names an embedding or a head as PEFT looks for them. */
+    boolean namesAnEnd() {
+        return ENDS.stream()
+                .anyMatch(end -> suffixes.contains(end)
+                        || (pattern != null && pattern.toString().contains(end)));
     }
 
     /** @param head whether the module gives the logits */

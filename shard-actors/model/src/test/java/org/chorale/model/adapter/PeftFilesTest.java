@@ -29,8 +29,10 @@ import org.chorale.model.layer.Tape;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.InvalidModelException;
+import org.chorale.model.outline.NamePattern;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
@@ -50,7 +52,7 @@ final class PeftFilesTest {
     private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save"})
+    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save", "peft-lora-head"})
     void theLogitsAreThoseOfPeft(String name) {
         try (TensorScope scope = new TensorScope();
                 ModelFolder model = ModelFolder.pretrained(BASE).adapted(GOLDENS.resolve(name));
@@ -72,7 +74,7 @@ final class PeftFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save"})
+    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save", "peft-lora-head"})
     void anAdapterIsWrittenByteByByteAsPeftWritesIt(String name) throws IOException {
         Path trained = GOLDENS.resolve(name).resolve("trained");
         try (TensorScope scope = new TensorScope();
@@ -84,6 +86,53 @@ final class PeftFilesTest {
                 .hasSameBinaryContentAs(trained.resolve("adapter_config.json"));
         assertThat(folder.resolve("adapter_model.safetensors"))
                 .hasSameBinaryContentAs(trained.resolve("adapter_model.safetensors"));
+    }
+
+    @Test
+    void theHeadUnderAnAdapterIsTheOneOfTheAdaptersFile() throws IOException {
+        Path golden = GOLDENS.resolve("peft-lora-head");
+        String stored = "base_model.model.lm_head.base_layer.weight";
+        Files.copy(golden.resolve("adapter_config.json"), folder.resolve("adapter_config.json"));
+        try (TensorScope scope = new TensorScope();
+                SafetensorsFile file = SafetensorsFile.open(golden.resolve("adapter_model.safetensors"))) {
+            Map<String, Tensor> tensors = new LinkedHashMap<>();
+            file.entries().forEach(entry -> tensors.put(entry.name(), file.tensor(entry.name())));
+            Tensor own = HostTensors.zeros(ScalarType.Float, 199, 48).fill_(Scalars.of(0.5));
+            tensors.put(stored, own);
+            assertThat(headWith(tensors).equal(own)).isTrue();
+            tensors.remove(stored); // as releases before 0.6 wrote it
+            assertThat(headWith(tensors).equal(file.tensor(stored))).isTrue();
+            tensors.put(stored, HostTensors.zeros(ScalarType.Float, 200, 48));
+            assertThatThrownBy(() -> headWith(tensors))
+                    .isInstanceOf(InvalidModelException.class)
+                    .hasMessageContaining(stored + ": has shape [200, 48], must be [199, 48]");
+        }
+    }
+
+    private Tensor headWith(Map<String, Tensor> tensors) {
+        SafetensorsWriter.write(folder.resolve("adapter_model.safetensors"), tensors);
+        try (ModelFolder model = ModelFolder.pretrained(BASE).adapted(folder)) {
+            return value(values(model), "lm_head.weight");
+        }
+    }
+
+    static Stream<Arguments> headTargets() {
+        return Stream.of(
+                Arguments.of(ModuleSelection.suffixes(List.of("q_proj", "lm_head")), true),
+                Arguments.of(ModuleSelection.matching(NamePattern.regex("lm_head")), true),
+                Arguments.of(ModuleSelection.matching(NamePattern.regex("lm_h..d")), false));
+    }
+
+    @ParameterizedTest
+    @MethodSource("headTargets")
+    void theHeadIsSavedWhereTheTargetsNameItAsPeftLooksForIt(ModuleSelection targets, boolean saved) {
+        try (ModelFolder model = ModelFolder.pretrained(BASE).adapted(lora(4, 8, targets, List.of()), 0)) {
+            List<String> stored = model.adapter().orElseThrow().stored().stream()
+                    .map(ParameterOutline::name)
+                    .toList();
+            assertThat(stored).contains("lm_head.lora_A.weight");
+            assertThat(stored.contains("lm_head.weight")).isEqualTo(saved);
+        }
     }
 
     @Test
@@ -109,7 +158,7 @@ final class PeftFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save"})
+    @ValueSource(strings = {"peft-lora-llama", "peft-lora-modules-to-save", "peft-lora-head"})
     void mergedWeightsAreThoseOfPeft(String name) {
         Path trained = GOLDENS.resolve(name).resolve("trained");
         try (TensorScope scope = new TensorScope();
@@ -275,6 +324,13 @@ final class PeftFilesTest {
                         .adapted(folder.resolve("nowhere"))
                         .close())
                 .hasMessageContaining("nowhere: is not a folder");
+    }
+
+    @Test
+    void aFolderWithAnAdapterAloneIsNoModelAndSaysWhatToDo() {
+        assertThatThrownBy(() -> ModelFolder.pretrained(GOLDENS.resolve("peft-lora-llama")))
+                .isInstanceOf(InvalidModelException.class)
+                .hasMessageContaining("peft-lora-llama: holds an adapter without its model: name the model's folder");
     }
 
     @Test

@@ -13,7 +13,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -61,6 +63,8 @@ public record ModelExport(
 
     private static final String GENERATION_FILE = "generation_config.json";
 
+    private static final String TIED = "tie_word_embeddings";
+
     /** As config.json names dtypes. */
     private static final Map<StoredType, String> CONFIG_DTYPES = Map.of(
             StoredType.F64, "float64",
@@ -70,9 +74,17 @@ public record ModelExport(
 
     private static final JsonMapper MAPPER = new JsonMapper();
 
-    /** Of the weights that a shard holds. */
+    /** Of the weights that a shard trains; the others it may have rounded, so that they come from the model folder. */
     public static ModelExport of(ModelFolder source, ModelShard shard, Path tokenizer) {
-        return new ModelExport(source, shard::weight, tokenizer, Optional.empty());
+        Set<String> trained = parameters(source)
+                .filter(ParameterOutline::trainable)
+                .map(ParameterOutline::name)
+                .collect(Collectors.toSet());
+        return new ModelExport(
+                source,
+                name -> trained.contains(name) ? shard.weight(name) : first(source, name),
+                tokenizer,
+                Optional.empty());
     }
 
     /** Of the weights that a model folder holds itself. */
@@ -112,15 +124,22 @@ public record ModelExport(
                 .ifPresentOrElse(adapter -> writeAdapter(adapter, out), () -> writeModel(Optional.empty(), out));
     }
 
-    /** In fp32: the weights of an adapter are few, and their small changes count. */
+    /** In fp32: what was trained is little, and its small changes count. What was not stays in the base's dtype. */
     private void writeAdapter(AdapterSource adapter, Path out) {
         NewFolder.create(out, folder -> {
             try (TensorScope scope = new TensorScope()) {
                 adapter.write(
-                        folder, name -> weights.apply(name).to(ScalarType.Float).contiguous());
+                        folder,
+                        name -> weights.apply(name)
+                                .to(adapterType(adapter, name).scalarType().orElseThrow())
+                                .contiguous());
             }
             copyTokenizer(folder);
         });
+    }
+
+    private StoredType adapterType(AdapterSource adapter, String name) {
+        return adapter.adapter().isKeptBase(name) ? StoredType.valueOf(source.storedType(name)) : StoredType.F32;
     }
 
     /**
@@ -182,6 +201,9 @@ public record ModelExport(
      */
     private void writeConfig(Path file, Map<String, TensorSpec> specs) throws IOException {
         ObjectNode config = (ObjectNode) ConfigJson.read(source.folder()).root();
+        if (config.path(TIED).asBoolean(false) != source.config().tied()) {
+            config.put(TIED, source.config().tied());
+        }
         List<StoredType> types =
                 specs.values().stream().map(TensorSpec::dtype).distinct().toList();
         if (types.size() == 1) {

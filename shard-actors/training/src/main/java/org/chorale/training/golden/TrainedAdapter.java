@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsFile;
@@ -48,13 +49,20 @@ final class TrainedAdapter {
             folder.units().stream()
                     .flatMap(unit -> unit.parameters().stream())
                     .map(ParameterOutline::name)
-                    .filter(name -> comparison.has("merged." + name))
-                    .forEach(name ->
-                            comparison.compare("merged." + name, folder.merged(name, shard::weight), MERGED_TOLERANCE));
+                    .forEach(name -> compareMerged(name, name));
+            if (folder.config().tied()) {
+                compareMerged(LlamaModel.HEAD, LlamaModel.EMBEDDING);
+            }
         }
         Path trained = comparison.golden().header().file().resolveSibling(FOLDER);
         if (Files.isDirectory(trained)) {
             compareFolders(trained);
+        }
+    }
+
+    private void compareMerged(String quantity, String parameter) {
+        if (comparison.has("merged." + quantity)) {
+            comparison.compare("merged." + quantity, folder.merged(parameter, shard::weight), MERGED_TOLERANCE);
         }
     }
 

@@ -11,10 +11,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.SafetensorsFile;
@@ -24,6 +27,9 @@ import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.UnitLayout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is written has the weights that are known and the dtype that the base has. */
 final class ModelExportTest {
@@ -64,10 +70,11 @@ final class ModelExportTest {
         assertThat(directory.resolve("replaced/chat_template.jinja")).hasContent("chosen");
     }
 
-    @Test
-    void masterWeightsAreExportedAndNotTheirRoundedCopies() throws Exception {
+    @ParameterizedTest
+    @MethodSource("freezings")
+    void weightsAreExportedAsExactAsTheyAreWhetherTrainedOrNot(Freezing freezing) throws Exception {
         Path out = directory.resolve("out");
-        try (ModelFolder base = ModelFolder.pretrained(folder("llama"));
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama")).with(freezing);
                 ModelShard shard = new ModelShard(
                         base,
                         base.units().stream()
@@ -79,6 +86,29 @@ final class ModelExportTest {
         }
         assertThat(out.resolve("model.safetensors"))
                 .hasSameBinaryContentAs(folder("llama").resolve("model.safetensors"));
+    }
+
+    static Stream<Freezing> freezings() {
+        return Stream.of(Freezing.NONE, new Freezing(List.of(NamePattern.glob("model.layers.{0..1}.**")), List.of()));
+    }
+
+    @Test
+    void anAdaptersHeadStaysInTheDtypeOfItsBase() throws Exception {
+        Path narrow = directory.resolve("narrow");
+        Path out = directory.resolve("out");
+        try (ModelFolder base = ModelFolder.pretrained(folder("llama"))) {
+            ModelExport.of(base, base.folder()).writeModel(Optional.of(StoredType.BF16), narrow);
+        }
+        try (ModelFolder source = ModelFolder.pretrained(narrow).adapted(folder("peft-lora-head"))) {
+            ModelExport.of(source, narrow).write(out);
+        }
+        try (SafetensorsFile written = SafetensorsFile.open(out.resolve("adapter_model.safetensors"))) {
+            assertThat(written.entry("base_model.model.lm_head.base_layer.weight")
+                            .dtype())
+                    .isEqualTo(StoredType.BF16);
+            assertThat(written.entry("base_model.model.lm_head.lora_B.weight").dtype())
+                    .isEqualTo(StoredType.F32);
+        }
     }
 
     @Test
@@ -104,6 +134,28 @@ final class ModelExportTest {
                     .isZero();
             assertThat(difference(made.tensor("lm_head.weight"), trained.tensor("base_model.model.lm_head.weight")))
                     .isZero();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"peft-lora-tied-head", "peft-lora-tied-embedding"})
+    void anAdapterThatTrainsACopyOfOneEndMergesIntoAnUntiedModel(String adapter) throws Exception {
+        Path merged = directory.resolve("merged");
+        Path trained = folder(adapter).resolve("trained");
+        try (ModelFolder source =
+                ModelFolder.pretrained(folder("llama3-rope-tied")).adapted(trained)) {
+            ModelExport.of(source, source.folder()).writeModel(Optional.empty(), merged);
+        }
+        try (TensorScope scope = new TensorScope();
+                ModelFolder untied = ModelFolder.pretrained(merged);
+                ModelFiles made = ModelFiles.open(merged);
+                SafetensorsFile golden = SafetensorsFile.open(folder(adapter).resolve("golden.safetensors"))) {
+            assertThat(untied.config().tied()).isFalse();
+            for (String name : List.of("lm_head.weight", "model.embed_tokens.weight")) {
+                assertThat(difference(made.tensor(name), golden.tensor("merged." + name)))
+                        .as(name)
+                        .isLessThan(2e-5);
+            }
         }
     }
 
