@@ -48,7 +48,11 @@ final class TextStream {
         String now = decode.apply(window);
         boolean grows = now.startsWith(before) && now.length() > before.length();
         boolean broken = !now.isEmpty() && now.charAt(now.length() - 1) == BROKEN;
-        if (!grows || (broken && !whatever)) {
+        if (!whatever && (!grows || broken)) {
+            return;
+        }
+        if (!grows) { // tokens that say nothing, as special ones do, are not held for ever
+            window = Arrays.copyOf(window, said);
             return;
         }
         out.accept(now.substring(before.length()));

@@ -9,6 +9,8 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -66,6 +68,28 @@ final class TextStreamTest {
         }
         words.end();
         assertThat(parts).containsExactly("w1", " w2", " w3", " w4");
+    }
+
+    @Test
+    void tokensThatSayNothingAreNotHeldForEver() {
+        int[] longest = {0};
+        TextStream silent = new TextStream(
+                ids -> {
+                    longest[0] = Math.max(longest[0], ids.length);
+                    return LongStream.of(ids)
+                            .filter(id -> id != 0)
+                            .mapToObj(id -> "w")
+                            .collect(Collectors.joining());
+                },
+                parts::add);
+        silent.add(1);
+        for (int i = 0; i < 1000; i++) {
+            silent.add(0);
+        }
+        silent.add(1);
+        silent.end();
+        assertThat(String.join("", parts)).isEqualTo("ww");
+        assertThat(longest[0]).isLessThan(40);
     }
 
     private static List<Long> bytes(String text) {
