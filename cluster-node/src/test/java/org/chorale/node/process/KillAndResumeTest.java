@@ -5,6 +5,7 @@ package org.chorale.node.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -82,6 +83,36 @@ final class KillAndResumeTest {
         assertThat(run.export()).as(story(kills)).hasSameBinaryContentAs(peaceful.export());
         assertThat(run.checkpoints()).as(story(kills)).isEqualTo(peaceful.checkpoints());
         assertThat(withoutGenerations(run)).as(story(kills)).isEqualTo(withoutGenerations(peaceful));
+    }
+
+    /** The squared normaliser makes gradients so large that the first scales of the loss overflow. */
+    @Test
+    void anAdapterInFp16GoesOnBitForBitAfterAKillAndItsLossScaleWithIt() throws InterruptedException {
+        String[] lines = {
+            "precision = fp16, loss.z-loss = 3", "model.adapter { type = lora, rank = 4, alpha = 8, dropout = 0.1 }"
+        };
+        TinyRun whole = TinyRun.in(folder, "whole-adapter", lines);
+        finish(whole, List.of());
+        TinyRun killed = TinyRun.in(folder, "killed-adapter", lines);
+        try (ChildJvm jvm = ChildJvm.start(killed)) {
+            assertThat(jvm.awaitMetrics(TinyRun.STEPS / 3)).as(jvm::output).isTrue();
+            assertThat(jvm.kill()).isEqualTo(SIGKILLED);
+        }
+        finish(killed, List.of());
+
+        assertThat(killed.metrics()).isEqualTo(whole.metrics());
+        String adapter = "export/adapter_model.safetensors";
+        assertThat(killed.dir().resolve(adapter))
+                .hasSameBinaryContentAs(whole.dir().resolve(adapter));
+        List<JsonNode> steps = whole.metrics().stream()
+                .filter(line -> line.get("kind").asText().equals("step"))
+                .toList();
+        double lastScale = steps.get(steps.size() - 1).get("loss_scale").asDouble();
+        assertThat(steps.get(0).get("overflow").asBoolean()).isTrue();
+        assertThat(steps.get(1).get("loss_scale").asDouble())
+                .isEqualTo(steps.get(0).get("loss_scale").asDouble() / 2)
+                .isGreaterThanOrEqualTo(lastScale);
+        assertThat(steps.get(steps.size() - 1).get("grad_norm").isNumber()).isTrue();
     }
 
     private static void finish(TinyRun run, List<String> kills) throws InterruptedException {
