@@ -62,6 +62,28 @@ final class TextRecipeTest {
     }
 
     @Test
+    void theRecipeOfAnAdapterTrainsAndItsModelIsExported() throws IOException {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        Console console = new Console(
+                new PrintStream(said, true, StandardCharsets.UTF_8),
+                new PrintStream(said, true, StandardCharsets.UTF_8),
+                false,
+                100,
+                folder);
+
+        assertThat(ChoraleCommand.run(
+                        console, "train", RECIPES.resolve("lora.conf").toString(), "run.steps=" + STEPS))
+                .as(said::toString)
+                .isZero();
+        assertThat(ChoraleCommand.run(console, "export", "--merge", "runs/lora", "merged"))
+                .as(said::toString)
+                .isZero();
+
+        assertThat(folder.resolve("runs/lora/export")).isDirectoryContaining("glob:**/adapter_model.safetensors");
+        assertThat(folder.resolve("merged")).isDirectoryContaining("glob:**/model.safetensors");
+    }
+
+    @Test
     void theRecipeOnProseTrainsOnTheLicenceTexts() throws IOException {
         assumeThat(LICENCES)
                 .as("skipped: %s, which every Debian system has, is not here", LICENCES)
