@@ -4,6 +4,8 @@
 package org.chorale.node.config;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.chorale.coordinator.directory.MetricsSettings;
 import org.chorale.coordinator.plan.CheckpointSettings;
@@ -12,6 +14,7 @@ import org.chorale.coordinator.plan.ParallelSettings;
 import org.chorale.coordinator.plan.RunSettings;
 import org.chorale.data.DataConfig;
 import org.chorale.proto.config.ConfigReader;
+import org.chorale.training.AdapterConfig;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PrecisionConfig;
@@ -65,14 +68,22 @@ final class RunConfiguration {
         }
     }
 
-    /** The place of a model folder is taken. */
-    public record NoModelFolder(Optional<Path> path) {
+    /** The keys of a model folder, whose place is taken; public for the reader that makes it. */
+    public record NoModelFolder(Optional<Path> path, AdapterConfig adapter, ModelConfig.Initialize initialize) {
+        private static final String WHY = ": is not read where pipeline.model.type is set; ";
+
         public NoModelFolder {
-            path.ifPresent(given -> {
-                throw new IllegalArgumentException(
-                        "model.path = %s: is not read where pipeline.model.type is set; give one of them"
-                                .formatted(given));
-            });
+            List<String> problems = new ArrayList<>();
+            path.ifPresent(given -> problems.add("model.path = " + given + WHY + "give one of them"));
+            if (adapter.type() != AdapterConfig.Type.NONE) {
+                problems.add("model.adapter.type = lora" + WHY + "an adapter needs the linears of a model folder");
+            }
+            if (initialize != ModelConfig.Initialize.PRETRAINED) {
+                problems.add("model.initialize = random" + WHY + "the model's own class draws its first values");
+            }
+            if (!problems.isEmpty()) {
+                throw new IllegalArgumentException(String.join("\n", problems));
+            }
         }
     }
 }

@@ -32,6 +32,12 @@ final class KillAndResumeTest {
 
     private static final int STRETCHES = 4;
 
+    private static final String UNCERTAINTY = """
+            pipeline.loss { type = UncertaintyWeightedLoss, config.terms = [
+              { type = CrossEntropyLoss }, { type = CrossEntropyLoss, weight = 0.5, config.label-smoothing = 0.1 }
+            ] }
+            """;
+
     /** A few steps take as long. */
     private static final int MAX_DELAY_MILLIS = 40;
 
@@ -113,6 +119,31 @@ final class KillAndResumeTest {
                 .isEqualTo(steps.get(0).get("loss_scale").asDouble() / 2)
                 .isGreaterThanOrEqualTo(lastScale);
         assertThat(steps.get(steps.size() - 1).get("grad_norm").isNumber()).isTrue();
+    }
+
+    @Test
+    void whatALossHasLearnedIsInTheCheckpointsBitForBit() throws InterruptedException {
+        TinyRun calm = TinyRun.in(folder, "calm-weighted", UNCERTAINTY);
+        TinyRun killed = TinyRun.in(folder, "killed-weighted", UNCERTAINTY);
+        finish(calm, List.of());
+        try (ChildJvm jvm = ChildJvm.start(killed)) {
+            assertThat(jvm.awaitMetrics(TinyRun.STEPS / 2)).as(jvm::output).isTrue();
+            assertThat(jvm.kill()).isEqualTo(SIGKILLED);
+        }
+        finish(killed, List.of());
+
+        assertThat(calm.metrics().get(1).toString()).contains("loss.CrossEntropyLoss_2");
+        assertThat(killed.metrics()).isEqualTo(calm.metrics());
+        assertThat(killed.export()).hasSameBinaryContentAs(calm.export());
+        assertThat(lastCheckpoint(killed)).hasSameBinaryContentAs(lastCheckpoint(calm));
+    }
+
+    private static Path lastCheckpoint(TinyRun run) {
+        List<String> checkpoints = run.checkpoints();
+        return run.dir()
+                .resolve("checkpoints")
+                .resolve(checkpoints.get(checkpoints.size() - 1))
+                .resolve("rank-00000.safetensors");
     }
 
     private static void finish(TinyRun run, List<String> kills) throws InterruptedException {
