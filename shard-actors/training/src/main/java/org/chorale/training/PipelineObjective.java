@@ -51,7 +51,7 @@ public final class PipelineObjective implements Objective {
     private final StageRunner runner;
     private final Function<String, Parameter> parameters;
     private final long seed;
-    private boolean severalTerms = true; // until a loss has shown that it has one
+    private List<String> terms = List.of(); // until a loss has shown what it has
 
     /**
      * @param parameters of the shard, in which those of the loss are called {@code loss.NAME}
@@ -70,11 +70,11 @@ public final class PipelineObjective implements Objective {
         List<MicroBatch> filled =
                 microBatches.stream().filter(batch -> batch.sequences() > 0).toList();
         boolean split = filled.size() > 1;
-        Map<String, Double> weights = split && severalTerms ? weights(step, filled) : Map.of();
+        Map<String, Double> weights = split && mayHaveSeveralTerms() ? weights(step, filled) : Map.of();
         for (MicroBatch microBatch : filled) {
             addGradients(step, microBatch, split, weights, upstream, sums);
         }
-        if (!severalTerms) {
+        if (!mayHaveSeveralTerms()) {
             sums.divideBy(sums.firstWeight());
         }
     }
@@ -83,12 +83,12 @@ public final class PipelineObjective implements Objective {
     private Map<String, Double> weights(long step, List<MicroBatch> microBatches) {
         Map<String, Double> weights = new HashMap<>();
         for (MicroBatch microBatch : microBatches) {
-            List<Term> terms = new ArrayList<>();
-            forwardAlone(step, microBatch, output -> terms.addAll(output.terms()));
-            refuseMeans(terms);
-            terms.forEach(term -> weights.merge(term.name(), term.weight(), Double::sum));
-            severalTerms = terms.size() > 1;
-            if (!severalTerms) {
+            List<Term> given = new ArrayList<>();
+            forwardAlone(step, microBatch, output -> given.addAll(output.terms()));
+            refuseMeans(given);
+            refuseOtherTerms(given);
+            given.forEach(term -> weights.merge(term.name(), term.weight(), Double::sum));
+            if (!mayHaveSeveralTerms()) {
                 break;
             }
         }
@@ -130,9 +130,8 @@ public final class PipelineObjective implements Objective {
                     LossOutput output = loss(leaves, context);
                     if (split) {
                         refuseMeans(output.terms());
-                    } else {
-                        severalTerms = output.terms().size() > 1;
                     }
+                    refuseOtherTerms(output.terms());
                     sums.add(output);
                     ToDoubleFunction<Term> divisor =
                             split ? term -> weights.getOrDefault(term.name(), 0.0) : Term::weight;
@@ -161,6 +160,7 @@ public final class PipelineObjective implements Objective {
             @Nullable Tensor upstream,
             NamedTensors leaves,
             Map<String, Tensor> lossLeaves) {
+        refuseCut(output.terms());
         Ends ends = ends(output, divisors, upstream);
         if (ends.sums().size() == 0) {
             return Map.of();
@@ -192,7 +192,7 @@ public final class PipelineObjective implements Objective {
     private Ends ends(LossOutput output, ToDoubleFunction<Term> divisors, @Nullable Tensor upstream) {
         Ends ends = new Ends(new TensorVector(), new TensorVector());
         for (Term term : output.terms()) {
-            double divisor = severalTerms ? divisors.applyAsDouble(term) : 1;
+            double divisor = mayHaveSeveralTerms() ? divisors.applyAsDouble(term) : 1;
             if (term.sum().requires_grad() && divisor != 0) {
                 Tensor share = torch.full_like(term.sum().detach(), new Scalar(1 / divisor));
                 ends.sums().push_back(term.sum());
@@ -249,7 +249,36 @@ public final class PipelineObjective implements Objective {
             return parameter;
         });
         PipelineBatch.fill(context, microBatch);
+        torch.manual_seed(context.random("stages").number()); // of components that draw from libtorch's own generator
         return context;
+    }
+
+    private boolean mayHaveSeveralTerms() {
+        return terms.size() != 1;
+    }
+
+    /** A term that comes and goes would have no weight over the whole global batch. */
+    private void refuseOtherTerms(List<Term> given) {
+        List<String> names = given.stream().map(Term::name).toList();
+        if (terms.isEmpty()) {
+            terms = names;
+        } else if (!names.equals(terms)) {
+            throw new PipelineException(
+                    ("the loss gives the terms %s, and gave %s before: it must give the same for every micro-batch, with"
+                                    + " weight 0 where nothing counts")
+                            .formatted(names, terms));
+        }
+    }
+
+    /** Nothing would be trained, and nobody would say so. */
+    private static void refuseCut(List<Term> given) {
+        boolean counts = given.stream().anyMatch(term -> term.weight() > 0);
+        if (counts && given.stream().noneMatch(term -> term.sum().requires_grad())) {
+            throw new PipelineException(
+                    ("no gradient comes of the loss %s: somewhere between the model's outputs and its sum a detach(), or a"
+                                    + " value that was read to the host, cuts what autograd follows")
+                            .formatted(given.stream().map(Term::name).toList()));
+        }
     }
 
     private static void refuseMeans(List<Term> terms) {

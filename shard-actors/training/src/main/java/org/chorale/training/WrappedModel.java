@@ -20,6 +20,7 @@ import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.LearnableParameter;
 import org.chorale.training.pipeline.NamedTensors;
 import org.chorale.training.pipeline.PipelineException;
+import org.chorale.training.pipeline.UserCode;
 
 /**
  * A user's model, differentiated by libtorch, over parameters that the shard owns.
@@ -47,7 +48,7 @@ public final class WrappedModel implements PipelineModel {
         try (TensorScope scope = new TensorScope();
                 AutoGradMode off = new AutoGradMode(false)) {
             NamedTensors outputs = NamedTensors.empty();
-            NamedTensors given = model.forward(inputs, context, leaves()::get);
+            NamedTensors given = compute(inputs, context, leaves());
             for (Map.Entry<String, Tensor> output : given.asMap().entrySet()) {
                 outputs = outputs.with(
                         output.getKey(), scope.keep(output.getValue().detach()));
@@ -57,6 +58,12 @@ public final class WrappedModel implements PipelineModel {
             asSeen.close();
             throw e;
         }
+    }
+
+    /** Both times with the same random numbers, where the model draws any from libtorch's own generator. */
+    private NamedTensors compute(NamedTensors inputs, Context context, Map<String, Tensor> leaves) {
+        torch.manual_seed(context.random("model").number());
+        return UserCode.call("Model " + model.name(), context, () -> model.forward(inputs, context, leaves::get));
     }
 
     /** By name; made anew over the memory that the parameters are in now. */
@@ -91,7 +98,7 @@ public final class WrappedModel implements PipelineModel {
             try (TensorScope scope = new TensorScope();
                     AutoGradMode on = new AutoGradMode(true)) {
                 Map<String, Tensor> leaves = leaves();
-                NamedTensors again = model.forward(inputs, context, leaves::get);
+                NamedTensors again = compute(inputs, context, leaves);
                 TensorVector ends = new TensorVector();
                 TensorVector incoming = new TensorVector();
                 gradients.forEach((name, gradient) -> {
@@ -103,6 +110,11 @@ public final class WrappedModel implements PipelineModel {
                 });
                 if (ends.size() > 0) {
                     addGradients(leaves, ends, incoming);
+                } else if (!gradients.isEmpty()) {
+                    throw new PipelineException(
+                            ("no gradient comes of %s of %s: somewhere between the parameters and it a detach(), or a value"
+                                            + " that was read to the host, cuts what autograd follows")
+                                    .formatted(gradients.keySet(), model.name()));
                 }
             }
         }

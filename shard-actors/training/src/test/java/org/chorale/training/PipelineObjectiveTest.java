@@ -244,6 +244,67 @@ final class PipelineObjectiveTest {
     }
 
     @Test
+    void aLossThatAutogradDoesNotReachIsRefusedInsteadOfTrainingNothing() {
+        LossCalculator cut = (outputs, context) ->
+                LossOutput.of("mine", outputs.get("prediction").detach().sum(), 6);
+        assertThatThrownBy(() -> run(cut, List.of(batch(0, 6))))
+                .isInstanceOf(PipelineException.class)
+                .hasMessageContaining("no gradient comes of the loss [mine]");
+    }
+
+    @Test
+    void aTermThatComesAndGoesIsRefusedInsteadOfLosingItsGradient() {
+        LossCalculator fickle = (outputs, context) -> {
+            Tensor sum = outputs.get("prediction").sum();
+            LossOutput one = LossOutput.of("always", sum, 1);
+            return context.sequences() > 2
+                    ? new LossOutput(
+                            List.of(one.terms().get(0), new LossOutput.Term("at_times", sum, 1, false)), Map.of())
+                    : one;
+        };
+        assertThatThrownBy(() -> run(fickle, List.of(batch(0, 2), batch(2, 6))))
+                .isInstanceOf(PipelineException.class)
+                .hasMessageContaining("gives the terms [always, at_times], and gave [always] before");
+    }
+
+    static Stream<Arguments> brokenLosses() {
+        return Stream.of(
+                Arguments.of((LossCalculator) (outputs, context) -> noLoss(), "step 1, Loss (lambda): gives null"),
+                Arguments.of(
+                        (LossCalculator) (outputs, context) -> LossOutput.of("all", outputs.get("prediction"), 1),
+                        "the loss all gives a sum of shape [6, 5]: it must be a single number"),
+                Arguments.of(
+                        (LossCalculator) (outputs, context) ->
+                                LossOutput.of("all", outputs.get("prediction").sum(), Double.NaN),
+                        "the weight NaN: it must be a number from 0"),
+                Arguments.of(
+                        (LossCalculator) (outputs, context) -> new LossOutput(List.of(), Map.of()),
+                        "at least one term"),
+                Arguments.of(
+                        (LossCalculator) (outputs, context) -> {
+                            Tensor wrong = outputs.get("logits").matmul(outputs.get("hidden"));
+                            return LossOutput.of("all", wrong.sum(), 1);
+                        },
+                        "step 1, Loss (lambda): failed with java.lang.RuntimeException: "),
+                Arguments.of(
+                        (LossCalculator) (outputs, context) -> LossOutput.of("all", context.tensor("wish"), 1),
+                        "step 1, Loss (lambda): there is no tensor wish in the context"));
+    }
+
+    @ParameterizedTest(name = "{1}")
+    @MethodSource("brokenLosses")
+    void whatGoesWrongInAComponentIsToldWithItsName(LossCalculator loss, String said) {
+        assertThatThrownBy(() -> run(loss, List.of(batch(0, 6))))
+                .isInstanceOf(PipelineException.class)
+                .hasMessageContaining(said);
+    }
+
+    @SuppressWarnings("NullAway") // as users do
+    private static LossOutput noLoss() {
+        return null;
+    }
+
+    @Test
     void aRankWithoutRowsAddsNothing() {
         MicroBatch empty = MicroBatch.rightPadded(0, 1, new long[0], new long[0]);
         Run with = run(composite(), List.of(batch(0, 6), empty));

@@ -29,6 +29,10 @@ public final class FaultTranslation {
             return fault(FaultCode.FILE_MALFORMED, invalid);
         } else if (failure instanceof InvalidModelException invalid) {
             return fault(code(invalid.reason()), invalid);
+        } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
+            return new Fault(
+                    FaultCode.OUT_OF_MEMORY,
+                    firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
         } else if (failure instanceof PipelineException || failure instanceof ContractException) {
             return fault(FaultCode.CONFIG_INVALID, failure);
         } else if (failure instanceof MissingFileException missing) {
@@ -39,10 +43,6 @@ public final class FaultTranslation {
             return saysMore ? fault(cause.code(), wrapped) : cause;
         } else if (failure instanceof IOException io) {
             return new Fault(code(io), io.getMessage() == null ? io.toString() : describe(io));
-        } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
-            return new Fault(
-                    FaultCode.OUT_OF_MEMORY,
-                    firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
         }
         if (failure instanceof LinkageError) {
             return new Fault(

@@ -32,18 +32,22 @@ record LossKeys(String prediction, String target, Optional<String> mask, String 
     static LossKeys read(Config config, String prediction, String... more) {
         Set<String> known = new TreeSet<>(Set.of(more));
         known.addAll(Set.of(PREDICTION, TARGET, MASK, CONTRACT));
-        config.root().keySet().stream()
-                .filter(key -> !known.contains(key))
-                .findFirst()
-                .ifPresent(key -> {
-                    throw new IllegalArgumentException(
-                            "there is no key %s, there are %s".formatted(key, String.join(", ", known)));
-                });
+        refuseOthers(config, known);
         return new LossKeys(
                 config.hasPath(PREDICTION) ? config.getString(PREDICTION) : prediction,
                 config.hasPath(TARGET) ? config.getString(TARGET) : Context.TARGET,
                 config.hasPath(MASK) ? Optional.of(config.getString(MASK)) : Optional.empty(),
                 config.hasPath(CONTRACT) ? config.getString(CONTRACT) : "");
+    }
+
+    static void refuseOthers(Config config, Set<String> known) {
+        config.root().keySet().stream()
+                .filter(key -> !known.contains(key))
+                .findFirst()
+                .ifPresent(key -> {
+                    throw new IllegalArgumentException(
+                            "there is no key %s, there are %s".formatted(key, String.join(", ", new TreeSet<>(known))));
+                });
     }
 
     /** Everything counts, and no contract is declared. */

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.chorale.training.pipeline.ComponentConfig;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.LearnableParameter;
@@ -24,6 +25,8 @@ import org.chorale.training.pipeline.NamedTensors;
 /** The losses of a composite one, with names of their own: a second MseLoss is MseLoss_2. */
 final class LossParts {
     private static final String TERMS = "terms";
+    private static final Set<String> TERMS_KEYS = Set.of(TERMS);
+    private static final Set<String> TERM_KEYS = Set.of("type", "config", "weight");
     private static final int MAX_PARTS = 1_000;
 
     private final List<Part> parts;
@@ -54,7 +57,9 @@ final class LossParts {
 
     static LossParts read(Config config) {
         List<Part> parts = new ArrayList<>();
+        LossKeys.refuseOthers(config, TERMS_KEYS);
         for (Config term : config.getConfigList(TERMS)) {
+            LossKeys.refuseOthers(term, TERM_KEYS);
             Optional<Config> inner = term.hasPath("config") ? Optional.of(term.getConfig("config")) : Optional.empty();
             LossCalculator loss = new ComponentConfig(term.getString("type"), inner)
                     .build("%s[%d]".formatted(TERMS, parts.size()), LossCalculator.class);

@@ -52,6 +52,18 @@ public final class KeyedRandom {
         }
     }
 
+    /**
+     * One number for the whole micro-batch, for generators that know nothing of samples. What they draw can be repeated,
+     * but it depends on how a step is cut into micro-batches.
+     */
+    public long number() {
+        long hash = key;
+        for (long sample : samples) {
+            hash = mix(hash ^ mix(sample));
+        }
+        return hash;
+    }
+
     /** The finalizer of SplitMix64 (Steele et al. 2014): one changed bit changes half of the result's. */
     private static long mix(long value) {
         long z = value + 0x9E3779B97F4A7C15L;

@@ -4,6 +4,7 @@
 package org.chorale.training.pipeline;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +25,18 @@ public record LossOutput(List<Term> terms, Map<String, Mean> metrics) {
      * @param weight how much counts: tokens, elements, examples; 0 where nothing does
      * @param meanOnly whether {@code sum} is in truth a mean, which cannot be added up
      */
-    public record Term(String name, Tensor sum, double weight, boolean meanOnly) {}
+    public record Term(String name, Tensor sum, double weight, boolean meanOnly) {
+        public Term {
+            if (sum.numel() != 1) {
+                throw new PipelineException("the loss %s gives a sum of shape %s: it must be a single number"
+                        .formatted(name, Arrays.toString(sum.shape())));
+            }
+            if (!(weight >= 0 && Double.isFinite(weight))) {
+                throw new PipelineException(
+                        "the loss %s gives the weight %s: it must be a number from 0".formatted(name, weight));
+            }
+        }
+    }
 
     /** Σ sum ÷ Σ weight is reported. */
     public record Mean(Tensor sum, double weight) {}
@@ -32,6 +44,10 @@ public record LossOutput(List<Term> terms, Map<String, Mean> metrics) {
     public LossOutput {
         terms = List.copyOf(terms);
         metrics = new LinkedHashMap<>(metrics);
+        if (terms.stream().map(Term::name).distinct().count() < Math.max(1, terms.size())) {
+            throw new PipelineException("a loss must have at least one term, each with a name of its own; this one has "
+                    + terms.stream().map(Term::name).toList());
+        }
     }
 
     /** A loss of one term. */

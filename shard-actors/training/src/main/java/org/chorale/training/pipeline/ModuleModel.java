@@ -23,6 +23,7 @@ import org.chorale.tensor.HeldTensors;
  */
 public final class ModuleModel implements AutogradModel {
     private final String name;
+    private final Module module;
     private final BiFunction<NamedTensors, Context, NamedTensors> forward;
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final List<LearnableParameter> parameters = new ArrayList<>();
@@ -35,6 +36,7 @@ public final class ModuleModel implements AutogradModel {
     @SuppressWarnings("MustBeClosedChecker") // as alive as the module, which nobody closes
     public ModuleModel(String name, Module module, BiFunction<NamedTensors, Context, NamedTensors> forward) {
         this.name = name;
+        this.module = module;
         this.forward = forward;
         HeldTensors owner = new HeldTensors();
         owner.hold(module);
@@ -65,6 +67,7 @@ public final class ModuleModel implements AutogradModel {
 
     @Override
     public NamedTensors forward(NamedTensors inputs, Context context, Function<String, Tensor> given) {
+        module.train(context.step() > 0);
         return forward.apply(inputs, context);
     }
 

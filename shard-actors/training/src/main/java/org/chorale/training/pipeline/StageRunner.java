@@ -68,14 +68,17 @@ public final class StageRunner {
     /** The loss of what {@link #postprocess} gave. */
     public LossOutput loss(NamedTensors outputs, Context context) {
         losses.forEach(step -> checkInputs(step, outputs, context));
-        return loss.compute(outputs, context);
+        return UserCode.call("Loss " + loss.name(), context, () -> loss.compute(outputs, context));
     }
 
     private NamedTensors run(List<Step> steps, NamedTensors first, Context context) {
         NamedTensors flowing = first;
         for (Step step : steps) {
             checkInputs(step, flowing, context);
-            flowing = flowOn(step, flowing, step.process().apply(flowing, context));
+            NamedTensors before = flowing;
+            NamedTensors given =
+                    UserCode.call(step.label(), context, () -> step.process().apply(before, context));
+            flowing = flowOn(step, flowing, given);
             checkOutputs(step, flowing, context);
         }
         return flowing;
