@@ -6,10 +6,12 @@ package org.chorale.data.template;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import org.chorale.data.template.limit.Budget;
 import org.chorale.data.template.value.Blanks;
 import org.chorale.data.template.value.DictValue;
 import org.chorale.data.template.value.ListValue;
+import org.chorale.data.template.value.NoneValue;
 import org.chorale.data.template.value.Search;
 import org.chorale.data.template.value.StrValue;
 import org.chorale.data.template.value.TupleValue;
@@ -20,7 +22,16 @@ final class MessageContent {
     /** A character for private use, which no template looks for. */
     static final String MARK = "\uE000";
 
+    /** What tells messages and their parts apart, and is not said. */
+    private static final Set<String> KINDS = Set.of("role", "type");
+
     private MessageContent() {}
+
+    static boolean hasRole(Value message, String role) {
+        return message instanceof DictValue dict
+                && dict.get("role") instanceof StrValue text
+                && text.text().equals(role);
+    }
 
     /**
      * Whether a text has the last line of all that a message says. Templates trim what is said, and some leave out
@@ -50,20 +61,6 @@ final class MessageContent {
         return said;
     }
 
-    /** The message with nothing but a mark for what it says; one that says it in parts stays as it is. */
-    static Value marked(Value message, Budget budget) {
-        if (!(message instanceof DictValue dict) || dict.get("content") instanceof ListValue) {
-            return message;
-        }
-        DictValue marked = new DictValue();
-        for (Iterator<Value> items = dict.items(); items.hasNext(); ) {
-            List<Value> item = ((TupleValue) items.next()).elements();
-            marked.put(item.get(0), item.get(1), budget);
-        }
-        marked.put(StrValue.of("content"), StrValue.of(MARK), budget);
-        return marked;
-    }
-
     /** The message with a mark amid each text that it says, so that both ends stay what a template may look for. */
     static Value altered(Value message, Budget budget) {
         return message instanceof DictValue dict ? replaced(dict, "content", budget) : message;
@@ -75,12 +72,12 @@ final class MessageContent {
             List<Value> item = ((TupleValue) items.next()).elements();
             boolean isMarked =
                     item.get(0) instanceof StrValue name && name.text().equals(marked);
-            altered.put(item.get(0), isMarked ? withMark(item.get(1), budget) : item.get(1), budget);
+            altered.put(item.get(0), isMarked ? marked(item.get(1), budget) : item.get(1), budget);
         }
         return altered;
     }
 
-    private static Value withMark(Value content, Budget budget) {
+    private static Value marked(Value content, Budget budget) {
         if (content instanceof StrValue text && !text.text().isEmpty()) {
             int middle = text.unit(text.length() / 2);
             return StrValue.of(
@@ -94,5 +91,36 @@ final class MessageContent {
             }
             return new ListValue(altered);
         }
+    }
+
+    /** The message with the mark for all that it says: every text in it but its role and the types of its parts. */
+    static Value blank(Value value, Budget budget) {
+        budget.enter();
+        Value blank = value;
+        if (value instanceof StrValue || value == NoneValue.NONE) {
+            blank = StrValue.of(MARK);
+        } else if (value instanceof ListValue list) {
+            List<Value> elements = new ArrayList<>();
+            list.elements().forEach(element -> elements.add(blank(element, budget)));
+            blank = new ListValue(elements);
+        } else if (value instanceof DictValue dict) {
+            DictValue entries = new DictValue();
+            dict.items().forEachRemaining(item -> {
+                List<Value> entry = ((TupleValue) item).elements();
+                boolean isKind = entry.get(0) instanceof StrValue name && KINDS.contains(name.text());
+                entries.put(entry.get(0), isKind ? entry.get(1) : blank(entry.get(1), budget), budget);
+            });
+            blank = entries;
+        }
+        budget.leave();
+        return blank;
+    }
+
+    /** A message that says the mark. */
+    static Value marked(String role, Budget budget) {
+        DictValue message = new DictValue();
+        message.put(StrValue.of("role"), StrValue.of(role), budget);
+        message.put(StrValue.of("content"), StrValue.of(MARK), budget);
+        return message;
     }
 }

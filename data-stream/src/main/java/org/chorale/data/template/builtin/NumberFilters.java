@@ -35,7 +35,7 @@ final class NumberFilters {
     private static Value toInt(Value value, Bound arguments, Budget budget) {
         Value otherwise = arguments.orElse(0, IntValue.ZERO);
         if (value instanceof StrValue text) {
-            budget.scan(text.text().length());
+            budget.digits(2L * text.text().length());
             long base = arguments.integer(1, 10);
             IntValue parsed = base == 0 || (base >= 2 && base <= 36) ? Numbers.parseInt(text.text(), (int) base) : null;
             return parsed == null ? truncated(Numbers.parseFloat(text.text()), otherwise) : parsed;
@@ -66,11 +66,12 @@ final class NumberFilters {
             return real.value();
         }
         IntValue number = Operators.asInt(value);
-        return number == null ? null : ((FloatValue) Operators.divide(number, IntValue.of(1))).value();
+        return number == null ? null : number.toDouble();
     }
 
     private static Value round(Value value, Bound arguments, Budget budget) {
         long places = arguments.integer(0, 0);
+        budget.digits(Math.min(Math.abs(places), IntValue.MAX_DIGITS));
         String method = arguments.has(1) ? arguments.str(1) : "common";
         if (method.equals("common")) {
             return Numbers.round(value, places);
@@ -79,7 +80,7 @@ final class NumberFilters {
         }
         Value scale = Operators.power(IntValue.of(10), IntValue.of(places), budget);
         Value scaled = Operators.multiply(value, scale, budget);
-        return Operators.divide(method.equals("ceil") ? ceiling(scaled) : floor(scaled), scale);
+        return Operators.divide(method.equals("ceil") ? ceiling(scaled) : floor(scaled), scale, budget);
     }
 
     private static Value floor(Value value) {

@@ -164,7 +164,7 @@ final class StringMethods {
     }
 
     private static Value begins(StrValue self, Bound arguments, boolean prefix, Budget budget) {
-        Part part = Part.of(self, arguments, 1);
+        Part part = Part.of(self, arguments, budget);
         List<Value> candidates =
                 arguments.get(0) instanceof TupleValue tuple ? tuple.elements() : List.of(arguments.get(0));
         for (Value candidate : candidates) {
@@ -189,10 +189,11 @@ final class StringMethods {
      * where not even nothing is found.
      */
     private record Part(int from, int until, boolean isValid) {
-        static Part of(StrValue text, Bound arguments, int first) {
+        static Part of(StrValue text, Bound arguments, Budget budget) {
             int length = text.length();
-            long start = arguments.isSet(first) ? arguments.integer(first, 0) : 0;
-            long end = arguments.isSet(first + 1) ? arguments.integer(first + 1, 0) : length;
+            budget.walk(length == text.text().length() ? 0 : length);
+            long start = arguments.isSet(1) ? arguments.integer(1, 0) : 0;
+            long end = arguments.isSet(2) ? arguments.integer(2, 0) : length;
             long from = start < 0 ? Math.max(0, start + length) : start;
             long until = end < 0 ? Math.max(0, end + length) : Math.min(end, length);
             boolean valid = from <= until;
@@ -200,14 +201,15 @@ final class StringMethods {
             return new Part(begin, Math.max(begin, text.unit((int) until)), valid);
         }
 
-        String in(StrValue text) {
+        String in(StrValue text, Budget budget) {
+            budget.makeChars(until - from < text.text().length() ? until - from : 0);
             return text.text().substring(from, until);
         }
     }
 
     private static Value find(StrValue self, Bound arguments, boolean first, boolean required, Budget budget) {
-        Part part = Part.of(self, arguments, 1);
-        String within = part.in(self);
+        Part part = Part.of(self, arguments, budget);
+        String within = part.in(self, budget);
         int found = !part.isValid()
                 ? -1
                 : first
@@ -220,8 +222,8 @@ final class StringMethods {
     }
 
     private static Value count(StrValue self, Bound arguments, Budget budget) {
-        Part part = Part.of(self, arguments, 1);
-        String within = part.in(self);
+        Part part = Part.of(self, arguments, budget);
+        String within = part.in(self, budget);
         if (!part.isValid()) {
             return IntValue.ZERO;
         } else if (arguments.str(0).isEmpty()) {

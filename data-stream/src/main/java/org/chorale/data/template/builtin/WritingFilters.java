@@ -18,7 +18,6 @@ import org.chorale.data.template.value.JsonText;
 import org.chorale.data.template.value.ListValue;
 import org.chorale.data.template.value.Markup;
 import org.chorale.data.template.value.NoneValue;
-import org.chorale.data.template.value.Search;
 import org.chorale.data.template.value.StrValue;
 import org.chorale.data.template.value.TextBuilder;
 import org.chorale.data.template.value.TupleValue;
@@ -28,6 +27,9 @@ import org.chorale.data.template.value.Value;
 /** Filters that write values in another notation: JSON, HTML, addresses. */
 final class WritingFilters {
     private static final String HEX = "0123456789ABCDEF";
+
+    private static final String COMMENT = "<!--";
+    private static final String COMMENT_END = "-->";
 
     private WritingFilters() {}
 
@@ -83,26 +85,35 @@ final class WritingFilters {
     }
 
     private static Value stripTags(Value value, Bound arguments, Budget budget) {
-        String text = without(value.text(budget), "<!--", "-->", budget);
-        text = without(text, "<", ">", budget);
+        String text = withoutTags(withoutComments(value.text(budget), budget), budget);
         String words = String.join(" ", new TextSplit(text, Integer.MAX_VALUE, budget).atBlanks());
         return StrValue.of(unescape(words, budget));
     }
 
-    /** A text without everything from an opening to the next closing mark. */
-    private static String without(String given, String open, String close, Budget budget) {
+    /** A text without comments, those that only come to be when another is gone included. */
+    private static String withoutComments(String given, Budget budget) {
         String text = given;
-        int start = Search.indexOf(text, open, 0, budget);
-        while (start >= 0) {
-            int end = Search.indexOf(text, close, start, budget);
-            if (end < 0) {
-                break;
-            }
+        int start = text.indexOf(COMMENT);
+        while (start >= 0 && text.indexOf(COMMENT_END, start) >= 0) {
             budget.makeChars(text.length());
-            text = text.substring(0, start) + text.substring(end + close.length());
-            start = Search.indexOf(text, open, Math.max(0, start - open.length()), budget);
+            text = text.substring(0, start) + text.substring(text.indexOf(COMMENT_END, start) + COMMENT_END.length());
+            start = text.indexOf(COMMENT, Math.max(0, start - COMMENT.length()));
         }
         return text;
+    }
+
+    private static String withoutTags(String text, Budget budget) {
+        TextBuilder out = new TextBuilder(budget);
+        int copied = 0;
+        for (int open = text.indexOf('<'); open >= 0; open = text.indexOf('<', copied)) {
+            int close = text.indexOf('>', open);
+            if (close < 0) {
+                break;
+            }
+            out.append(text, copied, open);
+            copied = close + 1;
+        }
+        return out.append(text, copied, text.length()).toString();
     }
 
     private static String unescape(String text, Budget budget) {

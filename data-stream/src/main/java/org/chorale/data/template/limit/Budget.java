@@ -8,6 +8,15 @@ public final class Budget {
     /** Characters that are handled in about the time of one evaluation. */
     private static final int CHARS_PER_STEP = 32;
 
+    /** The same of characters that are not handled many at a time. */
+    private static final int WALKED_CHARS_PER_STEP = 8;
+
+    /** Digits, of any base, that arithmetic handles in about the time of one evaluation. */
+    private static final int DIGITS_PER_STEP = 4;
+
+    /** The same of what grows with the square of the digits. */
+    private static final int SQUARED_DIGITS_PER_STEP = 8192;
+
     /** What an element of a list or dict counts, in characters: a reference, and most of a small object. */
     private static final int CHARS_PER_ELEMENT = 8;
 
@@ -48,6 +57,11 @@ public final class Budget {
         steps(chars / CHARS_PER_STEP);
     }
 
+    /** Counts characters that are looked at one by one: to find another text among them, or the one with a number. */
+    public void walk(long chars) {
+        steps(1 + chars / WALKED_CHARS_PER_STEP);
+    }
+
     /** Counts characters that are about to be made. */
     public void makeChars(long chars) {
         madeChars += chars;
@@ -55,13 +69,18 @@ public final class Budget {
             throw TemplateException.limit("the template makes more than %,d characters on its way; it may be endless"
                     .formatted(limits.madeChars()));
         }
-        scan(chars);
+        steps(1 + chars / CHARS_PER_STEP);
     }
 
     /** Counts elements of lists and dicts that are about to be made. */
     public void makeElements(long elements) {
         makeChars(elements > Long.MAX_VALUE / CHARS_PER_ELEMENT ? Long.MAX_VALUE : elements * CHARS_PER_ELEMENT);
         steps(elements);
+    }
+
+    /** Counts the digits of numbers that are computed with, whose cost grows faster than they do. */
+    public void digits(long count) {
+        steps(count / DIGITS_PER_STEP + count * count / SQUARED_DIGITS_PER_STEP);
     }
 
     /** Goes one level deeper; {@link #leave} ends it. After an exception nobody leaves: a rendering ends with it. */

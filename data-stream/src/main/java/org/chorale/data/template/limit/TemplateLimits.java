@@ -20,7 +20,7 @@ import java.util.List;
 public record TemplateLimits(int templateChars, int outputChars, long steps, long madeChars, int depth, Duration time) {
     /** Times what the largest published templates need: a thousand, and more. */
     public static final TemplateLimits DEFAULT =
-            new TemplateLimits(1 << 20, 1 << 24, 10_000_000, 1 << 25, 600, Duration.ofSeconds(5));
+            new TemplateLimits(1 << 20, 1 << 24, 2_000_000, 1 << 25, 600, Duration.ofSeconds(5));
 
     /** Beyond this depth a thread's usual stack may not suffice. */
     private static final int MAX_DEPTH = 600;

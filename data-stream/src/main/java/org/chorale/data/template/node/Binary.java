@@ -25,10 +25,10 @@ public record Binary(Operator operator, Expression left, Expression right) imple
         Value b = frame.value(right);
         return switch (operator) {
             case ADD -> Operators.add(a, b, frame.budget());
-            case SUBTRACT -> Operators.subtract(a, b);
+            case SUBTRACT -> Operators.subtract(a, b, frame.budget());
             case MULTIPLY -> Operators.multiply(a, b, frame.budget());
-            case DIVIDE -> Operators.divide(a, b);
-            case FLOOR_DIVIDE -> Operators.floorDivide(a, b);
+            case DIVIDE -> Operators.divide(a, b, frame.budget());
+            case FLOOR_DIVIDE -> Operators.floorDivide(a, b, frame.budget());
             case MODULO -> Operators.modulo(a, b, frame.budget());
             case POWER -> Operators.power(a, b, frame.budget());
         };

@@ -6,14 +6,15 @@ package org.chorale.data.template.value;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.math.RoundingMode;
+import org.jspecify.annotations.Nullable;
 
 /** Floats as Python writes them. */
 final class FloatText {
     /** A double is a decimal of at most so many digits behind the point; zeros follow. */
     private static final int MAX_EXACT_DIGITS = 1100;
 
-    /** So many digits always tell a double. */
-    private static final int TELLING_DIGITS = 17;
+    /** How many digits are handled to find the shortest that tell a double. */
+    static final int REPR_DIGITS = 512;
 
     private FloatText() {}
 
@@ -42,21 +43,27 @@ final class FloatText {
         return value > 0 ? "inf" : "-inf";
     }
 
+    /** Java 17 writes some doubles with a digit too many, or one that is not the nearest. */
     private static BigDecimal shortest(double value) {
         BigDecimal exact = new BigDecimal(value);
-        for (int digits = 1; digits < TELLING_DIGITS; digits++) {
-            BigDecimal down = exact.round(new MathContext(digits, RoundingMode.DOWN));
-            BigDecimal up = exact.round(new MathContext(digits, RoundingMode.UP));
-            boolean downNearer =
-                    exact.subtract(down).abs().compareTo(exact.subtract(up).abs()) <= 0;
-            for (BigDecimal candidate : downNearer ? new BigDecimal[] {down, up} : new BigDecimal[] {up, down}) {
-                if (candidate.doubleValue() == value) {
-                    return candidate.stripTrailingZeros();
-                }
-            }
+        BigDecimal best = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+        BigDecimal shorter = nearest(exact, best.precision(), value);
+        while (shorter != null) {
+            best = shorter.stripTrailingZeros();
+            shorter = best.precision() > 1 ? nearest(exact, best.precision() - 1, value) : null;
         }
-        return exact.round(new MathContext(TELLING_DIGITS, RoundingMode.HALF_EVEN))
-                .stripTrailingZeros();
+        return best;
+    }
+
+    /** The nearest decimal of so many digits that tells a double; null where none does. */
+    private static @Nullable BigDecimal nearest(BigDecimal exact, int digits, double value) {
+        BigDecimal near = exact.round(new MathContext(digits, RoundingMode.HALF_EVEN));
+        if (near.doubleValue() == value) {
+            return near;
+        }
+        // At a power of two, the doubles towards zero are closer together: a farther decimal may tell it alone.
+        BigDecimal far = exact.round(new MathContext(digits, RoundingMode.UP));
+        return far.doubleValue() == value ? far : null;
     }
 
     /** {@code d.ddde+xx}. */

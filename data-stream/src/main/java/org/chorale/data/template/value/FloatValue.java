@@ -12,6 +12,7 @@ public record FloatValue(double value) implements Value {
 
     @Override
     public void appendText(TextBuilder out) {
+        out.budget().digits(FloatText.REPR_DIGITS);
         out.append(FloatText.repr(value));
     }
 

@@ -78,6 +78,7 @@ public record FormatSpec(
         if (grouping == ',' && "cnboxX".indexOf(type) >= 0 && type != 0) {
             throw TemplateException.operation("Cannot specify ',' with '" + type + "'.");
         }
+        budget.digits(value.big().bitLength() / 4);
         boolean negative = value.big().signum() < 0;
         String prefix = sign(negative) + (alternate && "boxX".indexOf(type) >= 0 && type != 0 ? "0" + type : "");
         IntValue magnitude = negative ? (IntValue) Operators.negate(value) : value;
@@ -102,6 +103,7 @@ public record FormatSpec(
     /** A float without its sign. */
     private String real(double value, Budget budget) {
         budget.makeChars(Math.max(0, precision));
+        budget.digits(FloatText.REPR_DIGITS + Math.max(0, precision));
         int places = precision < 0 ? 6 : precision;
         if (Double.isNaN(value) || Double.isInfinite(value)) {
             String text = FloatText.special(value) + (type == '%' ? "%" : "");

@@ -13,7 +13,7 @@ public final class IntValue implements Value {
     static final int MAX_BITS = 1 << 14;
 
     /** Python prints no more; a text of more is no number either. */
-    static final int MAX_DIGITS = 4300;
+    public static final int MAX_DIGITS = 4300;
 
     public static final IntValue ZERO = new IntValue(0, null);
 
@@ -56,7 +56,7 @@ public final class IntValue implements Value {
     }
 
     /** As a float; infinity is refused as in Python. */
-    double toDouble() {
+    public double toDouble() {
         double value = big == null ? small : big.doubleValue();
         if (Double.isInfinite(value)) {
             throw TemplateException.operation("int too large to convert to float");
@@ -79,7 +79,9 @@ public final class IntValue implements Value {
 
     @Override
     public void appendText(TextBuilder out) {
-        out.append(digits());
+        String digits = digits();
+        out.budget().digits(digits.length());
+        out.append(digits);
     }
 
     /** The number in decimal digits. */

@@ -23,6 +23,21 @@ public final class Keys {
 
     private Keys() {}
 
+    /** Whether a value can be a key: a list or dict cannot, and no tuple that has one. */
+    static boolean has(Value value, Budget budget) {
+        budget.step();
+        if (value instanceof TupleValue tuple) {
+            budget.enter();
+            boolean all = true;
+            for (Iterator<Value> elements = tuple.iterator(); all && elements.hasNext(); ) {
+                all = has(elements.next(), budget);
+            }
+            budget.leave();
+            return all;
+        }
+        return !(value instanceof ListValue || value instanceof DictValue || value instanceof DictView);
+    }
+
     /** The key of a value; a list or dict has none. */
     public static Object of(Value value, Budget budget) {
         if (value instanceof StrValue text) {
@@ -38,7 +53,7 @@ public final class Keys {
             TextBuilder out = new TextBuilder(budget);
             tell(value, out, budget);
             return new Told(out.toString());
-        } else if (value instanceof ListValue || value instanceof DictValue || value instanceof DictView) {
+        } else if (!has(value, budget)) {
             throw TemplateException.operation("unhashable type: '" + value.typeName() + "'");
         }
         return value instanceof UndefinedValue ? UndefinedValue.class : value;

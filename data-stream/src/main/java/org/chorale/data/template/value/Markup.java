@@ -4,6 +4,7 @@
 package org.chorale.data.template.value;
 
 import org.chorale.data.template.limit.Budget;
+import org.jspecify.annotations.Nullable;
 
 /** What the characters of HTML are written as. */
 public final class Markup {
@@ -11,18 +12,26 @@ public final class Markup {
 
     public static String escape(String text, Budget budget) {
         TextBuilder out = new TextBuilder(budget);
+        int copied = 0;
         for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            switch (c) {
-                case '&' -> out.append("&amp;");
-                case '<' -> out.append("&lt;");
-                case '>' -> out.append("&gt;");
-                case '\'' -> out.append("&#39;");
-                case '"' -> out.append("&#34;");
-                default -> out.append(c);
+            String escaped = escape(text.charAt(i));
+            if (escaped != null) {
+                out.append(text, copied, i).append(escaped);
+                copied = i + 1;
             }
         }
-        return out.toString();
+        return out.append(text, copied, text.length()).toString();
+    }
+
+    private static @Nullable String escape(char c) {
+        return switch (c) {
+            case '&' -> "&amp;";
+            case '<' -> "&lt;";
+            case '>' -> "&gt;";
+            case '\'' -> "&#39;";
+            case '"' -> "&#34;";
+            default -> null;
+        };
     }
 
     /** A value as markup: what is none yet is escaped. */

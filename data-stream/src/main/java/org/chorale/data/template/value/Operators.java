@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Python's arithmetic, and what it means for texts, lists and tuples. */
 public final class Operators {
+    /** Numbers count by their hexadecimal digits. */
+    private static final int BITS_PER_DIGIT = 4;
+
     private Operators() {}
 
     /** A whole number or a truth value as a number; null for anything else. */
@@ -38,7 +41,7 @@ public final class Operators {
             throw TemplateException.operation("can only concatenate %s (not \"%s\") to %s"
                     .formatted(left.typeName(), right.typeName(), left.typeName()));
         }
-        return Arithmetic.of(left, right, "+").add();
+        return arithmetic(left, right, "+", budget).add();
     }
 
     private static StrValue joined(StrValue a, StrValue b, Budget budget) {
@@ -60,9 +63,8 @@ public final class Operators {
         return all;
     }
 
-    public static Value subtract(Value left, Value right) {
-        requireDefined(left, right);
-        return Arithmetic.of(left, right, "-").subtract();
+    public static Value subtract(Value left, Value right, Budget budget) {
+        return arithmetic(left, right, "-", budget).subtract();
     }
 
     public static Value multiply(Value left, Value right, Budget budget) {
@@ -75,7 +77,7 @@ public final class Operators {
             Value other = isSequence(left) ? right : left;
             throw TemplateException.operation("can't multiply sequence by non-int of type '" + other.typeName() + "'");
         }
-        return Arithmetic.of(left, right, "*").multiply();
+        return arithmetic(left, right, "*", budget).multiply();
     }
 
     private static boolean isSequence(Value value) {
@@ -101,28 +103,33 @@ public final class Operators {
         return isList ? new ListValue(all) : TupleValue.of(all);
     }
 
-    public static Value divide(Value left, Value right) {
-        requireDefined(left, right);
-        return Arithmetic.of(left, right, "/").divide();
+    public static Value divide(Value left, Value right, Budget budget) {
+        return arithmetic(left, right, "/", budget).divide();
     }
 
-    public static Value floorDivide(Value left, Value right) {
-        requireDefined(left, right);
-        return Arithmetic.of(left, right, "//").floorDivide();
+    public static Value floorDivide(Value left, Value right, Budget budget) {
+        return arithmetic(left, right, "//", budget).floorDivide();
     }
 
     public static Value modulo(Value left, Value right, Budget budget) {
         if (left instanceof StrValue format) {
             return PercentFormat.format(format, right, budget);
         }
-        requireDefined(left, right);
-        return Arithmetic.of(left, right, "%").modulo();
+        return arithmetic(left, right, "%", budget).modulo();
     }
 
     public static Value power(Value left, Value right, Budget budget) {
+        budget.digits(IntValue.MAX_BITS / BITS_PER_DIGIT);
+        return arithmetic(left, right, "** or pow()", budget).power();
+    }
+
+    private static Arithmetic arithmetic(Value left, Value right, String operator, Budget budget) {
         requireDefined(left, right);
-        budget.steps(IntValue.MAX_BITS / Long.SIZE);
-        return Arithmetic.of(left, right, "** or pow()").power();
+        Arithmetic numbers = Arithmetic.of(left, right, operator);
+        if (numbers instanceof Arithmetic.Whole whole) {
+            budget.digits((whole.a().bitLength() + whole.b().bitLength()) / BITS_PER_DIGIT);
+        }
+        return numbers;
     }
 
     public static Value negate(Value value) {

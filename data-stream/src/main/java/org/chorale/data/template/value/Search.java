@@ -60,11 +60,11 @@ public final class Search {
                     matched += part.charAt(matched) == c ? 1 : 0;
                     if (matched == part.length()) {
                         matched = overlapping ? borders[matched - 1] : 0;
-                        budget.scan(at - began);
+                        budget.walk(at - began);
                         return at - part.length();
                     }
                 }
-                budget.scan(at - began);
+                budget.walk(at - began);
                 return -1;
             }
 

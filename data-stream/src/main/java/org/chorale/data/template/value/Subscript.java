@@ -16,7 +16,7 @@ public final class Subscript {
     /** The element; null where there is none, or the value has no elements. */
     public static @Nullable Value get(Value value, Value key, Budget budget) {
         if (value instanceof DictValue dict) {
-            return isHashable(key) ? dict.get(key, budget) : null;
+            return Keys.has(key, budget) ? dict.get(key, budget) : null;
         } else if (value instanceof UndefinedValue missing) {
             throw missing.failure();
         }
@@ -26,13 +26,6 @@ public final class Subscript {
         }
         long place = index.clamped() < 0 ? index.clamped() + value.length() : index.clamped();
         return place < 0 || place >= value.length() ? null : at(value, (int) place, budget);
-    }
-
-    /** Whether {@link #get} would take it for a key instead of refusing it. */
-    private static boolean isHashable(Value key) {
-        return !(key instanceof ListValue || key instanceof DictValue || key instanceof DictView)
-                && !(key instanceof TupleValue tuple
-                        && !tuple.elements().stream().allMatch(Subscript::isHashable));
     }
 
     /** Whether a value has elements in an order, with indices. */
@@ -51,7 +44,7 @@ public final class Subscript {
         } else if (value instanceof RangeValue range) {
             return range.at(place);
         }
-        budget.scan(place);
+        budget.walk(place);
         return ((StrValue) value).slice(place, place + 1);
     }
 
@@ -93,7 +86,7 @@ public final class Subscript {
     private static Value cut(Value value, long from, long until, long stride, Budget budget) {
         RangeValue places = RangeValue.of(from, until, stride);
         if (value instanceof StrValue text) {
-            budget.scan(text.text().length());
+            budget.walk(text.length() == text.text().length() ? 0 : text.length());
             return stride == 1 ? contiguous(text, places, budget) : text.like(picked(text, places, budget));
         } else if (value instanceof RangeValue range) {
             return RangeValue.of(

@@ -10,20 +10,16 @@ final class TextRepr {
     static void append(String text, TextBuilder out) {
         char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
         out.append(quote);
-        for (int i = 0; i < text.length(); ) {
+        int copied = 0;
+        for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
             int c = text.codePointAt(i);
-            i += Character.charCount(c);
-            if (c == quote || c == '\\') {
-                out.append('\\').appendCodePoint(c);
-            } else if (c >= ' ' && c < 0x7f) {
-                out.append((char) c);
-            } else if (isPrintable(c)) {
-                out.appendCodePoint(c);
-            } else {
-                out.append(escape(c));
+            boolean isQuoted = c == quote || c == '\\';
+            if (isQuoted || !isPrintable(c)) {
+                out.append(text, copied, i).append(isQuoted ? "\\" + (char) c : escape(c));
+                copied = i + Character.charCount(c);
             }
         }
-        out.append(quote);
+        out.append(text, copied, text.length()).append(quote);
     }
 
     private static String escape(int c) {
@@ -52,6 +48,9 @@ final class TextRepr {
     }
 
     static boolean isPrintable(int c) {
+        if (c >= ' ' && c < 0x7f) {
+            return true;
+        }
         return switch (Character.getType(c)) {
             case Character.CONTROL,
                     Character.FORMAT,
@@ -59,8 +58,8 @@ final class TextRepr {
                     Character.PRIVATE_USE,
                     Character.UNASSIGNED,
                     Character.LINE_SEPARATOR,
-                    Character.PARAGRAPH_SEPARATOR -> false;
-            case Character.SPACE_SEPARATOR -> c == ' ';
+                    Character.PARAGRAPH_SEPARATOR,
+                    Character.SPACE_SEPARATOR -> false;
             default -> true;
         };
     }
