@@ -66,7 +66,7 @@ final class PublishedPipelineTest {
     }
 
     @Test
-    void theMaskedExampleLearnsAndGoesOnWhereItStopped() throws Exception {
+    void theMaskedExampleLearnsAndRepeatsItself() throws Exception {
         Path whole = folder.resolve("whole");
         Path halves = folder.resolve("halves");
         masked(whole).steps(40).build().run();
