@@ -36,7 +36,8 @@ final class NumberFilters {
         Value otherwise = arguments.orElse(0, IntValue.ZERO);
         if (value instanceof StrValue text) {
             budget.digits(2L * text.text().length());
-            long base = arguments.integer(1, 10);
+            IntValue given = arguments.has(1) ? Operators.asInt(arguments.get(1)) : IntValue.of(10);
+            long base = given == null ? -1 : given.clamped();
             IntValue parsed = base == 0 || (base >= 2 && base <= 36) ? Numbers.parseInt(text.text(), (int) base) : null;
             return parsed == null ? truncated(Numbers.parseFloat(text.text()), otherwise) : parsed;
         } else if (value instanceof FloatValue real) {

@@ -61,7 +61,7 @@ final class OrderFilters {
             budget.makeElements(lookups.size());
             keyed.add(new Keyed(Lookup.all(lookups, element), element));
         }
-        return new ListValue(sorted(keyed, isTrue(arguments, 0), budget));
+        return new ListValue(sorted(keyed, arguments.integer(0, 0) != 0, budget));
     }
 
     private static List<Value> sorted(List<Keyed> keyed, boolean reverse, Budget budget) {
@@ -91,7 +91,7 @@ final class OrderFilters {
             for (Value item : SequenceFilters.listed(new DictView(dict, DictView.Part.ITEMS), budget)) {
                 keyed.add(new Keyed(lookup.of(item), item));
             }
-            return new ListValue(sorted(keyed, isTrue(arguments, 2), budget));
+            return new ListValue(sorted(keyed, arguments.integer(2, 0) != 0, budget));
         }
     }
 

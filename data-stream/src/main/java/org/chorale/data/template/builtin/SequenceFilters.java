@@ -163,7 +163,8 @@ final class SequenceFilters {
 
     private static Value batch(Value value, Bound arguments, Budget budget) {
         Iterator<Value> elements = value.iterator();
-        long size = arguments.integer(0, 0);
+        IntValue given = Operators.asInt(arguments.get(0));
+        long size = given == null ? -1 : given.clamped(); // a length that is no number is never reached
         return GeneratorValue.of(
                 "do_batch",
                 new Source() {

@@ -14,6 +14,7 @@ import org.chorale.data.template.value.Comparison;
 import org.chorale.data.template.value.DictValue;
 import org.chorale.data.template.value.FloatValue;
 import org.chorale.data.template.value.IntValue;
+import org.chorale.data.template.value.Keys;
 import org.chorale.data.template.value.NoneValue;
 import org.chorale.data.template.value.Operators;
 import org.chorale.data.template.value.StrValue;
@@ -47,8 +48,13 @@ public final class Tests {
         kind("iterable", Value::isIterable);
         kind("callable", Value::isCallable);
         kind("escaped", value -> value instanceof StrValue text && text.isMarkup());
-        ask("filter", (value, arguments, budget) -> Filters.find(value.text(budget)) != null);
-        ask("test", (value, arguments, budget) -> ALL.containsKey(value.text(budget)));
+        ask(
+                "filter",
+                (value, arguments, budget) ->
+                        Keys.of(value, budget) instanceof String name && Filters.find(name) != null);
+        ask(
+                "test",
+                (value, arguments, budget) -> Keys.of(value, budget) instanceof String name && ALL.containsKey(name));
         ask("lower", (value, arguments, budget) -> TextCase.isLower(value.text(budget)));
         ask("upper", (value, arguments, budget) -> TextCase.isUpper(value.text(budget)));
         ask("odd", (value, arguments, budget) -> leaves(value, IntValue.of(2), 1, budget));

@@ -64,13 +64,17 @@ final class TextFilters {
 
     /** A value that must be a text. */
     static StrValue required(Value value, String filter) {
-        if (value instanceof UndefinedValue missing) {
-            throw missing.failure();
-        }
+        requireDefined(value);
         if (value instanceof StrValue text) {
             return text;
         }
         throw TemplateException.operation("the filter " + filter + " needs a str, not " + value.typeName());
+    }
+
+    private static void requireDefined(Value value) {
+        if (value instanceof UndefinedValue missing) {
+            throw missing.failure();
+        }
     }
 
     private static Value trim(Value value, Bound arguments, Budget budget) {
@@ -121,6 +125,7 @@ final class TextFilters {
     private static Value indent(Value value, Bound arguments, Budget budget) {
         StrValue text = required(value, "indent");
         Value width = arguments.orElse(0, IntValue.of(4));
+        requireDefined(width);
         String indention = width instanceof StrValue given
                 ? given.text()
                 : new TextBuilder(budget).repeat(" ", Bound.integer(width)).toString();
@@ -137,7 +142,6 @@ final class TextFilters {
     }
 
     private static Value truncate(Value value, Bound arguments, Budget budget) {
-        StrValue text = value instanceof UndefinedValue ? StrValue.EMPTY : required(value, "truncate");
         long length = arguments.integer(0, 255);
         String end = arguments.has(2) ? arguments.str(2) : "...";
         long leeway = arguments.isSet(3) ? arguments.integer(3, 0) : TRUNCATE_LEEWAY;
@@ -146,9 +150,10 @@ final class TextFilters {
             throw TemplateException.operation("expected length >= %d, got %d".formatted(endLength, length));
         } else if (leeway < 0) {
             throw TemplateException.operation("expected leeway >= 0, got " + leeway);
-        } else if (length + leeway < 0 || text.length() <= length + leeway) {
-            return text;
+        } else if (value.length() <= length + leeway || length + leeway < 0) {
+            return value; // of any kind that has a length
         }
+        StrValue text = required(value, "truncate");
         budget.makeChars(2L * text.text().length());
         String kept = text.slice(0, (int) (length - endLength)).text();
         int lastBlank = arguments.has(1) && arguments.isTrue(1) ? -1 : kept.lastIndexOf(' ');
@@ -158,6 +163,7 @@ final class TextFilters {
     private static Value wordWrap(Value value, Bound arguments, Budget budget) {
         StrValue text = required(value, "wordwrap");
         String separator = arguments.isSet(2) ? arguments.str(2) : "\n";
+        requireDefined(arguments.get(0));
         TextWrap wrap = new TextWrap(
                 arguments.integer(0, 79),
                 !arguments.has(1) || arguments.isTrue(1),

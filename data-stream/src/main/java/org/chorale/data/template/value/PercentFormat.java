@@ -43,7 +43,12 @@ final class PercentFormat {
                 field();
             }
         }
-        boolean ignorable = named || values instanceof DictValue || values instanceof ListValue;
+        // What can be subscripted may be there for names, of which there need be none.
+        boolean ignorable = named
+                || values instanceof DictValue
+                || values instanceof ListValue
+                || values instanceof RangeValue
+                || values instanceof UndefinedValue;
         if (used < positional.size() && !ignorable) {
             throw TemplateException.operation("not all arguments converted during string formatting");
         }
