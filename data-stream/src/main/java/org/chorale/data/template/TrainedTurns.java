@@ -6,7 +6,10 @@ package org.chorale.data.template;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
 import org.chorale.data.template.Conversation.Rendered;
+import org.chorale.data.template.limit.Budget;
 import org.chorale.data.template.value.Value;
 
 /**
@@ -14,6 +17,8 @@ import org.chorale.data.template.value.Value;
  * {@code generation} blocks says so itself; for any other, each turn of the assistant needs a {@link TurnProof}.
  */
 final class TrainedTurns {
+    private static final String ASSISTANT = "assistant";
+
     private final Conversation conversation;
     private final boolean hasGeneration;
     private final Rendered whole;
@@ -46,19 +51,33 @@ final class TrainedTurns {
     }
 
     private List<Span> proven() {
-        List<Span> spans = new ArrayList<>();
         List<Value> messages = conversation.messages();
-        for (int turn = 0; turn < messages.size(); turn++) {
-            if (MessageContent.hasRole(messages.get(turn), "assistant")) {
-                TurnProof proof = new TurnProof(conversation, whole, turn);
-                Span span = proof.span();
-                if (spans.stream().anyMatch(span::overlaps)) {
-                    throw proof.ambiguous("its text overlaps that of another message");
-                }
-                spans.add(span);
+        List<Integer> turns = IntStream.range(0, messages.size())
+                .filter(index -> MessageContent.hasRole(messages.get(index), ASSISTANT))
+                .boxed()
+                .toList();
+        Optional<Rendered> otherwise = turns.isEmpty() ? Optional.empty() : otherwise(messages);
+        List<Span> spans = new ArrayList<>();
+        for (int turn : turns) {
+            TurnProof proof = new TurnProof(conversation, whole, otherwise, turn);
+            Span span = proof.span();
+            if (spans.stream().anyMatch(span::overlaps)) {
+                throw proof.ambiguous("its text overlaps that of another message");
             }
+            spans.add(span);
         }
         return inOrder(spans);
+    }
+
+    /** The conversation as it would be if all but the assistant said something else. */
+    private Optional<Rendered> otherwise(List<Value> messages) {
+        Budget budget = conversation.budget();
+        List<Value> altered = new ArrayList<>(messages.size());
+        for (Value message : messages) {
+            boolean isAssistant = MessageContent.hasRole(message, ASSISTANT);
+            altered.add(isAssistant ? message : MessageContent.altered(message, budget));
+        }
+        return conversation.tryRender(altered, false);
     }
 
     private static List<Span> inOrder(List<Span> spans) {

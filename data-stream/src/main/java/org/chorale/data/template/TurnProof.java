@@ -9,7 +9,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.chorale.data.template.Conversation.Rendered;
-import org.chorale.data.template.limit.Budget;
 import org.chorale.data.template.value.Blanks;
 import org.chorale.data.template.value.Value;
 
@@ -27,32 +26,38 @@ final class TurnProof {
 
     private final Conversation conversation;
     private final Rendered whole;
+    private final Optional<Rendered> otherwise;
     private final String text;
     private final List<Value> messages;
     private final int turn;
 
-    /** The conversation before the turn; empty where the template refuses that, and likewise the others. */
-    private final Optional<String> before;
-
-    /** As {@link #before}, with the generation prompt: what the model would be given. */
+    /** The conversation before the turn with the generation prompt: what the model would be given; empty if refused. */
     private final Optional<String> prompted;
 
-    /** The conversation with the turn as its last. */
+    /** The conversation with the turn as its last; empty if refused. */
     private final Optional<String> ended;
 
-    TurnProof(Conversation conversation, Rendered whole, int turn) {
+    /**
+     * @param whole the conversation
+     * @param otherwise the conversation with others' words altered; empty if refused
+     */
+    TurnProof(Conversation conversation, Rendered whole, Optional<Rendered> otherwise, int turn) {
         this.conversation = conversation;
         this.whole = whole;
+        this.otherwise = otherwise;
         this.text = whole.text();
         this.messages = conversation.messages();
         this.turn = turn;
-        this.before = text(messages.subList(0, turn), false);
         this.prompted = text(messages.subList(0, turn), true);
         this.ended = text(messages.subList(0, turn + 1), false);
     }
 
     private Optional<String> text(List<Value> shown, boolean addGenerationPrompt) {
         return conversation.tryRender(shown, addGenerationPrompt).map(Rendered::text);
+    }
+
+    private Optional<String> before() {
+        return text(messages.subList(0, turn), false);
     }
 
     AmbiguousTurnsException ambiguous(String problem) {
@@ -145,6 +150,7 @@ final class TurnProof {
 
     /** What the generation prompt adds, before the turn or, where that cannot be told, at the end of the whole. */
     private Optional<String> prompt() {
+        Optional<String> before = before();
         if (before.isPresent() && prompted.isPresent() && prompted.get().startsWith(before.get())) {
             return Optional.of(prompted.get().substring(before.get().length()));
         }
@@ -172,7 +178,7 @@ final class TurnProof {
     }
 
     private int end(Span span) {
-        if (!isItsOwn(span)) {
+        if (!isWrittenAlike(otherwise, span)) {
             throw ambiguous("others' words may be part of it");
         }
         int until = ended.filter(text::startsWith).map(String::length).orElse(text.length());
@@ -190,33 +196,22 @@ final class TurnProof {
     private boolean endsAlike(String role, Span span) {
         List<Value> shown = new ArrayList<>(messages.subList(0, turn + 1));
         shown.add(MessageContent.marked(role, conversation.budget()));
-        return isWrittenAlike(shown, span);
+        return isWrittenAlike(conversation.tryRender(shown, false), span);
     }
 
-    private boolean isWrittenAlike(List<Value> shown, Span span) {
-        return conversation
-                .tryRender(shown, false)
-                .filter(other -> {
-                    List<Span> regions = other.watch().regions(messages.get(turn));
+    private boolean isWrittenAlike(Optional<Rendered> other, Span span) {
+        return other.filter(rendered -> {
+                    List<Span> regions = rendered.watch().regions(messages.get(turn));
                     return regions.size() == 1
-                            && regions.get(0).of(other.text()).endsWith(span.of(text));
+                            && regions.get(0).of(rendered.text()).endsWith(span.of(text));
                 })
                 .isPresent();
-    }
-
-    /** Whether the text of the turn stays the same when all other messages say something else. */
-    private boolean isItsOwn(Span span) {
-        Budget budget = conversation.budget();
-        List<Value> altered = new ArrayList<>();
-        for (int i = 0; i < messages.size(); i++) {
-            altered.add(i == turn ? messages.get(i) : MessageContent.altered(messages.get(i), budget));
-        }
-        return isWrittenAlike(altered, span);
     }
 
     // By prefix
 
     private Span byPrefix(String noLoop) {
+        Optional<String> before = before();
         if (before.isEmpty() || prompted.isEmpty() || ended.isEmpty()) {
             throw ambiguous("the template refuses the conversation up to it, and " + noLoop);
         }

@@ -13,6 +13,7 @@ import org.chorale.data.template.value.Markup;
 import org.chorale.data.template.value.Numbers;
 import org.chorale.data.template.value.StrValue;
 import org.chorale.data.template.value.TextBuilder;
+import org.chorale.data.template.value.TextRepr;
 import org.chorale.data.template.value.Value;
 import org.jspecify.annotations.Nullable;
 
@@ -107,7 +108,8 @@ final class BraceFormat {
         }
         return switch (conversion) {
             case 's' -> StrValue.of(value.text(budget));
-            case 'r', 'a' -> StrValue.of(value.repr(budget));
+            case 'r' -> StrValue.of(value.repr(budget));
+            case 'a' -> StrValue.of(TextRepr.ascii(value.repr(budget)));
             default -> throw TemplateException.operation("Unknown conversion specifier '" + conversion + "'");
         };
     }

@@ -25,6 +25,7 @@ import org.chorale.data.template.value.Markup;
 import org.chorale.data.template.value.Search;
 import org.chorale.data.template.value.StrValue;
 import org.chorale.data.template.value.TextBuilder;
+import org.chorale.data.template.value.TextRepr;
 import org.chorale.data.template.value.TupleValue;
 import org.chorale.data.template.value.Value;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,7 @@ final class StringMethods {
         asks("isnumeric", text -> TextCase.all(text, TextCase::isNumeric));
         asks("isspace", text -> TextCase.all(text, Blanks::isBlank));
         asks("isascii", text -> text.chars().allMatch(c -> c < 0x80));
-        asks("isprintable", text -> text.codePoints().allMatch(TextCase::isPrintable));
+        asks("isprintable", text -> text.codePoints().allMatch(TextRepr::isPrintable));
         asks("isidentifier", TextCase::isIdentifier);
         add("strip", (text, arguments, budget) -> strip(text, arguments, true, true, budget), "chars?");
         add("lstrip", (text, arguments, budget) -> strip(text, arguments, true, false, budget), "chars?");

@@ -120,16 +120,6 @@ final class TextCase {
         };
     }
 
-    static boolean isPrintable(int c) {
-        return c == ' '
-                || !(Character.isSpaceChar(c)
-                        || Character.isISOControl(c)
-                        || !Character.isDefined(c)
-                        || Character.getType(c) == Character.FORMAT
-                        || Character.getType(c) == Character.SURROGATE
-                        || Character.getType(c) == Character.PRIVATE_USE);
-    }
-
     static boolean isIdentifier(String text) {
         return !text.isEmpty()
                 && isIdentifierStart(text.codePointAt(0))

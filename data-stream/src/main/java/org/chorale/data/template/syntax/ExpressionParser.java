@@ -5,7 +5,6 @@ package org.chorale.data.template.syntax;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -404,49 +403,7 @@ final class ExpressionParser {
 
     /** What stands between parentheses, these included. */
     CallArguments arguments() {
-        stream.expectOperator("(");
-        List<Expression> positional = new ArrayList<>();
-        Map<String, Expression> named = new LinkedHashMap<>();
-        Expression more = null;
-        Expression moreNamed = null;
-        boolean first = true;
-        while (!stream.is(")")) {
-            if (!first) {
-                stream.expectOperator(",");
-                if (stream.is(")")) {
-                    break;
-                }
-            }
-            first = false;
-            if (moreNamed != null) {
-                throw invalidCall();
-            } else if (stream.skipOperator("*")) {
-                require(more == null);
-                more = expression();
-            } else if (stream.skipOperator("**")) {
-                moreNamed = expression();
-            } else if (stream.is(TokenType.NAME) && stream.following().isOperator("=")) {
-                String name = stream.next().text();
-                stream.next();
-                require(named.put(name, expression()) == null);
-            } else {
-                require(more == null && named.isEmpty());
-                positional.add(expression());
-            }
-        }
-        stream.expectOperator(")");
-        boolean none = positional.isEmpty() && named.isEmpty() && more == null && moreNamed == null;
-        return none ? CallArguments.NONE : new CallArguments(positional, named, more, moreNamed);
-    }
-
-    private void require(boolean valid) {
-        if (!valid) {
-            throw invalidCall();
-        }
-    }
-
-    private TemplateException invalidCall() {
-        return stream.fail("invalid syntax for function call expression");
+        return new ArgumentsParser(stream, this).parse();
     }
 
     /** The filters that follow, each behind a bar. */

@@ -21,7 +21,7 @@ public final class Search {
             budget.scan(found < 0 ? text.length() - from : found - from);
             return found;
         }
-        Iterator<Integer> all = all(text, part, from, true, budget);
+        Iterator<Integer> all = new Places(text, part, from, true, budget);
         return all.hasNext() ? all.next() : -1;
     }
 
@@ -32,7 +32,7 @@ public final class Search {
             return text.lastIndexOf(part);
         }
         int last = -1;
-        for (Iterator<Integer> all = all(text, part, 0, true, budget); all.hasNext(); ) {
+        for (Iterator<Integer> all = new Places(text, part, 0, true, budget); all.hasNext(); ) {
             last = all.next();
         }
         return last;
@@ -40,49 +40,64 @@ public final class Search {
 
     /** Where {@code part}, which is not empty, begins, from left to right and never within another that was found. */
     public static Iterator<Integer> all(String text, String part, Budget budget) {
-        return all(text, part, 0, false, budget);
+        return new Places(text, part, 0, false, budget);
     }
 
-    private static Iterator<Integer> all(String text, String part, int from, boolean overlapping, Budget budget) {
-        int[] borders = borders(part, budget);
-        return new Iterator<>() {
-            private int at = from;
-            private int matched;
-            private int found = seek();
+    /** The places where a part begins, looked for when they are asked for. */
+    private static final class Places implements Iterator<Integer> {
+        private final String text;
+        private final String part;
+        private final boolean overlapping;
+        private final Budget budget;
+        private final int[] borders;
+        private int at;
+        private int matched;
+        private int found;
 
-            private int seek() {
-                int began = at;
-                while (at < text.length()) {
-                    char c = text.charAt(at++);
-                    while (matched > 0 && part.charAt(matched) != c) {
-                        matched = borders[matched - 1];
-                    }
-                    matched += part.charAt(matched) == c ? 1 : 0;
-                    if (matched == part.length()) {
-                        matched = overlapping ? borders[matched - 1] : 0;
-                        budget.walk(at - began);
-                        return at - part.length();
-                    }
-                }
-                budget.walk(at - began);
+        Places(String text, String part, int from, boolean overlapping, Budget budget) {
+            this.text = text;
+            this.part = part;
+            this.overlapping = overlapping;
+            this.budget = budget;
+            this.borders = borders(part, budget);
+            this.at = from;
+            this.found = seek();
+        }
+
+        private int seek() {
+            int began = at;
+            while (at < text.length() && !matches(text.charAt(at++))) {}
+            budget.walk(at - began);
+            if (matched < part.length()) {
                 return -1;
             }
+            matched = overlapping ? borders[matched - 1] : 0;
+            return at - part.length();
+        }
 
-            @Override
-            public boolean hasNext() {
-                return found >= 0;
+        /** Whether the part ends with this character. */
+        private boolean matches(char c) {
+            while (matched > 0 && part.charAt(matched) != c) {
+                matched = borders[matched - 1];
             }
+            matched += part.charAt(matched) == c ? 1 : 0;
+            return matched == part.length();
+        }
 
-            @Override
-            public Integer next() {
-                if (found < 0) {
-                    throw new NoSuchElementException();
-                }
-                int next = found;
-                found = seek();
-                return next;
+        @Override
+        public boolean hasNext() {
+            return found >= 0;
+        }
+
+        @Override
+        public Integer next() {
+            if (found < 0) {
+                throw new NoSuchElementException();
             }
-        };
+            int next = found;
+            found = seek();
+            return next;
+        }
     }
 
     /** Of each beginning of a text: the length of the longest shorter beginning that it ends with. */

@@ -4,7 +4,7 @@
 package org.chorale.data.template.value;
 
 /** A text as Python's {@code repr} writes it. */
-final class TextRepr {
+public final class TextRepr {
     private TextRepr() {}
 
     static void append(String text, TextBuilder out) {
@@ -35,7 +35,7 @@ final class TextRepr {
     }
 
     /** As {@code ascii()}: what {@code repr} writes, with everything beyond ASCII escaped. */
-    static String ascii(String repr) {
+    public static String ascii(String repr) {
         StringBuilder out = new StringBuilder();
         repr.codePoints().forEach(c -> {
             if (c < 0x80) {
@@ -47,7 +47,8 @@ final class TextRepr {
         return out.toString();
     }
 
-    static boolean isPrintable(int c) {
+    /** Whether a character is shown as it is. */
+    public static boolean isPrintable(int c) {
         if (c >= ' ' && c < 0x7f) {
             return true;
         }
