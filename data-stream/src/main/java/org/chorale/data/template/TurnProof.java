@@ -22,6 +22,9 @@ import org.chorale.data.template.value.Value;
  * and what the whole goes on from.
  */
 final class TurnProof {
+    /** Of so many messages at the beginning one must have been followed by a prompt, if there are prompts at all. */
+    private static final int QUESTIONS_TRIED = 3;
+
     private static final String UNSTEADY = "the template shows it otherwise when messages follow";
 
     private final Conversation conversation;
@@ -100,7 +103,8 @@ final class TurnProof {
         if (prompted.isPresent()) { // what the model is given is the very text up to the turn
             int length = prompted.get().length();
             if (text.startsWith(prompted.get()) && region.from() <= length && length < region.until()) {
-                return OptionalInt.of(length + (prompted.equals(before) ? unprompted(text.substring(length)) : 0));
+                boolean isUnprompted = length == region.from() && prompted.equals(before());
+                return OptionalInt.of(length + (isUnprompted ? unprompted(region.of(text)) : 0));
             }
         }
         Optional<String> prompt = prompt().map(all -> behindBlanks(all, region.from()));
@@ -125,6 +129,7 @@ final class TurnProof {
     private int unprompted(String said) {
         String usual = IntStream.rangeClosed(1, messages.size())
                 .filter(count -> !MessageContent.hasRole(messages.get(count - 1), "assistant"))
+                .limit(QUESTIONS_TRIED)
                 .mapToObj(count -> added(messages.subList(0, count)))
                 .filter(prompt -> !prompt.isEmpty())
                 .findFirst()
