@@ -29,14 +29,15 @@ public final class HiddenRegularizer implements LossCalculator {
 
     @Override
     public String contract() {
-        return "| ctx.hidden_states:3:f -> loss:0:f";
+        return "| ctx.hidden_states:3:f, ctx.attention_mask:2:f -> loss:0:f";
     }
 
     @Override
     public LossOutput compute(NamedTensors outputs, Context context) {
         Tensor hidden = context.tensor("hidden_states"); // [B, T, H]
-        Tensor sum = hidden.square().sum().mul(Scalars.of(factor));
-        return LossOutput.of(name(), sum, (double) hidden.numel());
+        Tensor present = context.tensor(Context.ATTENTION_MASK); // [B, T]
+        Tensor sum = hidden.square().mul(present.unsqueeze(-1)).sum().mul(Scalars.of(factor));
+        return LossOutput.of(name(), sum, present.sum().item_double() * hidden.size(-1));
     }
 
     @Override

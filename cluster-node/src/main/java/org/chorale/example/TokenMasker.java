@@ -36,7 +36,7 @@ public final class TokenMasker implements PreProcessor {
 
     @Override
     public String contract() {
-        return "batch:2:i64 -> batch:2:i64 | ctx.original_input_ids:2:i64, ctx.mask:2:f";
+        return "batch:2:i64 | ctx.attention_mask:2:f -> batch:2:i64 | ctx.original_input_ids:2:i64, ctx.mask:2:f";
     }
 
     @Override
@@ -44,6 +44,7 @@ public final class TokenMasker implements PreProcessor {
         Tensor tokens = batch.get(NamedTensors.BATCH); // [B, T]
         Tensor hidden =
                 context.random(name()).uniform(tokens.size(0), tokens.size(1)).lt(Scalars.of(probability));
+        hidden = hidden.logical_and(context.tensor(Context.ATTENTION_MASK)); // padding hides nothing
         context.put("original_input_ids", tokens);
         context.put("mask", hidden.to(ScalarType.Float));
         return batch.with(NamedTensors.BATCH, tokens.masked_fill(hidden, Scalars.of((double) token)));

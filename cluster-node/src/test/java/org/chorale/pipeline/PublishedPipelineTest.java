@@ -100,11 +100,11 @@ final class PublishedPipelineTest {
         return MaskedTraining.pipeline(out).contracts(ContractMode.ENFORCE).view(event -> {});
     }
 
-    /** Of one length: the example counts padding like any token, so that its loss knows how a batch was padded. */
+    /** Of many lengths, so that each micro-batch is padded otherwise than the whole. */
     private static List<long[]> rows() {
         List<long[]> rows = new ArrayList<>();
         for (int row = 0; row < 36; row++) {
-            long[] ids = new long[8];
+            long[] ids = new long[3 + row % 6];
             for (int i = 0; i < ids.length; i++) {
                 ids[i] = 1 + (row * 7L + i * 5L) % 90;
             }

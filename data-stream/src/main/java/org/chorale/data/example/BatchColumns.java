@@ -16,6 +16,7 @@ final class BatchColumns {
     private final boolean packed;
     private final long[] tokens;
     private final long[] labels;
+    private final long[] lengths; // of each sequence, without padding
     private final long[] positions; // empty unless packed
     private final long[] documents; // empty unless packed
 
@@ -25,6 +26,7 @@ final class BatchColumns {
         this.packed = packed;
         tokens = new long[elements];
         labels = new long[elements];
+        lengths = new long[sequences];
         positions = new long[packed ? elements : 0];
         documents = new long[packed ? elements : 0];
         Arrays.fill(tokens, padToken);
@@ -41,6 +43,9 @@ final class BatchColumns {
         int length = example.tokens().length;
         System.arraycopy(example.tokens(), 0, tokens, at, length);
         System.arraycopy(example.labels(), 0, labels, at, length);
+        if (length > 0) {
+            lengths[at / (int) shape[1]] += length;
+        }
         if (packed && length > 0) {
             labels[at] = Batch.IGNORED; // what stands before a document must not predict it
             Arrays.fill(documents, at, at + length, document);
@@ -51,7 +56,10 @@ final class BatchColumns {
     }
 
     Batch batch() {
-        Stream<Column> always = Stream.of(column(Batch.TOKENS, tokens), column(Batch.LABELS, labels));
+        Stream<Column> always = Stream.of(
+                column(Batch.TOKENS, tokens),
+                column(Batch.LABELS, labels),
+                Column.ofLongs(Batch.LENGTHS, lengths, lengths.length));
         Stream<Column> whenPacked = packed
                 ? Stream.of(column(Batch.POSITIONS, positions), column(Batch.DOCUMENTS, documents))
                 : Stream.empty();

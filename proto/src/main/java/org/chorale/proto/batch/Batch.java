@@ -8,7 +8,8 @@ import java.util.List;
 /**
  * One micro-batch: what a single forward pass takes.
  *
- * <p>Text batches carry {@link #TOKENS} and {@link #LABELS}, both [B, T] (B sequences, T tokens, right-padded). A
+ * <p>Text batches carry {@link #TOKENS} and {@link #LABELS}, both [B, T] (B sequences, T tokens, right-padded), and
+ * {@link #LENGTHS}. A
  * label stands at its own token's place, as in Transformers: position t predicts the label at t + 1, and
  * {@link #IGNORED} marks what does not count (padding and prompts). Packed batches also carry {@link #POSITIONS} and
  * {@link #DOCUMENTS}, both [B, T]; the label of a document's first token is always {@link #IGNORED}.
@@ -20,6 +21,9 @@ public record Batch(List<Column> columns) {
     public static final String POSITIONS = "positions";
     /** The number of each token's document in its row, from 0; padding is -1. Tokens see their own document only. */
     public static final String DOCUMENTS = "documents";
+
+    /** Tokens of each sequence without its padding, [B]. */
+    public static final String LENGTHS = "lengths";
 
     /** The label of a token that no loss counts. */
     public static final long IGNORED = -100;

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param labels B·T ids, each at its own token's place; {@link #IGNORED} where nothing counts
  * @param keyMask B·T, 0 where no token may see this one; null where the padding, if any, is all on the right
  * @param packing which documents a sequence is made of; null where it is one
+ * @param lengths B, tokens of each sequence without its padding on the right
  * @param samples B, a number for each sequence that keys its random numbers: the same whenever the run sees it
  */
 @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
@@ -23,6 +24,7 @@ public record MicroBatch(
         long[] labels,
         long @Nullable [] keyMask,
         @Nullable Packing packing,
+        long[] lengths,
         long[] samples) {
     /** Transformers' label of what does not count. */
     public static final long IGNORED = -100;
@@ -38,13 +40,15 @@ public record MicroBatch(
     public record Packing(long[] positions, long[] documents) {}
 
     public MicroBatch {
-        if (tokens.length != sequences * width || labels.length != tokens.length || samples.length != sequences) {
-            throw new IllegalArgumentException("%d sequences of %d tokens, but %d ids, %d labels and %d samples"
-                    .formatted(sequences, width, tokens.length, labels.length, samples.length));
+        boolean fits = tokens.length == sequences * width && labels.length == tokens.length;
+        if (!fits || lengths.length != sequences || samples.length != sequences) {
+            throw new IllegalArgumentException(
+                    "%d sequences of %d tokens, but %d ids, %d labels, %d lengths and %d samples"
+                            .formatted(sequences, width, tokens.length, labels.length, lengths.length, samples.length));
         }
     }
 
-    /** Sequences that are told apart by their row alone. */
+    /** Sequences without padding that are told apart by their row alone. */
     public MicroBatch(
             int sequences,
             int width,
@@ -59,6 +63,7 @@ public record MicroBatch(
                 labels,
                 keyMask,
                 packing,
+                LongStream.generate(() -> width).limit(sequences).toArray(),
                 LongStream.range(0, sequences).toArray());
     }
 
@@ -69,7 +74,12 @@ public record MicroBatch(
 
     /** The same, with a number for each sequence that stays with it however the run's batches are cut. */
     public MicroBatch withSamples(long[] numbers) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, numbers);
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers);
+    }
+
+    /** The same, with so many tokens in each sequence and padding behind them. */
+    public MicroBatch withLengths(long[] numbers) {
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, numbers, samples);
     }
 
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */

@@ -5,7 +5,10 @@ package org.chorale.training;
 
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
 
@@ -24,7 +27,7 @@ final class PipelineBatch {
                         .with(NamedTensors.DOCUMENTS, matrix(microBatch, packing.documents()));
     }
 
-    /** The original batch, and each token's successor as the target. */
+    /** The original batch, where it has tokens and no padding, and each token's successor as the target. */
     static void fill(Context context, MicroBatch microBatch) {
         context.put(Context.ORIGINAL_BATCH, matrix(microBatch, microBatch.tokens()));
         long[] targets = new long[microBatch.labels().length];
@@ -33,6 +36,9 @@ final class PipelineBatch {
             targets[(int) row] = microBatch.labels()[(int) row + 1];
         }
         context.put(Context.TARGET, matrix(microBatch, targets));
+        Tensor places = torch.arange(Scalars.of((double) microBatch.width())); // [T]
+        Tensor lengths = HostTensors.ofLongs(microBatch.lengths(), microBatch.sequences(), 1);
+        context.put(Context.ATTENTION_MASK, places.lt(lengths).to(ScalarType.Float));
     }
 
     private static Tensor matrix(MicroBatch microBatch, long[] values) {

@@ -39,12 +39,13 @@ final class MicroBatches {
                         batch.column(Batch.DOCUMENTS).longs())
                 : null;
         return new MicroBatch(
-                (int) shape[0],
-                (int) shape[1],
-                batch.column(Batch.TOKENS).longs(),
-                batch.column(Batch.LABELS).longs(),
-                null,
-                packing);
+                        (int) shape[0],
+                        (int) shape[1],
+                        batch.column(Batch.TOKENS).longs(),
+                        batch.column(Batch.LABELS).longs(),
+                        null,
+                        packing)
+                .withLengths(batch.column(Batch.LENGTHS).longs());
     }
 
     /** In a sequence; documents are numbered from 0. */

@@ -278,7 +278,8 @@ final class WorkerActorTest {
     private static StepBatch batch(Feed feed, long index, boolean last) {
         Batch batch = new Batch(List.of(
                 Column.ofLongs(Batch.TOKENS, new long[] {1, 2, 3, 4, 5, 6}, 2, 3),
-                Column.ofLongs(Batch.LABELS, new long[] {Batch.IGNORED, 2, 3, Batch.IGNORED, 5, 6}, 2, 3)));
+                Column.ofLongs(Batch.LABELS, new long[] {Batch.IGNORED, 2, 3, Batch.IGNORED, 5, 6}, 2, 3),
+                Column.ofLongs(Batch.LENGTHS, new long[] {3, 3}, 2)));
         return new StepBatch(feed, index, 0.5, new long[] {7, 5}, 6, 0, List.of(batch), last);
     }
 

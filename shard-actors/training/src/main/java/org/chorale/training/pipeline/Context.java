@@ -20,6 +20,8 @@ import org.chorale.tensor.HeldTensors;
 public final class Context implements AutoCloseable {
     /** The tokens before any preprocessor, [B, T] int64. */
     public static final String ORIGINAL_BATCH = "original_batch";
+    /** 1 where there is a token, 0 where there is padding; [B, T]. */
+    public static final String ATTENTION_MASK = "attention_mask";
 
     /** What is to be predicted; at first the label of each token's successor, [B, T] int64, −100 where nothing counts. */
     public static final String TARGET = "target";

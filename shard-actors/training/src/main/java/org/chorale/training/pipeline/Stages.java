@@ -29,8 +29,13 @@ public record Stages(
         LossCalculator loss,
         ContractMode contracts) {
     /** What every batch of tokens brings. */
-    public static final String DATA_CONTRACT = "-> %s:2:i64, %s:2:i64 | ctx.%s:2:i64, ctx.%s:2:i64"
-            .formatted(NamedTensors.BATCH, NamedTensors.LABELS, Context.ORIGINAL_BATCH, Context.TARGET);
+    public static final String DATA_CONTRACT = "-> %s:2:i64, %s:2:i64 | ctx.%s:2:i64, ctx.%s:2:i64, ctx.%s:2:f32"
+            .formatted(
+                    NamedTensors.BATCH,
+                    NamedTensors.LABELS,
+                    Context.ORIGINAL_BATCH,
+                    Context.TARGET,
+                    Context.ATTENTION_MASK);
 
     /** What a language model of Chorale's own takes and gives. */
     public static final String LANGUAGE_MODEL_CONTRACT =
