@@ -15,6 +15,8 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import org.chorale.data.disk.DurableFile;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 
 /** What a model is trained on. Each method gives a new one. */
 public final class Data {
@@ -82,7 +84,11 @@ public final class Data {
         return rows.isPresent() ? keys.with(TRAIN, rowsFile(runDirectory)) : keys;
     }
 
-    /** Writes the rows, unless they are there already. */
+    /**
+     * Writes the rows, unless they are there already.
+     *
+     * @throws FaultException RUN_DIRECTORY_TAKEN where other rows are: a run needs the ones that it began with
+     */
     void write(Path runDirectory) {
         if (rows.isEmpty()) {
             return;
@@ -93,7 +99,8 @@ public final class Data {
                 .getBytes(StandardCharsets.US_ASCII);
         Path file = rowsFile(runDirectory);
         try {
-            if (Files.exists(file) && Arrays.equals(Files.readAllBytes(file), lines)) {
+            if (Files.exists(file)) {
+                requireSame(file, lines);
                 return;
             }
             Files.createDirectories(file.resolveSibling(""));
@@ -103,6 +110,14 @@ public final class Data {
             }
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": could not be written: " + e, e);
+        }
+    }
+
+    private static void requireSame(Path file, byte[] lines) throws IOException {
+        if (!Arrays.equals(Files.readAllBytes(file), lines)) {
+            throw new FaultException(
+                    FaultCode.RUN_DIRECTORY_TAKEN,
+                    file + " holds the rows of another run: give the rows that it began with, or another outputDir");
         }
     }
 
