@@ -22,6 +22,7 @@ import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.ShardPlan;
 import org.chorale.proto.wire.StepReport;
@@ -68,6 +69,7 @@ final class MessageTable {
         wire(kryo, ShardFile.class, ShardFile.parser(), 32);
         wire(kryo, StepReport.class, StepReport.parser(), 33);
         wire(kryo, EvaluationReport.class, EvaluationReport.parser(), 34);
+        wire(kryo, RankHolding.class, RankHolding.parser(), 35);
     }
 
     private static void batches(Kryo kryo) {
@@ -91,6 +93,11 @@ final class MessageTable {
         record(kryo, CoordinatorCommand.FeedFailed.class, 110);
         record(kryo, CoordinatorCommand.StopRun.class, 111);
         record(kryo, CoordinatorCommand.StillWorking.class, 112);
+        record(kryo, CoordinatorCommand.WorkerLost.class, 113);
+        record(kryo, CoordinatorCommand.WorkerUnavailable.class, 114);
+        record(kryo, CoordinatorCommand.FeederJoined.class, 115);
+        record(kryo, CoordinatorCommand.FeederLost.class, 116);
+        record(kryo, CoordinatorCommand.Abandoned.class, 117);
     }
 
     private static void worker(Kryo kryo) {
@@ -103,6 +110,8 @@ final class MessageTable {
         record(kryo, WorkerCommand.ExportModel.class, 206);
         record(kryo, WorkerCommand.BatchReady.class, 207);
         record(kryo, WorkerCommand.FeedBroken.class, 208);
+        record(kryo, WorkerCommand.Abandon.class, 209);
+        record(kryo, WorkerCommand.Dismiss.class, 210);
     }
 
     private static void feeder(Kryo kryo) {

@@ -8,8 +8,12 @@ import org.chorale.proto.batch.Feed;
 
 /** What a feeder is told. It sends a batch only where credit was given for it. */
 public sealed interface FeederCommand {
-    /** Index the sources, load the tokenizer, and say what there is. */
-    record DescribeData(long generation, String runConf, ActorRef<CoordinatorCommand> replyTo)
+    /**
+     * Index the sources, load the tokenizer, and say what there is.
+     *
+     * @param feeder a number for the answer
+     */
+    record DescribeData(long generation, int feeder, String runConf, ActorRef<CoordinatorCommand> replyTo)
             implements FeederCommand {}
 
     /**

@@ -23,8 +23,9 @@ public sealed interface WorkerCommand {
     /**
      * Load this rank's part of the model, from the model folder or from a checkpoint.
      *
-     * @param checkpoint the folder of a committed checkpoint
+     * @param checkpoint the folder of a committed checkpoint, of whatever world size
      * @param totalSteps of the run; the learning-rate schedule ends there
+     * @param rendezvous a folder of this generation alone, where the ranks find each other
      */
     record TakeShard(
             long generation,
@@ -33,6 +34,7 @@ public sealed interface WorkerCommand {
             String runConf,
             Optional<String> checkpoint,
             long totalSteps,
+            String rendezvous,
             ActorRef<FeederCommand> feeder,
             ActorRef<CoordinatorCommand> replyTo)
             implements WorkerCommand {}
@@ -40,7 +42,7 @@ public sealed interface WorkerCommand {
     /** Run the steps after {@code from} up to and including {@code until}. */
     record RunSteps(long generation, long from, long until) implements WorkerCommand {}
 
-    /** End the span after the step in hand. */
+    /** End the span soon, after a step on which all ranks agree. */
     record StopSpan(long generation) implements WorkerCommand {}
 
     /** Measure the held-out examples with the weights as they are after {@code step} steps. */
@@ -49,8 +51,21 @@ public sealed interface WorkerCommand {
     /** Write this rank's part of a checkpoint into an existing folder. */
     record WriteShard(long generation, long step, String folder) implements WorkerCommand {}
 
-    /** Write a folder that Transformers loads; {@code folder} does not exist yet and appears whole or not at all. */
-    record ExportModel(long generation, long step, String folder) implements WorkerCommand {}
+    /**
+     * Write a folder that Transformers loads; {@code folder} does not exist yet and appears whole or not at all.
+     *
+     * @param checkpoint the folder of the committed checkpoint of that step, which is read
+     */
+    record ExportModel(long generation, long step, String checkpoint, String folder) implements WorkerCommand {}
+
+    /**
+     * Drop whatever goes on in a generation before this one, collectives included, and be ready for a new shard; answered
+     * by {@link CoordinatorCommand.Abandoned}.
+     */
+    record Abandon(long generation) implements WorkerCommand {}
+
+    /** The run is over: the process ends. */
+    record Dismiss() implements WorkerCommand {}
 
     /** A batch that credit was given for. */
     record BatchReady(long generation, StepBatch batch) implements WorkerCommand {}

@@ -19,6 +19,7 @@ import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RankSlice;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.ShardPlan;
@@ -34,13 +35,18 @@ record ExampleMessages(
 
     List<Record> all() {
         return List.of(
-                new CoordinatorCommand.WorkerJoined(worker, "node-1", "cpu"),
+                new CoordinatorCommand.WorkerJoined("10.0.0.7:2550/1", 2, "node-1", "cpu", worker),
+                new CoordinatorCommand.WorkerLost("10.0.0.7:2550/0", 3, "signal 9"),
+                new CoordinatorCommand.WorkerUnavailable("10.0.0.7:2550/0", FAULT),
+                new CoordinatorCommand.FeederJoined("10.0.0.7:2550", "node-1", feeder),
+                new CoordinatorCommand.FeederLost("10.0.0.7:2550", "its node left"),
+                new CoordinatorCommand.Abandoned(23, "10.0.0.7:2550/1", 2),
                 new CoordinatorCommand.ModelDescribed(1, outline()),
-                new CoordinatorCommand.DataDescribed(2, 4000, 1200, 3, 200, 512, "ab".repeat(32)),
-                new CoordinatorCommand.ShardReady(3, 1, 100, 1L << 40),
+                new CoordinatorCommand.DataDescribed(2, 1, 4000, 1200, 3, 200, 512, "ab".repeat(32)),
+                new CoordinatorCommand.ShardReady(3, 1, 100, 1L << 40, holding()),
                 new CoordinatorCommand.StepDone(4, 2, stepReport()),
                 new CoordinatorCommand.SpanDone(5, 3, Long.MAX_VALUE),
-                new CoordinatorCommand.Evaluated(6, evaluationReport()),
+                new CoordinatorCommand.Evaluated(6, 3, evaluationReport()),
                 new CoordinatorCommand.ShardWritten(7, 4, 300, shardFile()),
                 new CoordinatorCommand.ModelExported(8, 1200),
                 new CoordinatorCommand.WorkerFailed(9, -1, FAULT),
@@ -55,10 +61,12 @@ record ExampleMessages(
                 new WorkerCommand.StopSpan(14),
                 new WorkerCommand.Evaluate(15, 200),
                 new WorkerCommand.WriteShard(16, 200, "/runs/a/checkpoints/step-000200.tmp-16"),
-                new WorkerCommand.ExportModel(17, 1200, "/runs/a/export"),
+                new WorkerCommand.ExportModel(17, 1200, "/runs/a/checkpoints/step-001200", "/runs/a/export"),
                 new WorkerCommand.BatchReady(18, batch()),
                 new WorkerCommand.FeedBroken(19, Feed.EVALUATION, FAULT),
-                new FeederCommand.DescribeData(20, RUN_CONF, coordinator),
+                new WorkerCommand.Abandon(24),
+                new WorkerCommand.Dismiss(),
+                new FeederCommand.DescribeData(20, 1, RUN_CONF, coordinator),
                 new FeederCommand.OpenFeed(21, Feed.EVALUATION, 1, 8, 300, worker),
                 new FeederCommand.Credit(22, Feed.TRAIN, 2, 4));
     }
@@ -83,7 +91,17 @@ record ExampleMessages(
     }
 
     private WorkerCommand.TakeShard takeShard(Optional<String> checkpoint) {
-        return new WorkerCommand.TakeShard(12, 5, plan(), RUN_CONF, checkpoint, 1200, feeder, coordinator);
+        return new WorkerCommand.TakeShard(
+                12, 5, plan(), RUN_CONF, checkpoint, 1200, "/runs/a/rendezvous/12", feeder, coordinator);
+    }
+
+    private static RankHolding holding() {
+        return RankHolding.newBuilder()
+                .setRank(1)
+                .setParameterBytes(4096)
+                .setGradientBytes(2048)
+                .setOptimizerBytes(8192)
+                .build();
     }
 
     private static ModelOutline outline() {

@@ -31,6 +31,7 @@ final class MessageTableTest {
             32 ShardFile
             33 StepReport
             34 EvaluationReport
+            35 RankHolding
             40 Fault
             41 Column
             42 Batch
@@ -48,6 +49,11 @@ final class MessageTableTest {
             110 FeedFailed
             111 StopRun
             112 StillWorking
+            113 WorkerLost
+            114 WorkerUnavailable
+            115 FeederJoined
+            116 FeederLost
+            117 Abandoned
             200 DescribeModel
             201 TakeShard
             202 RunSteps
@@ -57,6 +63,8 @@ final class MessageTableTest {
             206 ExportModel
             207 BatchReady
             208 FeedBroken
+            209 Abandon
+            210 Dismiss
             300 DescribeData
             301 OpenFeed
             302 Credit""";

@@ -50,7 +50,7 @@ final class PlanTranslation {
                     .forEach(parameter -> wire.addParameters(ParameterOutline.newBuilder()
                             .setName(parameter.name())
                             .addAllShape(parameter.shape())
-                            .setHeldDtype(UnitLayout.Group.held(parameter.trainable(), precision)
+                            .setHeldDtype(UnitLayout.Group.heldType(parameter.trainable(), precision)
                                     .name())
                             .setTrainable(parameter.trainable())));
             outline.addUnits(wire);
@@ -89,9 +89,9 @@ final class PlanTranslation {
                 precision,
                 group.getElements(),
                 group.getSegmentsList().stream().map(PlanTranslation::segment).toList());
-        if (!layout.held().name().equals(group.getDtype())) {
+        if (!layout.heldType().name().equals(group.getDtype())) {
             throw new IllegalArgumentException("the plan holds a buffer in %s; with precision = %s it is held in %s"
-                    .formatted(group.getDtype(), precision, layout.held()));
+                    .formatted(group.getDtype(), precision, layout.heldType()));
         }
         return layout;
     }

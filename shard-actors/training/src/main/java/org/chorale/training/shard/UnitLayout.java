@@ -30,19 +30,36 @@ public record UnitLayout(String name, List<Group> groups) {
      * @param trainable whether its parameters are trained; the others are kept as they are by every step
      * @param precision in which forward and backward read it
      * @param elements of the whole buffer, padding included
+     * @param from first element of the part that this rank holds
+     * @param until end of that part
      */
-    public record Group(boolean trainable, Precision precision, long elements, List<Segment> segments) {
+    public record Group(
+            boolean trainable, Precision precision, long elements, List<Segment> segments, long from, long until) {
         public Group {
             segments = List.copyOf(segments);
+            if (from < 0 || from > until || until > elements) {
+                throw new IllegalArgumentException(
+                        "part [%d, %d) of a buffer of %d elements".formatted(from, until, elements));
+            }
+        }
+
+        /** Held whole by one rank. */
+        public Group(boolean trainable, Precision precision, long elements, List<Segment> segments) {
+            this(trainable, precision, elements, segments, 0, elements);
+        }
+
+        /** Elements of the part that this rank holds. */
+        public long held() {
+            return until - from;
         }
 
         /** The dtype that a rank holds between steps: that of the master weights, or of the computation. */
-        public StoredType held() {
-            return held(trainable, precision);
+        public StoredType heldType() {
+            return heldType(trainable, precision);
         }
 
         /** Likewise, of a parameter that has no buffer yet. */
-        public static StoredType held(boolean trainable, Precision precision) {
+        public static StoredType heldType(boolean trainable, Precision precision) {
             return trainable ? StoredType.F32 : precision.stored();
         }
     }
@@ -95,7 +112,7 @@ public record UnitLayout(String name, List<Group> groups) {
     private static Group group(List<ParameterOutline> parameters, boolean trainable, Precision precision) {
         long alignment = (long) ALIGNMENT_BYTES
                 * Byte.SIZE
-                / Group.held(trainable, precision).bits();
+                / Group.heldType(trainable, precision).bits();
         List<Segment> segments = new ArrayList<>();
         long offset = 0;
         for (ParameterOutline parameter : parameters) {

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+/**
+ * Between a rank's tensors and those of the others: what all ranks of a group do together, each in its own process or
+ * thread.
+ */
+@NullMarked
+package org.chorale.tensor.collective;
+
+import org.jspecify.annotations.NullMarked;
