@@ -17,6 +17,7 @@ public enum FaultCode {
     TOKENIZER_INVALID(FaultKind.USER, "The tokenizer is missing, malformed or larger than the model's vocabulary."),
     OUTPUT_REFUSED(FaultKind.USER, "What a command is to write exists already, or cannot be made where it was named."),
     RUN_DIRECTORY_TAKEN(FaultKind.USER, "The run directory belongs to a run with other settings, or is in use."),
+    NODE_UNFIT(FaultKind.USER, "A node has not the cluster's release, Java or class path, or not what a run needs."),
     NOT_FINITE(FaultKind.USER, "Too many steps in a row had a loss or gradient that is not finite."),
     CHECKPOINT_CORRUPT(FaultKind.LOST_RESOURCE, "No checkpoint of the run is whole; the message names each defect."),
     STORAGE_FAILED(FaultKind.LOST_RESOURCE, "Writing to the run directory failed: no space, no permission, I/O error."),

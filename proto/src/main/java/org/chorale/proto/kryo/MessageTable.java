@@ -19,7 +19,10 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.ClientRequest;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.RankHolding;
@@ -44,6 +47,8 @@ final class MessageTable {
         coordinator(kryo);
         worker(kryo);
         feeder(kryo);
+        node(kryo);
+        runs(kryo);
     }
 
     private static void plain(Kryo kryo, ActorRefSerializer actorRefs) {
@@ -70,6 +75,7 @@ final class MessageTable {
         wire(kryo, StepReport.class, StepReport.parser(), 33);
         wire(kryo, EvaluationReport.class, EvaluationReport.parser(), 34);
         wire(kryo, RankHolding.class, RankHolding.parser(), 35);
+        wire(kryo, ClientRequest.class, ClientRequest.parser(), 36);
     }
 
     private static void batches(Kryo kryo) {
@@ -118,6 +124,23 @@ final class MessageTable {
         record(kryo, FeederCommand.DescribeData.class, 300);
         record(kryo, FeederCommand.OpenFeed.class, 301);
         record(kryo, FeederCommand.Credit.class, 302);
+    }
+
+    private static void node(Kryo kryo) {
+        record(kryo, NodeCommand.Accepted.class, 400);
+        record(kryo, NodeCommand.Refused.class, 401);
+        record(kryo, NodeCommand.CheckRun.class, 402);
+        record(kryo, NodeCommand.StartWorkers.class, 403);
+        record(kryo, NodeCommand.StartFeeder.class, 404);
+        record(kryo, NodeCommand.EndRun.class, 405);
+    }
+
+    private static void runs(Kryo kryo) {
+        record(kryo, RunsCommand.NodeJoined.class, 450);
+        record(kryo, RunsCommand.Preflight.class, 451);
+        record(kryo, RunsCommand.RunChecked.class, 452);
+        record(kryo, RunsCommand.RunLeft.class, 453);
+        record(kryo, RunsCommand.Asked.class, 454);
     }
 
     private static void record(Kryo kryo, Class<? extends Record> type, int id) {

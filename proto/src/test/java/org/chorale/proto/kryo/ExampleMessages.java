@@ -15,7 +15,11 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.ClientReply;
+import org.chorale.proto.wire.ClientRequest;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
@@ -24,12 +28,18 @@ import org.chorale.proto.wire.RankSlice;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.ShardPlan;
 import org.chorale.proto.wire.StepReport;
+import org.chorale.proto.wire.SubmitRun;
 import org.chorale.proto.wire.UnitOutline;
 import org.chorale.proto.wire.UnitPlan;
 
 /** At least one of each message, with unlike values in unlike fields. */
 record ExampleMessages(
-        ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker, ActorRef<FeederCommand> feeder) {
+        ActorRef<CoordinatorCommand> coordinator,
+        ActorRef<WorkerCommand> worker,
+        ActorRef<FeederCommand> feeder,
+        ActorRef<NodeCommand> node,
+        ActorRef<RunsCommand> runs,
+        ActorRef<ClientReply> client) {
     private static final String RUN_CONF = "run.seed = 42 # naïve ✓";
     private static final Fault FAULT = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl:17: not an object");
 
@@ -68,7 +78,17 @@ record ExampleMessages(
                 new WorkerCommand.Dismiss(),
                 new FeederCommand.DescribeData(20, 1, RUN_CONF, coordinator),
                 new FeederCommand.OpenFeed(21, Feed.EVALUATION, 1, 8, 300, worker),
-                new FeederCommand.Credit(22, Feed.TRAIN, 2, 4));
+                new FeederCommand.Credit(22, Feed.TRAIN, 2, 4),
+                new NodeCommand.Accepted(runs),
+                new NodeCommand.Refused(FAULT),
+                new NodeCommand.CheckRun(30, RUN_CONF),
+                new NodeCommand.StartWorkers("a", RUN_CONF, "10.0.0.7:2550", List.of(0, 2, 3), coordinator),
+                new NodeCommand.StartFeeder("a", RUN_CONF, "10.0.0.7:2550", coordinator),
+                new NodeCommand.EndRun("a"),
+                new RunsCommand.NodeJoined("10.0.0.7:2550", "node-1", List.of("worker"), 4, preflight(), node),
+                new RunsCommand.RunChecked(30, "10.0.0.7:2550", Optional.of(FAULT)),
+                new RunsCommand.RunLeft("10.0.0.7:2550", "a"),
+                new RunsCommand.Asked(request(), client));
     }
 
     /** A step's batch with two, three and no columns, so that every form of an immutable list travels. */
@@ -101,6 +121,17 @@ record ExampleMessages(
                 .setParameterBytes(4096)
                 .setGradientBytes(2048)
                 .setOptimizerBytes(8192)
+                .build();
+    }
+
+    private static RunsCommand.Preflight preflight() {
+        return new RunsCommand.Preflight("0.1.0", "17.0.12", "ef".repeat(32), 1L << 36, 1_700_000_000_000L);
+    }
+
+    private static ClientRequest request() {
+        return ClientRequest.newBuilder()
+                .setProtocolVersion(1)
+                .setSubmit(SubmitRun.newBuilder().setRunConf(RUN_CONF).setName("a"))
                 .build();
     }
 

@@ -32,7 +32,10 @@ import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.wire.ClientReply;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -54,7 +57,10 @@ final class KryoMessageSerializerTest {
         examples = new ExampleMessages(
                         kit.<CoordinatorCommand>createTestProbe().getRef(),
                         kit.<WorkerCommand>createTestProbe().getRef(),
-                        kit.<FeederCommand>createTestProbe().getRef())
+                        kit.<FeederCommand>createTestProbe().getRef(),
+                        kit.<NodeCommand>createTestProbe().getRef(),
+                        kit.<RunsCommand>createTestProbe().getRef(),
+                        kit.<ClientReply>createTestProbe().getRef())
                 .all();
         serializer = (SerializerWithStringManifest) serialization.serializerFor(WorkerCommand.RunSteps.class);
     }
@@ -66,7 +72,12 @@ final class KryoMessageSerializerTest {
 
     @Test
     void everyMessageOfTheProtocolsHasAnExample() {
-        Set<Class<?>> travelling = Stream.of(CoordinatorCommand.class, WorkerCommand.class, FeederCommand.class)
+        Set<Class<?>> travelling = Stream.of(
+                        CoordinatorCommand.class,
+                        WorkerCommand.class,
+                        FeederCommand.class,
+                        NodeCommand.class,
+                        RunsCommand.class)
                 .flatMap(protocol -> Arrays.stream(protocol.getPermittedSubclasses()))
                 .filter(Class::isRecord)
                 .collect(Collectors.toSet());

@@ -32,6 +32,7 @@ final class MessageTableTest {
             33 StepReport
             34 EvaluationReport
             35 RankHolding
+            36 ClientRequest
             40 Fault
             41 Column
             42 Batch
@@ -67,7 +68,18 @@ final class MessageTableTest {
             210 Dismiss
             300 DescribeData
             301 OpenFeed
-            302 Credit""";
+            302 Credit
+            400 Accepted
+            401 Refused
+            402 CheckRun
+            403 StartWorkers
+            404 StartFeeder
+            405 EndRun
+            450 NodeJoined
+            451 Preflight
+            452 RunChecked
+            453 RunLeft
+            454 Asked""";
 
     @Test
     void everyClassHasItsFrozenId() {
