@@ -3,6 +3,7 @@
 
 package org.chorale.tensor.collective;
 
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -19,6 +20,15 @@ public interface Collectives extends AutoCloseable {
 
     /** Ranks in the group. */
     int worldSize();
+
+    /**
+     * A group of some of this group's ranks, which closes on its own. All of {@code ranks} call this with the same
+     * arguments.
+     *
+     * @param name of the group, not used for another one in this group
+     * @param ranks places in this group, this rank's own among them; the new group's ranks follow their order
+     */
+    Collectives subgroup(String name, List<Integer> ranks);
 
     /**
      * Every rank's part, one after the other in the order of the ranks.
