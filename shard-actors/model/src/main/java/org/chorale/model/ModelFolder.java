@@ -22,6 +22,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.adapter.AdapterSource;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.layer.Adapters;
+import org.chorale.model.layer.Initialization.Part;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.llama.LlamaInitialization;
@@ -223,20 +224,29 @@ public final class ModelFolder implements ParameterSource {
         return files.map(f -> f.entry(origin(parameter)).dtype().name()).orElse(StoredType.F32.name());
     }
 
-    /** Copies a whole parameter's first value into {@code target}, converting to its dtype. */
     @Override
-    public void copyInto(String parameter, Tensor target) {
+    public void copyInto(String parameter, long from, long until, Tensor target) {
         if (adapterProvides(parameter)) {
-            adapter.orElseThrow().copyInto(parameter, target);
+            adapter.orElseThrow().copyInto(parameter, from, until, target);
             return;
         }
+        String origin = origin(parameter);
         if (files.isEmpty()) {
-            LlamaInitialization.draw(config, seed, origin(parameter), target);
+            LlamaInitialization.draw(config, seed, new Part(origin, elements(origin), from, until), target);
             return;
         }
         try (TensorScope scope = new TensorScope()) {
-            target.copy_(files.get().tensor(origin(parameter)));
+            target.copy_(files.get().range(origin, from, until));
         }
+    }
+
+    private long elements(String parameter) {
+        return units.stream()
+                .flatMap(unit -> unit.parameters().stream())
+                .filter(outline -> outline.name().equals(parameter))
+                .mapToLong(ParameterOutline::elements)
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException("the model has no parameter " + parameter));
     }
 
     /** The name in the folder of where a parameter comes from. */

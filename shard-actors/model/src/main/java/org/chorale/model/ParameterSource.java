@@ -12,8 +12,16 @@ public interface ParameterSource extends AutoCloseable {
     /** The sharding units, in the order of the forward pass. */
     List<UnitOutline> units();
 
-    /** Copies a whole parameter's first value into {@code target}, converting to its dtype. */
-    void copyInto(String parameter, Tensor target);
+    /**
+     * Copies a part of a parameter's first value, converting to the target's dtype. No rank need have memory for the
+     * whole: what comes from files is read element by element, and what is drawn gives every part of it as if all of it
+     * were drawn.
+     *
+     * @param from first element, counted in row-major order
+     * @param until end of the part
+     * @param target [until - from], written
+     */
+    void copyInto(String parameter, long from, long until, Tensor target);
 
     /** Tells these first values from others', in lower-case hexadecimal. */
     String fingerprint();

@@ -12,9 +12,16 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.LoraConfig.Initialize;
+import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.llama.RopeFrequencies.Llama3Scaling;
@@ -37,6 +44,20 @@ final class ModelFolderTest {
     private static final String SIZES = """
             "model_type": "llama", "vocab_size": 10, "hidden_size": 8, "intermediate_size": 12,
             "num_hidden_layers": 1, "num_attention_heads": 2""";
+
+    private static final LoraConfig LORA = new LoraConfig(
+            2,
+            4,
+            0,
+            ModuleSelection.ALL_LINEAR,
+            ModuleSelection.NOTHING,
+            Map.of(),
+            Map.of(),
+            false,
+            List.of(),
+            List.of(),
+            List.of(),
+            Initialize.GAUSSIAN);
 
     @TempDir
     private Path folder;
@@ -136,7 +157,7 @@ final class ModelFolderTest {
             try (ModelFolder model = ModelFolder.pretrained(folder);
                     TensorScope scope = new TensorScope()) {
                 Tensor norm = HostTensors.zeros(ScalarType.Float, 8);
-                model.copyInto("model.norm.weight", norm);
+                model.copyInto("model.norm.weight", 0, 8, norm);
                 assertThat(norm.sum().item_float()).isEqualTo(8);
             }
         }
@@ -171,6 +192,36 @@ final class ModelFolderTest {
         assertThat(drawn(1, "model.norm.weight")).isEqualTo(8 * 1.0);
     }
 
+    static Stream<Function<Path, ModelFolder>> sources() {
+        return Stream.of(
+                folder -> ModelFolder.random(folder, 3),
+                ModelFolder::pretrained,
+                folder -> ModelFolder.pretrained(folder).adapted(LORA, 5),
+                folder -> ModelFolder.pretrained(folder).adapted(folder.resolve("adapter")));
+    }
+
+    @ParameterizedTest
+    @MethodSource("sources")
+    void partsOfAParameterAreWhatTheyAreInTheWhole(Function<Path, ModelFolder> source) throws IOException {
+        config("{" + SIZES + "}");
+        writeDrawn();
+        writeAdapter();
+        try (ModelFolder model = source.apply(folder);
+                TensorScope scope = new TensorScope()) {
+            for (ParameterOutline parameter : model.units().stream()
+                    .flatMap(unit -> unit.parameters().stream())
+                    .toList()) {
+                long elements = parameter.elements();
+                Tensor whole = read(model, parameter.name(), 0, elements);
+                Tensor head = read(model, parameter.name(), 0, elements / 3);
+                Tensor tail = read(model, parameter.name(), elements / 3, elements);
+                assertThat(torch.equal(torch.cat(new TensorVector(head, tail)), whole))
+                        .as(parameter.name())
+                        .isTrue();
+            }
+        }
+    }
+
     @Test
     void frozenParametersAreStillReadButHaveNoGradient() throws IOException {
         config("{" + SIZES + "}");
@@ -192,6 +243,41 @@ final class ModelFolderTest {
                 .hasMessage(folder + ": model.freeze = lm_haed.*: matches no parameter; the nearest is lm_head.weight");
     }
 
+    private static Tensor read(ModelFolder model, String parameter, long from, long until) {
+        Tensor target = HostTensors.zeros(ScalarType.Float, until - from);
+        model.copyInto(parameter, from, until, target);
+        return target;
+    }
+
+    /** Weights that differ from each other. */
+    private void writeDrawn() {
+        try (ModelFolder model = ModelFolder.random(folder, 7);
+                TensorScope scope = new TensorScope()) {
+            Map<String, Tensor> tensors = new LinkedHashMap<>();
+            model.units().stream()
+                    .flatMap(unit -> unit.parameters().stream())
+                    .forEach(parameter -> tensors.put(
+                            parameter.name(),
+                            read(model, parameter.name(), 0, parameter.elements())
+                                    .view(shape(parameter))));
+            SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors);
+        }
+    }
+
+    private void writeAdapter() {
+        try (ModelFolder model = ModelFolder.pretrained(folder).adapted(LORA, 6);
+                TensorScope scope = new TensorScope()) {
+            model.adapter().orElseThrow().write(folder.resolve("adapter"), name -> {
+                long[] shape = model.units().stream()
+                        .flatMap(unit -> unit.parameters().stream())
+                        .filter(parameter -> parameter.name().equals(name))
+                        .flatMapToLong(parameter -> LongStream.of(shape(parameter)))
+                        .toArray();
+                return HostTensors.empty(ScalarType.Float, shape).normal_();
+            });
+        }
+    }
+
     private double drawn(long seed, String name) {
         try (ModelFolder model = ModelFolder.random(folder, seed);
                 TensorScope scope = new TensorScope()) {
@@ -201,7 +287,7 @@ final class ModelFolderTest {
                     .mapToLong(ParameterOutline::elements)
                     .sum();
             Tensor values = HostTensors.zeros(ScalarType.Float, elements);
-            model.copyInto(name, values);
+            model.copyInto(name, 0, elements, values);
             return values.sum().item_double();
         }
     }

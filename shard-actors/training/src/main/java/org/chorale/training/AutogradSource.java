@@ -69,12 +69,12 @@ public final class AutogradSource implements ParameterSource {
     }
 
     @Override
-    public void copyInto(String parameter, Tensor target) {
+    public void copyInto(String parameter, long from, long until, Tensor target) {
         model.parameters().stream()
                 .filter(declared -> declared.name().equals(parameter))
                 .findFirst()
                 .orElseThrow(() -> new PipelineException(model.name() + " has no parameter " + parameter))
-                .draw(seed, target);
+                .copyInto(seed, from, until, target);
     }
 
     /** Of class, configuration and seed: what decides the first values of a model that can be made anew. */

@@ -31,11 +31,13 @@ public record LossSource(ParameterSource model, List<LearnableParameter> ofLoss,
     }
 
     @Override
-    public void copyInto(String parameter, Tensor target) {
+    public void copyInto(String parameter, long from, long until, Tensor target) {
         ofLoss.stream()
                 .filter(own -> PipelineObjective.lossParameter(own.name()).equals(parameter))
                 .findFirst()
-                .ifPresentOrElse(own -> own.draw(seed, target), () -> model.copyInto(parameter, target));
+                .ifPresentOrElse(
+                        own -> own.copyInto(seed, from, until, target),
+                        () -> model.copyInto(parameter, from, until, target));
     }
 
     @Override

@@ -19,6 +19,7 @@ import java.util.Objects;
 import java.util.Optional;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -94,6 +95,22 @@ final class CheckpointTest {
             }
             CheckpointReader.restore(file(), second.state);
             same(second.everything(), first.everything());
+        }
+    }
+
+    /** The digest was taken when no checkpoint had more than one file. */
+    @Test
+    void theFileOfASingleRankIsByteForByteWhatItAlwaysWas() {
+        try (ModelFolder folder = TinyModel.folder(directory, false);
+                Bench bench = new Bench(folder, config(Algorithm.ADAMW), Precision.FP16, "model");
+                TensorScope scope = new TensorScope()) {
+            bench.state.shard().groups().forEach(group -> count(group.master(), 0.25));
+            bench.state.optimizer().moments().forEach((kind, flats) -> {
+                double step = kind.equals("adam.m") ? 0.5 : 2;
+                flats.forEach(flat -> count(flat, step));
+            });
+            assertThat(CheckpointWriter.write(file(), bench.state, 7).file().sha256())
+                    .isEqualTo("0a1b3bf6182e050dca5a1f90ea82713d0a6ad99ce20c9561e6d578320ad41512");
         }
     }
 
@@ -219,6 +236,10 @@ final class CheckpointTest {
                 0.1,
                 1,
                 List.of());
+    }
+
+    private static void count(Tensor flat, double step) {
+        flat.copy_(torch.arange(new Scalar(flat.numel())).mul(Scalars.of(step)));
     }
 
     private static void same(Map<String, float[]> actual, Map<String, float[]> expected) {

@@ -103,12 +103,16 @@ public final class AdapterSource implements AutoCloseable {
         return weights.map(file -> file.has(parameter)).orElseGet(() -> adapter.isOwn(parameter));
     }
 
-    /** Copies the first value of a parameter that this provides into {@code target}, converting to its dtype. */
-    public void copyInto(String parameter, Tensor target) {
+    /**
+     * Copies the elements [from, until) of a first value that this provides, converting to the target's dtype.
+     *
+     * @param target [until - from], written
+     */
+    public void copyInto(String parameter, long from, long until, Tensor target) {
         if (weights.isPresent()) {
-            weights.get().copyInto(parameter, target);
+            weights.get().copyInto(parameter, from, until, target);
         } else {
-            adapter.draw(seed, parameter, target);
+            adapter.draw(seed, parameter, from, until, target);
         }
     }
 

@@ -84,10 +84,10 @@ final class AdapterWeights implements AutoCloseable {
         }
     }
 
-    /** Copies a parameter's value into {@code target}, converting to its dtype. */
-    void copyInto(String parameter, Tensor target) {
+    /** Copies the elements [from, until) of a parameter into {@code target}, converting to its dtype. */
+    void copyInto(String parameter, long from, long until, Tensor target) {
         try (TensorScope scope = new TensorScope()) {
-            target.copy_(file.tensor(storedName(adapter, parameter)));
+            target.copy_(file.range(storedName(adapter, parameter), from, until));
         }
     }
 

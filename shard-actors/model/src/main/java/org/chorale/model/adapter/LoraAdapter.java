@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Initialization;
+import org.chorale.model.layer.Initialization.Part;
 import org.chorale.model.layer.LowRank;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.outline.LinearOutline;
@@ -117,24 +118,23 @@ public final class LoraAdapter {
         };
     }
 
-    /** Fills a parameter of the adapter with its first values, a function of seed and name. */
-    public void draw(long seed, String name, Tensor target) {
+    /** Fills a target with the elements [from, until) of a parameter's first values, a function of seed and name. */
+    public void draw(long seed, String name, long from, long until, Tensor target) {
         for (LoraModule module : modules.values()) {
             if (module.up().name().equals(name)) {
                 target.zero_();
             } else if (module.down().name().equals(name)) {
-                drawDown(module, seed, target);
+                drawDown(module, seed, new Part(name, module.down().elements(), from, until), target);
             }
         }
     }
 
-    private void drawDown(LoraModule module, long seed, Tensor target) {
-        String name = module.down().name();
+    private void drawDown(LoraModule module, long seed, Part part, Tensor target) {
         switch (config.initialize()) {
             case UNIFORM ->
                 Initialization.uniform(
-                        target, 1 / Math.sqrt((double) module.linear().inputs()), seed, name);
-            case GAUSSIAN -> Initialization.normal(target, 1.0 / module.rank(), seed, name);
+                        part, 1 / Math.sqrt((double) module.linear().inputs()), seed, target);
+            case GAUSSIAN -> Initialization.normal(part, 1.0 / module.rank(), seed, target);
         }
     }
 

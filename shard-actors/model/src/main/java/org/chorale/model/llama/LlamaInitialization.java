@@ -5,6 +5,7 @@ package org.chorale.model.llama;
 
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.layer.Initialization;
+import org.chorale.model.layer.Initialization.Part;
 import org.chorale.tensor.Scalars;
 
 /**
@@ -13,14 +14,14 @@ import org.chorale.tensor.Scalars;
 public final class LlamaInitialization {
     private LlamaInitialization() {}
 
-    /** Fills {@code target}, the whole parameter, in place. */
-    public static void draw(LlamaConfig config, long seed, String name, Tensor target) {
-        if (name.endsWith("norm.weight")) {
+    /** Fills {@code target} with a part of a parameter. */
+    public static void draw(LlamaConfig config, long seed, Part part, Tensor target) {
+        if (part.parameter().endsWith("norm.weight")) {
             target.fill_(Scalars.of(1));
-        } else if (name.endsWith(".bias")) {
+        } else if (part.parameter().endsWith(".bias")) {
             target.zero_();
         } else {
-            Initialization.normal(target, config.initialDeviation(), seed, name);
+            Initialization.normal(part, config.initialDeviation(), seed, target);
         }
     }
 }

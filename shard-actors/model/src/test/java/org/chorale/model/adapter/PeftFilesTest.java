@@ -389,7 +389,7 @@ final class PeftFilesTest {
         model.units().stream().flatMap(unit -> unit.parameters().stream()).forEach(parameter -> {
             long[] shape = parameter.shape().stream().mapToLong(Long::longValue).toArray();
             Tensor value = HostTensors.zeros(ScalarType.Float, shape);
-            model.copyInto(parameter.name(), value);
+            model.copyInto(parameter.name(), 0, parameter.elements(), value.view(-1L));
             values.put(parameter.name(), value);
         });
         return values;

@@ -111,7 +111,7 @@ public final class TinyLlama {
     private Parameter parameter(ParameterOutline outline, ScalarType type, ScalarType gradientType) {
         long[] shape = outline.shape().stream().mapToLong(Long::longValue).toArray();
         Tensor value = HostTensors.zeros(ScalarType.Float, shape);
-        folder.copyInto(outline.name(), value);
+        folder.copyInto(outline.name(), 0, outline.elements(), value.view(-1L));
         if (outline.name().contains("lora_B") || outline.name().endsWith(".bias")) {
             value.normal_(0, 0.3, new GeneratorOptional()); // zeros would hide mistakes
         }

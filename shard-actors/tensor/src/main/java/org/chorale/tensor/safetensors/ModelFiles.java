@@ -103,6 +103,15 @@ public final class ModelFiles implements AutoCloseable {
         return holder(name).tensor(name);
     }
 
+    /**
+     * Hands out the elements [from, until) of a tensor, as {@link SafetensorsFile#range} does.
+     *
+     * @throws InvalidFileException where the model has no tensor of this name
+     */
+    public Tensor range(String name, long from, long until) {
+        return holder(name).range(name, from, until);
+    }
+
     @Override
     public void close() {
         files.values().forEach(SafetensorsFile::close);

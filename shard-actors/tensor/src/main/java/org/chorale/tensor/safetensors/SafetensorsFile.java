@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.LongOptional;
@@ -77,13 +78,24 @@ public final class SafetensorsFile implements AutoCloseable {
      */
     public Tensor tensor(String name) {
         TensorEntry entry = entry(name);
-        ScalarType type = entry.dtype()
-                .scalarType()
-                .orElseThrow(() -> new InvalidFileException(
-                        header.file(), name, "libtorch has no type for " + entry.dtype() + ", so it cannot be read"));
         long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
-        try (Tensor elements = elements(entry, type)) {
+        try (Tensor elements = elements(entry, 0, entry.elements())) {
             return elements.view(shape); // outside of our own scope, so that it enters the caller's
+        }
+    }
+
+    /**
+     * Hands out a part of a tensor, as {@link #tensor} does the whole; nothing else of the file is read.
+     *
+     * @param from first element, counted in row-major order
+     * @param until end of the part
+     * @return [until - from]
+     */
+    public Tensor range(String name, long from, long until) {
+        TensorEntry entry = entry(name);
+        Objects.checkFromToIndex(from, until, entry.elements());
+        try (Tensor elements = elements(entry, from, until)) {
+            return elements.view(until - from);
         }
     }
 
@@ -97,13 +109,21 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    /** [elements] of the right type; the caller frees it. */
-    private Tensor elements(TensorEntry entry, ScalarType type) {
+    /** [until - from] of the right type; the caller frees it. */
+    private Tensor elements(TensorEntry entry, long from, long until) {
+        ScalarType type = entry.dtype()
+                .scalarType()
+                .orElseThrow(() -> new InvalidFileException(
+                        header.file(),
+                        entry.name(),
+                        "libtorch has no type for " + entry.dtype() + ", so it cannot be read"));
         try (PointerScope scope = new PointerScope()) {
-            long begin = header.dataBegin() + entry.begin();
-            boolean aligned = begin * Byte.SIZE % entry.dtype().bits() == 0;
-            Tensor bytes = mapping().narrow(0, begin, entry.bytes());
-            return (aligned ? bytes : bytes.clone()).view(type).retainReference();
+            long elementBytes = entry.dtype().bits() / Byte.SIZE; // whole bytes, as in all of libtorch's types
+            long begin = header.dataBegin() + entry.begin() + from * elementBytes;
+            Tensor bytes = mapping().narrow(0, begin, (until - from) * elementBytes);
+            return (begin % elementBytes == 0 ? bytes : bytes.clone())
+                    .view(type)
+                    .retainReference();
         }
     }
 

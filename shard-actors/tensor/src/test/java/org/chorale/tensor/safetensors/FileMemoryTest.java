@@ -6,19 +6,25 @@ package org.chorale.tensor.safetensors;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Reading leaves nothing behind, neither memory nor mappings. */
 final class FileMemoryTest {
     private static final int FILES = 2_000;
+    private static final long MIB = 1 << 20;
+    private static final long FILE_BYTES = 32 * MIB;
 
     /** Half a kilobyte for each file. A leaked handle of each of its 30 tensors costs forty times this. */
     private static final long BOUND_KIBIBYTES = 1024;
@@ -26,6 +32,9 @@ final class FileMemoryTest {
     /** A heap that is resident from the start, so that what grows is native. */
     private static final List<String> STEADY_HEAP =
             List.of("-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+
+    @TempDir
+    private Path folder;
 
     @Test
     void openingAndReadingTwoThousandTimesLeavesMemoryFlat() {
@@ -35,6 +44,47 @@ final class FileMemoryTest {
     @Test
     void aLeakOfEachTensorsHandleWouldBeSeen() {
         assertThat(growthKibibytes("leak")).isGreaterThan(10 * BOUND_KIBIBYTES);
+    }
+
+    /** Pages that the kernel maps beside the one that was asked for count as well; they are 16 at either end. */
+    @Test
+    void aPartOfATensorMapsItsOwnPagesAndTheHeadersAlone() throws IOException {
+        assertThat(mappedKibibytes(3 * MIB, 5 * MIB)).isBetween(2 * MIB / 1024, 2 * MIB / 1024 + 3 * 64);
+    }
+
+    @Test
+    void theWholeTensorMapsAllPages() throws IOException {
+        assertThat(mappedKibibytes(0, FILE_BYTES)).isGreaterThanOrEqualTo(FILE_BYTES / 1024);
+    }
+
+    /** How much of a file of zeros this process has mapped after it has read a part. */
+    private long mappedKibibytes(long from, long until) throws IOException {
+        Path path = folder.resolve("zeros.safetensors");
+        byte[] header =
+                HandMade.bytes("{" + HandMade.entry("w", "U8", "[%d]".formatted(FILE_BYTES), 0, FILE_BYTES) + "}");
+        HandMade.write(path, header);
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(1), header.length + FILE_BYTES - 1);
+        }
+        try (PointerScope scope = new PointerScope();
+                SafetensorsFile file = SafetensorsFile.open(path)) {
+            assertThat(file.range("w", from, until).sum().item_int()).isZero();
+            return residentKibibytes(path);
+        }
+    }
+
+    private static long residentKibibytes(Path mapped) throws IOException {
+        List<String> maps = Files.readAllLines(Path.of("/proc/self/smaps"), StandardCharsets.UTF_8);
+        long resident = 0;
+        for (int i = 0; i < maps.size(); i++) {
+            if (maps.get(i).endsWith(mapped.toString())) {
+                resident += maps.subList(i, i + 8).stream()
+                        .filter(line -> line.startsWith("Rss:"))
+                        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                        .sum();
+            }
+        }
+        return resident;
     }
 
     private static long growthKibibytes(String use) {

@@ -88,6 +88,40 @@ final class SafetensorsFileTest {
     }
 
     @Test
+    void aPartOfATensorIsAViewInRowMajorOrder() {
+        try (PointerScope scope = new PointerScope();
+                SafetensorsFile file = SafetensorsFile.open(LLAMA)) {
+            String name = "model.layers.0.mlp.up_proj.weight";
+            Tensor whole = file.tensor(name).view(-1L);
+            Tensor part = file.range(name, 5, 9);
+            assertThat(part.data_ptr().address()).isEqualTo(whole.data_ptr().address() + 5 * Float.BYTES);
+            assertThat(content(part)).isEqualTo(content(whole.narrow(0, 5, 4)));
+            assertThat(file.range(name, 7, 7).numel()).isZero();
+            assertThat(content(file.range(name, 0, whole.numel()))).isEqualTo(content(whole));
+            assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                    .isThrownBy(() -> file.range(name, 1, whole.numel() + 1));
+        }
+    }
+
+    @Test
+    void aPartThatIsNotAlignedIsCopied() throws IOException {
+        byte[] data = ByteBuffer.allocate(13)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put((byte) 7)
+                .putFloat(1.5f)
+                .putFloat(-2)
+                .putFloat(3)
+                .array();
+        String header = "{" + entry("a", "U8", "[1]", 0, 1) + "," + entry("b", "F32", "[3]", 1, 13) + "}";
+        Path path = HandMade.write(folder.resolve("odd.safetensors"), bytes(padded(header), data));
+        try (PointerScope scope = new PointerScope();
+                SafetensorsFile file = SafetensorsFile.open(path)) {
+            assertThat(content(file.range("b", 1, 3))).isEqualTo(Arrays.copyOfRange(data, 5, 13));
+            assertThat(file.range("b", 1, 3).data_ptr().address() % Float.BYTES).isZero();
+        }
+    }
+
+    @Test
     void aTensorOutlivesItsFileAndFreesTheMappingLast() throws IOException {
         Path path = HandMade.write(
                 folder.resolve("w.safetensors"),

@@ -184,11 +184,9 @@ public record ModelExport(
                 .filter(outline -> outline.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> new IllegalStateException("the model has no parameter " + name));
-        Tensor target = HostTensors.empty(
-                ScalarType.Float,
-                parameter.shape().stream().mapToLong(Long::longValue).toArray());
-        source.copyInto(name, target);
-        return target;
+        Tensor flat = HostTensors.empty(ScalarType.Float, parameter.elements());
+        source.copyInto(name, 0, parameter.elements(), flat);
+        return flat.view(parameter.shape().stream().mapToLong(Long::longValue).toArray());
     }
 
     private static Stream<ParameterOutline> parameters(ModelFolder source) {

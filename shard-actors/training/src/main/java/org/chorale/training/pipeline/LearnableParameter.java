@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 
@@ -65,6 +66,22 @@ public record LearnableParameter(String name, List<Long> shape, FirstValue first
         try (TensorScope scope = new TensorScope()) {
             Generator generator = torch.make_generator_cpu(seed * 0x9E3779B97F4A7C15L ^ key.getValue());
             first.fill(target, new GeneratorOptional(generator));
+        }
+    }
+
+    /**
+     * Copies the elements [from, until) of the first value. It is drawn whole, in the dtype of the target: what fills it
+     * may be anything.
+     *
+     * @param target [until - from], written
+     */
+    public void copyInto(long seed, long from, long until, Tensor target) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor whole = HostTensors.zeros(
+                    target.scalar_type(),
+                    shape.stream().mapToLong(Long::longValue).toArray());
+            draw(seed, whole);
+            target.copy_(whole.view(-1L).narrow(0, from, until - from));
         }
     }
 }

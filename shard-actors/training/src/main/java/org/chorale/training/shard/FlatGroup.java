@@ -5,14 +5,15 @@ package org.chorale.training.shard;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.function.BiConsumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.training.shard.UnitLayout.Segment;
+import org.chorale.training.shard.UnitLayout.Slice;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -106,11 +107,16 @@ public final class FlatGroup {
         return flat.narrow(0, segment.offset(), segment.elements()).view(segment.extents());
     }
 
-    /** Has every parameter filled by name, in the dtype in which it is held. */
-    void fill(BiConsumer<String, Tensor> source) {
-        for (Segment segment : layout.segments()) {
+    /** Fills what this rank holds, in the dtype in which it holds it. */
+    void fill(ParameterSource source) {
+        for (Slice slice : layout.slices()) {
             try (TensorScope scope = new TensorScope()) {
-                source.accept(segment.parameter(), held(segment));
+                Tensor flat = master == null ? values : master;
+                source.copyInto(
+                        slice.segment().parameter(),
+                        slice.from(),
+                        slice.until(),
+                        flat.narrow(0, slice.at(), slice.elements()));
             }
         }
         refresh();

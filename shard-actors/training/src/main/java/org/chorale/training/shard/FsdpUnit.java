@@ -35,12 +35,12 @@ public final class FsdpUnit implements AutoCloseable {
 
     /** Reads, or draws, the unit's first weights. */
     public void load(ParameterSource source) {
-        groups.forEach(group -> group.fill(source::copyInto));
+        groups.forEach(group -> group.fill(source));
     }
 
     /** Likewise, but only of parameters that are not trained. */
     public void loadFrozen(ParameterSource source) {
-        groups.stream().filter(group -> !group.trainable()).forEach(group -> group.fill(source::copyInto));
+        groups.stream().filter(group -> !group.trainable()).forEach(group -> group.fill(source));
     }
 
     /** Before the first micro-batch of a step. */

@@ -53,6 +53,20 @@ public record UnitLayout(String name, List<Group> groups) {
             return until - from;
         }
 
+        /** What this rank holds of each parameter, in the buffer's order; nothing of those that lie elsewhere. */
+        public List<Slice> slices() {
+            return segments.stream()
+                    .map(this::slice)
+                    .filter(slice -> slice.elements() > 0)
+                    .toList();
+        }
+
+        private Slice slice(Segment segment) {
+            long first = Math.max(from, segment.offset());
+            long last = Math.min(until, segment.offset() + segment.elements());
+            return new Slice(segment, first - segment.offset(), last - segment.offset(), first - from);
+        }
+
         /** The dtype that a rank holds between steps: that of the master weights, or of the computation. */
         public StoredType heldType() {
             return heldType(trainable, precision);
@@ -82,6 +96,23 @@ public record UnitLayout(String name, List<Group> groups) {
         /** The shape as libtorch takes it. */
         public long[] extents() {
             return shape.stream().mapToLong(Long::longValue).toArray();
+        }
+    }
+
+    /**
+     * The elements [from, until) of a parameter, counted in row-major order.
+     *
+     * @param at where they begin in the part of the buffer that a rank holds
+     */
+    public record Slice(Segment segment, long from, long until, long at) {
+        /** Numbers in it. */
+        public long elements() {
+            return until - from;
+        }
+
+        /** Whether it is the whole parameter. */
+        public boolean whole() {
+            return elements() == segment.elements();
         }
     }
 

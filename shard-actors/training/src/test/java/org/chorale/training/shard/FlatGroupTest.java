@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Parameter;
@@ -39,6 +40,26 @@ final class FlatGroupTest {
         assertThat(layout.groups().get(0).segments())
                 .extracting(UnitLayout.Segment::offset)
                 .containsExactly(0L, 64L);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            0   | 128 | a [0, 15) at 0; c [0, 2) at 64
+            0   | 10  | a [0, 10) at 0
+            10  | 65  | a [10, 15) at 0; c [0, 1) at 54
+            65  | 128 | c [1, 2) at 0
+            15  | 64  | NOTHING
+            3   | 3   | NOTHING
+            """)
+    void aRankHoldsTheSlicesThatItsPartCuts(long from, long until, String expected) {
+        UnitLayout.Group whole = UnitLayout.whole(UNIT, Precision.FP32).groups().get(0);
+        UnitLayout.Group part =
+                new UnitLayout.Group(true, Precision.FP32, whole.elements(), whole.segments(), from, until);
+        assertThat(part.slices().stream()
+                        .map(slice -> "%s [%d, %d) at %d"
+                                .formatted(slice.segment().parameter(), slice.from(), slice.until(), slice.at()))
+                        .collect(Collectors.joining("; ")))
+                .isEqualTo(expected.replace("NOTHING", ""));
     }
 
     @ParameterizedTest
@@ -80,7 +101,8 @@ final class FlatGroupTest {
         try (HeldTensors owner = new HeldTensors();
                 TensorScope scope = new TensorScope()) {
             FlatGroup group = group(Precision.BF16, 0, owner);
-            group.fill((name, target) -> target.fill_(Scalars.of(fine)));
+            group.master().fill_(Scalars.of(fine));
+            group.refresh();
             assertThat(first(group.master())).isEqualTo(fine);
             assertThat(first(group.values().to(ScalarType.Float))).isEqualTo(1);
             group.master().add_(Scalars.of(1));
