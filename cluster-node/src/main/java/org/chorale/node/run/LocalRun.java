@@ -3,9 +3,6 @@
 
 package org.chorale.node.run;
 
-import com.typesafe.config.Config;
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigParseOptions;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -13,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.chorale.node.progress.RunView;
+import org.chorale.node.system.SystemConfig;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.RunEnded;
@@ -48,19 +46,12 @@ public final class LocalRun implements AutoCloseable {
     public static LocalRun start(Cast cast, Duration progressTimeout, RunView view) {
         CompletableFuture<RunEnded> ended = new CompletableFuture<>();
         Duration silenceLimit = progressTimeout.multipliedBy(WAITS_BETWEEN_EVENTS);
-        ActorSystem<RunGuardian.Command> system =
-                ActorSystem.create(RunGuardian.create(cast, view, silenceLimit, ended), "chorale", configuration());
+        ActorSystem<RunGuardian.Command> system = ActorSystem.create(
+                RunGuardian.create(cast, view, silenceLimit, ended),
+                SystemConfig.NODE,
+                SystemConfig.complete(SystemConfig.local()));
         system.getWhenTerminated().thenRun(() -> ended.completeExceptionally(endless()));
         return new LocalRun(system, ended);
-    }
-
-    /** Only read here, as an embedding application has a system, and a configuration, of its own. */
-    private static Config configuration() {
-        ClassLoader classes = LocalRun.class.getClassLoader();
-        ConfigParseOptions required = ConfigParseOptions.defaults().setAllowMissing(false);
-        return ConfigFactory.parseResources(classes, "chorale-node.conf", required)
-                .withFallback(ConfigFactory.defaultReference(classes))
-                .resolve();
     }
 
     private static FaultException endless() {

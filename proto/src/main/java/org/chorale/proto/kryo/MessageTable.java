@@ -19,6 +19,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.KeeperCommand;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.WorkerCommand;
@@ -49,6 +50,7 @@ final class MessageTable {
         feeder(kryo);
         node(kryo);
         runs(kryo);
+        record(kryo, KeeperCommand.WorkerUp.class, 500);
     }
 
     private static void plain(Kryo kryo, ActorRefSerializer actorRefs) {

@@ -15,6 +15,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.KeeperCommand;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.WorkerCommand;
@@ -79,6 +80,7 @@ record ExampleMessages(
                 new FeederCommand.DescribeData(20, 1, RUN_CONF, coordinator),
                 new FeederCommand.OpenFeed(21, Feed.EVALUATION, 1, 8, 300, worker),
                 new FeederCommand.Credit(22, Feed.TRAIN, 2, 4),
+                new KeeperCommand.WorkerUp(25, worker),
                 new NodeCommand.Accepted(runs),
                 new NodeCommand.Refused(FAULT),
                 new NodeCommand.CheckRun(30, RUN_CONF),

@@ -32,6 +32,7 @@ import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.KeeperCommand;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.WorkerCommand;
@@ -76,6 +77,7 @@ final class KryoMessageSerializerTest {
                         CoordinatorCommand.class,
                         WorkerCommand.class,
                         FeederCommand.class,
+                        KeeperCommand.class,
                         NodeCommand.class,
                         RunsCommand.class)
                 .flatMap(protocol -> Arrays.stream(protocol.getPermittedSubclasses()))

@@ -79,7 +79,8 @@ final class MessageTableTest {
             451 Preflight
             452 RunChecked
             453 RunLeft
-            454 Asked""";
+            454 Asked
+            500 WorkerUp""";
 
     @Test
     void everyClassHasItsFrozenId() {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.process;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.regex.Pattern;
+import org.chorale.tensor.NativeFlags;
+
+/**
+ * How the JVM of a worker is started.
+ *
+ * @param flags of the JVM
+ * @param classPath as {@code -cp} takes it
+ * @param mainClass that reads a {@link WorkerOrder} from its standard input
+ * @param threads of a matrix product, unless the user's environment says it
+ */
+public record WorkerJvm(List<String> flags, String classPath, String mainClass, int threads) {
+    /**
+     * Signals that reach whole process groups: Ctrl-C in a terminal, a batch system's end of a job. A worker leaves them to
+     * its node, which ends the run in order; for that they must be off before Java begins.
+     */
+    private static final String DEAF_TO_SIGNALS = "trap '' INT TERM HUP; exec \"$0\" \"$@\"";
+
+    /** What a worker needs not have of its node's JVM: debuggers and agents, which are for one process. */
+    private static final Pattern FOR_ONE_PROCESS = Pattern.compile(
+            "-(agentlib|agentpath|javaagent|Xdebug|Xrunjdwp|Dchorale\\.terminal|Dcom\\.sun\\.management).*");
+
+    private static final Pattern FLAG = Pattern.compile("-[XD].*");
+
+    private static final Map<String, String> ENVIRONMENT = Map.of(
+            // Threads that wait by spinning take the cores from those that they wait for.
+            "OMP_WAIT_POLICY", "PASSIVE",
+            // One thread computes, so that two arenas are enough; glibc's default grows resident memory.
+            "MALLOC_ARENA_MAX", "2");
+
+    private static final String THREADS = "OMP_NUM_THREADS";
+
+    /** Set by the launcher where the threads in the environment are its choice, for one process, and not the user's. */
+    private static final String THREADS_BY_LAUNCHER = "chorale.threads-by-launcher";
+
+    private static final String LOG_CONFIGURATION =
+            "-Dlogback.configurationFile=org/chorale/node/process/worker-log.xml";
+
+    public WorkerJvm {
+        flags = List.copyOf(flags);
+    }
+
+    /**
+     * Like this JVM: the same Java, class path and flags, with what libtorch needs besides.
+     *
+     * @param workers that share this machine
+     */
+    public static WorkerJvm likeThis(int workers) {
+        List<String> flags = new ArrayList<>(NativeFlags.missing(new Properties()));
+        flags.addAll(List.of("-Dai.djl.offline=true", "-DRUST_FLAVOR=cpu", LOG_CONFIGURATION));
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(FLAG.asMatchPredicate())
+                .filter(FOR_ONE_PROCESS.asMatchPredicate().negate())
+                .forEach(flags::add);
+        return new WorkerJvm(
+                flags, System.getProperty("java.class.path"), WorkerMain.class.getName(), threadsOfEach(workers));
+    }
+
+    /** One core is left to the JVMs and the data where one worker would take all. */
+    private static int threadsOfEach(int workers) {
+        int cores = Runtime.getRuntime().availableProcessors();
+        return Math.max(1, Math.min(cores - 1, cores / workers));
+    }
+
+    /** Not yet started; its output goes into one pipe. */
+    ProcessBuilder builder() {
+        List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", DEAF_TO_SIGNALS));
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(flags);
+        command.addAll(List.of("-cp", classPath, mainClass));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        ENVIRONMENT.forEach(builder.environment()::putIfAbsent);
+        if (Boolean.getBoolean(THREADS_BY_LAUNCHER)) {
+            builder.environment().put(THREADS, Integer.toString(threads));
+        } else {
+            builder.environment().putIfAbsent(THREADS, Integer.toString(threads));
+        }
+        return builder;
+    }
+}
