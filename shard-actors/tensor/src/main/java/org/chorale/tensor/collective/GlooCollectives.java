@@ -3,69 +3,96 @@
 
 package org.chorale.tensor.collective;
 
-import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
-import org.bytedeco.javacpp.chrono.Milliseconds;
-import org.bytedeco.pytorch.AllreduceOptions;
-import org.bytedeco.pytorch.BroadcastOptions;
-import org.bytedeco.pytorch.FileStore;
-import org.bytedeco.pytorch.PrefixStore;
-import org.bytedeco.pytorch.ProcessGroupGloo;
-import org.bytedeco.pytorch.ReduceOp;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.Work;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
+import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
-/** A group of ranks on CPUs, over TCP. */
+/**
+ * A group of ranks on CPUs, over TCP.
+ *
+ * <p>Gloo's transport carries the bytes, while its caller computes; what is done with them is here, on the caller's
+ * thread. Every rank exchanges with every other directly, and sums are taken in the order of the ranks, so that the same
+ * values give the same bits, every time and on every rank. Operations end in the order in which they began.
+ *
+ * <p>In the formulas: W ranks, of which this one is r; x_i what rank i puts in.
+ */
 public final class GlooCollectives implements Collectives {
-    private static final int THREADS = 2;
+    /** Up to here, an all-reduce sends all values to all ranks: more bytes, but half as many round trips. */
+    private static final long SMALL_BYTES = 16 * 1024;
 
+    private static final long POINT_TO_POINT_SLOT = 1;
+    private static final long FIRST_SLOT = 2;
+    private static final long SLOTS_PER_OPERATION = 2;
+
+    private final Rendezvous rendezvous;
+    private final BooleanSupplier cancelled;
+    private final String name;
     private final int rank;
     private final int worldSize;
-    private final ProcessGroupGloo group;
-    private final FileStore store;
-    private final Rendezvous rendezvous;
-    private final HeldTensors held = new HeldTensors();
+    private final Mesh mesh;
+    private final Deque<Operation> begun = new ArrayDeque<>();
+    private final List<GlooCollectives> subgroups = new CopyOnWriteArrayList<>();
+    private long nextSlot = FIRST_SLOT;
 
-    private GlooCollectives(Rendezvous rendezvous, FileStore store, String name, int rank, int worldSize) {
+    private GlooCollectives(Rendezvous rendezvous, BooleanSupplier cancelled, String name, int rank, int worldSize) {
         this.rendezvous = rendezvous;
+        this.cancelled = cancelled;
+        this.name = name;
         this.rank = rank;
         this.worldSize = worldSize;
-        try (TensorScope scope = new TensorScope()) {
-            ProcessGroupGloo.Options options = ProcessGroupGloo.Options.create(milliseconds(rendezvous.timeout()));
-            options.devices().push_back(ProcessGroupGloo.createDeviceForHostname(rendezvous.host()));
-            options.threads(THREADS);
-            this.store = held.hold(store);
-            PrefixStore prefix = held.hold(new PrefixStore(name, store.clone()));
-            this.group = held.hold(new ProcessGroupGloo(prefix.clone(), rank, worldSize, options));
+        this.mesh = new Mesh(rendezvous.host(), rank, worldSize, rendezvous.timeout(), this::breakSubgroups);
+        try {
+            AddressFolder folder = new AddressFolder(rendezvous.folder(), name, rank, worldSize);
+            folder.publish(mesh.addresses());
+            mesh.connect(folder.await(rendezvous.timeout(), cancelled));
         } catch (RuntimeException e) {
-            throw new CollectiveException("rank " + rank + " of " + worldSize + " could not join", e);
+            mesh.close();
+            throw e;
         }
     }
 
-    /** Joins the group of all ranks. */
-    public static Collectives join(Rendezvous rendezvous, int rank, int worldSize) {
-        if (worldSize == 1) {
-            return new SingleRank();
-        }
-        try (TensorScope scope = new TensorScope()) {
-            FileStore store = new FileStore(rendezvous.folder().resolve("store").toString(), worldSize);
-            store.setTimeout(milliseconds(rendezvous.timeout()));
-            return new GlooCollectives(rendezvous, store, "world", rank, worldSize);
-        }
+    /**
+     * Joins the group of all ranks, and waits for the others to do so.
+     *
+     * @param cancelled asked during the wait: whether to give up
+     * @throws CollectiveException where a rank does not come in time, naming it, or once cancelled
+     */
+    public static Collectives join(Rendezvous rendezvous, int rank, int worldSize, BooleanSupplier cancelled) {
+        Operands.checkRank("join", rank, worldSize);
+        return worldSize == 1 ? new SingleRank() : new GlooCollectives(rendezvous, cancelled, "world", rank, worldSize);
     }
 
     @Override
-    public Collectives subgroup(String name, List<Integer> ranks) {
-        Operands.checkSubgroup(name, ranks, rank, worldSize);
-        int place = ranks.indexOf(rank);
-        return ranks.size() == 1 ? new SingleRank() : new GlooCollectives(rendezvous, store, name, place, ranks.size());
+    public Collectives subgroup(String subgroup, List<Integer> ranks) {
+        Operands.checkSubgroup(subgroup, ranks, rank, worldSize);
+        if (ranks.size() == 1) {
+            return new SingleRank();
+        }
+        GlooCollectives group = new GlooCollectives(
+                rendezvous,
+                () -> mesh.isBroken() || cancelled.getAsBoolean(),
+                name + "." + subgroup,
+                ranks.indexOf(rank),
+                ranks.size());
+        subgroups.add(group);
+        if (mesh.isBroken()) {
+            group.abort(); // too late to be told
+        }
+        return group;
     }
 
-    private static Milliseconds milliseconds(Duration timeout) {
-        return new Milliseconds(timeout.toMillis());
+    private void breakSubgroups(String reason) {
+        subgroups.forEach(group -> group.mesh.breakConnections(reason));
     }
 
     @Override
@@ -81,86 +108,225 @@ public final class GlooCollectives implements Collectives {
     @Override
     public Pending allGather(Tensor whole, Tensor part) {
         Operands.checkPart("allGather", whole, part, worldSize);
+        Operation operation = new Operation("allGather");
         try (TensorScope scope = new TensorScope()) {
-            return begun("allGather", group._allgather_base(whole, part));
+            Tensor parts = whole.view(worldSize, part.numel()); // [W, n]
+            for (int peer : peers()) {
+                operation.exchange.receive(peer, parts.select(0, peer));
+                operation.exchange.send(peer, part);
+            }
+            copy(parts.select(0, rank), part);
         }
+        return operation.inOrder(() -> {});
     }
 
     @Override
     public Pending reduceScatter(Tensor part, Tensor whole) {
         Operands.checkPart("reduceScatter", whole, part, worldSize);
         Operands.checkReducible("reduceScatter", whole);
+        Operation operation = new Operation("reduceScatter");
         try (TensorScope scope = new TensorScope()) {
-            return begun("reduceScatter", group._reduce_scatter_base(part, whole));
+            Tensor parts = operation.held.hold(whole.view(worldSize, part.numel())); // [W, n]
+            Tensor others = operation.receiveFromAll(parts.select(0, rank)); // [W - 1, n]
+            for (int peer : peers()) {
+                operation.exchange.send(peer, parts.select(0, peer));
+            }
+            operation.held.hold(part);
+            return operation.inOrder(() -> copy(part, reduced(parts.select(0, rank), others, Reduction.SUM)));
         }
     }
 
     @Override
     public Pending allReduce(Tensor values, Reduction reduction) {
         Operands.checkReducible("allReduce", values);
+        Operation operation = new Operation("allReduce");
         try (TensorScope scope = new TensorScope()) {
-            AllreduceOptions options = new AllreduceOptions();
-            options.reduceOp(
-                    new ReduceOp(reduction == Reduction.SUM ? ReduceOp.RedOpType.SUM : ReduceOp.RedOpType.MAX));
-            return begun("allReduce", group.allreduce(new TensorVector(values), options));
+            Tensor flat = operation.held.hold(values.view(values.numel())); // [n]
+            return worldSize == 2 || values.nbytes() <= SMALL_BYTES
+                    ? exchangeAll(operation, flat, reduction)
+                    : reduceParts(operation, flat, reduction);
         }
+    }
+
+    /** Every rank gets all values of all others, and reduces them itself. */
+    private Pending exchangeAll(Operation operation, Tensor flat, Reduction reduction) {
+        Tensor others = operation.receiveFromAll(flat); // [W - 1, n]
+        for (int peer : peers()) {
+            operation.exchange.send(peer, flat);
+        }
+        return operation.inOrder(() -> copy(flat, reduced(flat, others, reduction)));
+    }
+
+    /** Every rank reduces a part and sends it to all others. */
+    private Pending reduceParts(Operation operation, Tensor flat, Reduction reduction) {
+        Tensor others = operation.receiveFromAll(part(flat, rank)); // [W - 1, about n / W]
+        for (int peer : peers()) {
+            operation.exchange.send(peer, part(flat, peer));
+        }
+        return operation.inOrder(() -> {
+            Tensor own = part(flat, rank);
+            copy(own, reduced(own, others, reduction));
+            Exchange results = new Exchange(mesh, operation.operation, operation.firstSlot + 1);
+            for (int peer : peers()) {
+                results.receive(peer, part(flat, peer));
+                results.send(peer, own);
+            }
+            results.await(rendezvous.timeout());
+        });
     }
 
     @Override
     public Pending broadcast(Tensor values, int root) {
         Operands.checkBuffer("broadcast", values);
         Operands.checkRank("broadcast", root, worldSize);
-        try (TensorScope scope = new TensorScope()) {
-            BroadcastOptions options = new BroadcastOptions();
-            options.rootRank(root);
-            return begun("broadcast", group.broadcast(new TensorVector(values), options));
+        Operation operation = new Operation("broadcast");
+        if (root != rank) {
+            operation.exchange.receive(root, values);
+        } else {
+            peers().forEach(peer -> operation.exchange.send(peer, values));
         }
+        return operation.inOrder(() -> {});
     }
 
     @Override
     public Pending send(Tensor values, int to) {
         Operands.checkBuffer("send", values);
         Operands.checkPeer("send", to, rank, worldSize);
-        try (TensorScope scope = new TensorScope()) {
-            return begun("send", group.send(new TensorVector(values), to, 0));
-        }
+        Operation operation = new Operation("send", POINT_TO_POINT_SLOT);
+        operation.exchange.send(to, values);
+        return operation;
     }
 
     @Override
     public Pending receive(Tensor values, int from) {
         Operands.checkBuffer("receive", values);
         Operands.checkPeer("receive", from, rank, worldSize);
-        try (TensorScope scope = new TensorScope()) {
-            return begun("receive", group.recv(new TensorVector(values), from, 0));
-        }
+        Operation operation = new Operation("receive", POINT_TO_POINT_SLOT);
+        operation.exchange.receive(from, values);
+        return operation;
     }
 
     @Override
     public Pending barrier() {
         try (TensorScope scope = new TensorScope()) {
-            return begun("barrier", group.barrier());
+            return allReduce(HostTensors.zeros(ScalarType.Long, 1), Reduction.MAX);
         }
     }
 
     @Override
-    public void abort() {}
+    public void abort() {
+        mesh.breakConnections("the group was aborted on rank " + rank);
+    }
 
     @Override
     public void close() {
-        held.close();
+        mesh.close();
+        begun.forEach(Operation::end);
+        begun.clear();
     }
 
-    private Pending begun(String operation, Work work) {
-        HeldTensors owner = new HeldTensors();
-        owner.hold(work);
-        return () -> {
-            try {
-                work._wait();
-            } catch (RuntimeException e) {
-                throw new CollectiveException(operation + " on rank " + rank + " of " + worldSize, e);
-            } finally {
-                owner.close();
+    /** The peers, each rank beginning with the one behind it, so that not all send to the same one first. */
+    private List<Integer> peers() {
+        return IntStream.range(1, worldSize)
+                .mapToObj(step -> (rank + step) % worldSize)
+                .toList();
+    }
+
+    /** The part of [n] that rank i reduces: [n / W], rounded up, and what is left for the last ones. */
+    private Tensor part(Tensor flat, int i) {
+        long length = (flat.numel() + worldSize - 1) / worldSize;
+        long start = Math.min(i * length, flat.numel());
+        return flat.narrow(0, start, Math.min(length, flat.numel() - start));
+    }
+
+    /**
+     * x_0 + x_1 + ... + x_(W - 1), or the largest of them, in this order on every rank.
+     *
+     * @param own x_r, [n]
+     * @param others the others, [W - 1, n]
+     * @return x_0, overwritten
+     */
+    private Tensor reduced(Tensor own, Tensor others, Reduction reduction) {
+        Tensor result = rank == 0 ? own : others.select(0, 0);
+        for (int i = 1; i < worldSize; i++) {
+            Tensor next = i == rank ? own : others.select(0, i < rank ? i : i - 1);
+            if (reduction == Reduction.SUM) {
+                result.add_(next);
+            } else {
+                torch.maximum_out(result, result, next);
             }
-        };
+        }
+        return result;
+    }
+
+    private static void copy(Tensor to, Tensor from) {
+        if (to.numel() > 0 && !to.data_ptr().equals(from.data_ptr())) {
+            to.view(to.numel()).copy_(from.view(from.numel()));
+        }
+    }
+
+    /** One that has begun. Those in order end in the order in which they began, whichever is awaited. */
+    private final class Operation implements Pending {
+        private final String operation;
+        private final long firstSlot;
+        private final Exchange exchange;
+        private final HeldTensors held = new HeldTensors();
+        private Runnable rest = () -> {};
+        private boolean ended;
+        private @Nullable RuntimeException failure;
+
+        Operation(String operation) {
+            this(operation, nextSlot);
+            nextSlot += SLOTS_PER_OPERATION;
+        }
+
+        Operation(String operation, long firstSlot) {
+            this.operation = operation;
+            this.firstSlot = firstSlot;
+            this.exchange = new Exchange(mesh, operation, firstSlot);
+        }
+
+        /** Receives as many values from each peer as {@code own} has: [W - 1, n], by rank. */
+        Tensor receiveFromAll(Tensor own) {
+            Tensor others = held.hold(HostTensors.empty(own.scalar_type(), worldSize - 1, own.numel()));
+            for (int peer : peers()) {
+                exchange.receive(peer, others.select(0, peer < rank ? peer : peer - 1));
+            }
+            return others;
+        }
+
+        /** @param rest what is to be done on this rank once the exchange has ended */
+        Pending inOrder(Runnable rest) {
+            this.rest = rest;
+            begun.add(this);
+            return this;
+        }
+
+        @Override
+        public void await() {
+            while (!ended) {
+                Operation next = begun.contains(this) ? begun.remove() : this;
+                next.finish();
+            }
+            if (failure != null) {
+                throw failure;
+            }
+        }
+
+        private void finish() {
+            try (TensorScope scope = new TensorScope()) {
+                exchange.await(rendezvous.timeout());
+                rest.run();
+            } catch (RuntimeException e) {
+                failure = e;
+            } finally {
+                end();
+            }
+        }
+
+        void end() {
+            ended = true;
+            held.close();
+        }
     }
 }

@@ -12,8 +12,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** What an operation may be given, checked on the calling rank before anything is sent. */
 final class Operands {
-    private static final Set<ScalarType> REDUCIBLE =
-            Set.of(ScalarType.Float, ScalarType.Double, ScalarType.BFloat16, ScalarType.Half, ScalarType.Long);
+    private static final Set<ScalarType> REDUCIBLE = Set.of(ScalarType.Float, ScalarType.Double, ScalarType.Long);
 
     private Operands() {}
 
@@ -40,8 +39,8 @@ final class Operands {
     static void checkReducible(String operation, Tensor tensor) {
         checkBuffer(operation, tensor);
         if (!REDUCIBLE.contains(type(tensor))) {
-            throw new IllegalArgumentException(operation + ": " + describe(tensor)
-                    + " cannot be reduced; Float, Double, BFloat16, Half and Long can");
+            throw new IllegalArgumentException(
+                    operation + ": " + describe(tensor) + " cannot be reduced; Float, Double and Long can");
         }
     }
 

@@ -72,7 +72,7 @@ public final class RankThreads {
     }
 
     private static End runRank(Rendezvous rendezvous, int rank, int worldSize, RankBody body) {
-        try (Collectives collectives = GlooCollectives.join(rendezvous, rank, worldSize)) {
+        try (Collectives collectives = GlooCollectives.join(rendezvous, rank, worldSize, () -> false)) {
             try {
                 body.run(collectives);
             } catch (Throwable e) {
