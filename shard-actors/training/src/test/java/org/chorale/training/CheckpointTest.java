@@ -36,6 +36,7 @@ import org.chorale.tensor.safetensors.TensorEntry;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.RankState;
+import org.chorale.training.checkpoint.StoredFile;
 import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.optimizer.OptimizerConfig;
@@ -66,8 +67,8 @@ final class CheckpointTest {
             first.step(1, false);
             first.step(2, true);
             first.step(3, false);
-            CheckpointWriter.write(file(), first.state, 3);
-            assertThat(CheckpointReader.restore(file(), second.state)).isEqualTo(3);
+            List<StoredFile> stored = written(first, 3);
+            assertThat(CheckpointReader.restore(stored, second.state)).isEqualTo(3);
             same(second.everything(), first.everything());
             first.step(4, false);
             second.step(4, false);
@@ -82,18 +83,18 @@ final class CheckpointTest {
                 Bench second = new Bench(folder, config(Algorithm.ADAMW), Precision.BF16, HEAD)) {
             first.state.shard().load(folder);
             first.step(1, false);
-            CheckpointWriter.write(file(), first.state, 1);
-            try (SafetensorsFile stored = SafetensorsFile.open(file())) {
-                assertThat(stored.entries())
+            List<StoredFile> stored = written(first, 1);
+            try (SafetensorsFile file = SafetensorsFile.open(file())) {
+                assertThat(file.entries())
                         .extracting(TensorEntry::name)
                         .containsExactlyInAnyOrder(
                                 "lm_head.weight", "adam.m.lm_head.weight", "adam.v.lm_head.weight", "adam.steps");
-                assertThat(stored.metadata().getOrDefault("frozen", "").split(" ", -1))
+                assertThat(file.metadata().getOrDefault("frozen", "").split(" ", -1))
                         .hasSize(first.state.shard().parameters().size() - 1)
                         .contains("model.embed_tokens.weight")
                         .doesNotContain("lm_head.weight");
             }
-            CheckpointReader.restore(file(), second.state);
+            CheckpointReader.restore(stored, second.state);
             same(second.everything(), first.everything());
         }
     }
@@ -119,10 +120,10 @@ final class CheckpointTest {
         try (ModelFolder folder = TinyModel.folder(directory, false);
                 Bench writer = new Bench(folder, config(Algorithm.ADAMW), Precision.FP16, EVERYTHING);
                 Bench reader = new Bench(folder, config(Algorithm.LION), Precision.BF16, EVERYTHING)) {
-            CheckpointWriter.write(file(), writer.state, 1);
-            assertThatThrownBy(() -> CheckpointReader.restore(file(), reader.state))
+            List<StoredFile> stored = written(writer, 1);
+            assertThatThrownBy(() -> CheckpointReader.restore(stored, reader.state))
                     .isInstanceOf(InvalidModelException.class)
-                    .hasMessage(file() + """
+                    .hasMessage(directory + """
                             : is a checkpoint of another run:
                               optimizer.type: it was written with adamw, now it is lion
                               precision: it was written with fp16, now it is bf16""");
@@ -134,8 +135,8 @@ final class CheckpointTest {
         try (ModelFolder folder = TinyModel.folder(directory, false);
                 Bench head = new Bench(folder, config(Algorithm.SGD), Precision.FP32, HEAD);
                 Bench norm = new Bench(folder, config(Algorithm.SGD), Precision.FP32, "model.norm")) {
-            CheckpointWriter.write(file(), head.state, 1);
-            assertThatThrownBy(() -> CheckpointReader.restore(file(), norm.state))
+            List<StoredFile> stored = written(head, 1);
+            assertThatThrownBy(() -> CheckpointReader.restore(stored, norm.state))
                     .isInstanceOf(InvalidModelException.class)
                     .hasMessageContainingAll(
                             "lm_head.weight: it was trained then, and is not now",
@@ -153,12 +154,12 @@ final class CheckpointTest {
                 Bench headOverOther = new Bench(changed, config(Algorithm.SGD), Precision.FP32, HEAD);
                 Bench all = new Bench(folder, config(Algorithm.SGD), Precision.FP32, EVERYTHING);
                 Bench allOverOther = new Bench(changed, config(Algorithm.SGD), Precision.FP32, EVERYTHING)) {
-            CheckpointWriter.write(file(), head.state, 1);
-            assertThatThrownBy(() -> CheckpointReader.restore(file(), headOverOther.state))
+            List<StoredFile> stored = written(head, 1);
+            assertThatThrownBy(() -> CheckpointReader.restore(stored, headOverOther.state))
                     .isInstanceOf(InvalidModelException.class)
                     .hasMessageContainingAll("model.path", folder.fingerprint(), changed.fingerprint());
-            CheckpointWriter.write(file(), all.state, 1);
-            assertThat(CheckpointReader.restore(file(), allOverOther.state)).isEqualTo(1);
+            List<StoredFile> whole = written(all, 1);
+            assertThat(CheckpointReader.restore(whole, allOverOther.state)).isEqualTo(1);
         }
     }
 
@@ -265,6 +266,11 @@ final class CheckpointTest {
             tensors.computeIfPresent("model.norm.weight", (name, norm) -> norm.add(Scalars.of(1)));
             SafetensorsWriter.write(to.resolve("model.safetensors"), tensors);
         }
+    }
+
+    private List<StoredFile> written(Bench bench, long step) {
+        return List.of(new StoredFile(
+                file(), CheckpointWriter.write(file(), bench.state, step).boxes()));
     }
 
     private Path file() {

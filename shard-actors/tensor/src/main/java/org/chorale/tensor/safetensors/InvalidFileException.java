@@ -31,7 +31,7 @@ public final class InvalidFileException extends RuntimeException {
     }
 
     /** Text of a file in a form that a terminal and a log survive: shortened, and without control characters. */
-    static String printable(String text) {
+    public static String printable(String text) {
         String shown = text.length() <= SHOWN_CHARS ? text : text.substring(0, SHOWN_CHARS) + "…";
         StringBuilder printable = new StringBuilder(shown.length());
         shown.codePoints().forEach(c -> {

@@ -13,16 +13,14 @@ import org.chorale.tensor.safetensors.SafetensorsWriter;
 import org.chorale.tensor.safetensors.WrittenFile;
 
 /**
- * Writes a rank's part of a checkpoint: the weights that are trained and their optimizer state, by parameter name, in
- * one safetensors file.
+ * Writes a rank's part of a checkpoint: its boxes of the weights that are trained and of their optimizer state, by
+ * parameter name, in one safetensors file. Ranks that hold the same part write it once between them: those of the first
+ * shard group do. Each has a file of its own, so that they write at the same time.
  *
  * <p>The file is durable when this returns. It becomes part of a checkpoint when the coordinator commits a manifest that
  * names it; until then nobody reads it.
  */
 public final class CheckpointWriter {
-    /** Metadata: optimizer steps done, skipped ones included. */
-    static final String STEP = "step";
-
     private CheckpointWriter() {}
 
     /** A file and the boxes in it. */
@@ -37,7 +35,7 @@ public final class CheckpointWriter {
     public static WrittenShard write(Path file, RankState state, long step) {
         Map<String, String> metadata = new LinkedHashMap<>(SafetensorsWriter.DEFAULT_METADATA);
         metadata.put("chorale", "checkpoint");
-        metadata.put(STEP, Long.toString(step));
+        metadata.put(RankState.STEP, Long.toString(step));
         metadata.putAll(state.identity());
         try (TensorScope scope = new TensorScope()) {
             return new WrittenShard(SafetensorsWriter.write(file, state.tensors(), metadata), state.boxes());

@@ -13,9 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -28,10 +26,8 @@ import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.ModelFolderWriter;
-import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.tensor.safetensors.TensorSpec;
-import org.chorale.training.shard.ModelShard;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,43 +70,43 @@ public record ModelExport(
 
     private static final JsonMapper MAPPER = new JsonMapper();
 
-    /** Of the weights that a shard trains; the others it may have rounded, so that they come from the model folder. */
-    public static ModelExport of(ModelFolder source, ModelShard shard, Path tokenizer) {
-        Set<String> trained = parameters(source)
-                .filter(ParameterOutline::trainable)
-                .map(ParameterOutline::name)
-                .collect(Collectors.toSet());
-        return new ModelExport(
-                source,
-                name -> trained.contains(name) ? shard.weight(name) : first(source, name),
-                tokenizer,
-                Optional.empty());
-    }
-
     /** Of the weights that a model folder holds itself. */
     public static ModelExport of(ModelFolder source, Path tokenizer) {
         return new ModelExport(source, name -> first(source, name), tokenizer, Optional.empty());
     }
 
     /**
-     * Of the weights of a checkpoint's file; what was not trained comes from the model folder.
+     * Of the weights of a checkpoint; what was not trained comes from the model folder. The checkpoint stays open until
+     * the export is written.
      *
      * @throws InvalidModelException where the folder is not the one that the run trained
      */
-    public static ModelExport of(ModelFolder source, SafetensorsFile checkpoint, Path tokenizer) {
-        String base = checkpoint.metadata().get(RankState.BASE);
-        if (base != null && !base.equals(source.fingerprint())) {
+    public static ModelExport of(ModelFolder source, CheckpointWeights checkpoint, Path tokenizer) {
+        refuseAnotherModel(source, checkpoint);
+        return new ModelExport(
+                source,
+                name -> checkpoint.has(name) ? checkpoint.tensor(name) : first(source, name),
+                tokenizer,
+                Optional.empty());
+    }
+
+    private static void refuseAnotherModel(ModelFolder source, CheckpointWeights checkpoint) {
+        Problems problems = new Problems();
+        Optional<String> base = checkpoint.base().filter(other -> !other.equals(source.fingerprint()));
+        base.ifPresent(other ->
+                problems.add("it began with a folder of fingerprint %s, now it is %s", other, source.fingerprint()));
+        parameters(source)
+                .filter(parameter -> checkpoint.has(parameter.name()))
+                .filter(parameter -> !checkpoint.shape(parameter.name()).equals(parameter.shape()))
+                .forEach(parameter -> problems.add(
+                        "%s: it was %s, now it is %s",
+                        parameter.name(), checkpoint.shape(parameter.name()), parameter.shape()));
+        if (!problems.isEmpty()) {
             throw new InvalidModelException(
                     Reason.MISMATCH,
                     source.folder(),
-                    "is not what the run of %s trained: it began with a folder of fingerprint %s, now it is %s"
-                            .formatted(checkpoint.header().file(), base, source.fingerprint()));
+                    "is not what the run of %s trained:".formatted(checkpoint.folder()) + problems.text());
         }
-        return new ModelExport(
-                source,
-                name -> checkpoint.header().find(name).isPresent() ? checkpoint.tensor(name) : first(source, name),
-                tokenizer,
-                Optional.empty());
     }
 
     /** The same with the template of a run's {@code data.chat.template}, so that the model is asked as it was trained. */

@@ -10,14 +10,17 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ParameterSource;
+import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
+import org.chorale.training.pipeline.PipelineException;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.ModelShard;
-import org.chorale.training.shard.UnitLayout.Segment;
+import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
- * What of a rank outlives its process: master weights, the optimizer's state and the loss scale's.
+ * What of a rank outlives its process: its part of the master weights and of the optimizer's state, and, the same on all
+ * ranks, the state that is not of a parameter.
  *
  * <p>Parameters that are not trained are no part of it. They are read, or drawn, again from the model folder, and a
  * checkpoint names the folder's fingerprint, so that another one is noticed.
@@ -25,6 +28,9 @@ import org.chorale.training.shard.UnitLayout.Segment;
  * @param source where the first weights came from
  */
 public record RankState(ParameterSource source, ModelShard shard, Optimizer optimizer, LossScale lossScale) {
+    /** Metadata: optimizer steps done, skipped ones included. */
+    static final String STEP = "step";
+
     /** Metadata: the update whose state a file holds, and the precision of the run. */
     static final String OPTIMIZER = "optimizer";
 
@@ -35,20 +41,50 @@ public record RankState(ParameterSource source, ModelShard shard, Optimizer opti
 
     static final String BASE = "base";
 
+    /** Of master weights and of the optimizer's state in their shape. */
+    static final StoredType DTYPE = StoredType.F32;
+
+    /** In every file of a checkpoint, so that each can be understood alone, and the same in all. */
+    static final List<String> METADATA = List.of(STEP, OPTIMIZER, PRECISION, FROZEN, BASE);
+
     /** By the keys of a file; views into the buffers, made in the caller's scope. */
     Map<String, Tensor> tensors() {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
-        forEachBox((box, segment, flat) -> tensors.put(box.key(), FlatGroup.view(flat, segment)));
-        tensors.putAll(optimizer.counters());
-        tensors.putAll(lossScale.state());
+        forEachSlice((kind, slice, part) ->
+                boxes(kind, slice).forEach(box -> put(tensors, box.key(), view(part, slice, box))));
+        counters().forEach((key, counter) -> put(tensors, key, counter));
         return tensors;
     }
 
     /** Whose boxes those tensors are that have the shape of a parameter. */
     List<StoredBox> boxes() {
         List<StoredBox> boxes = new ArrayList<>();
-        forEachBox((box, segment, flat) -> boxes.add(box));
+        forEachSlice((kind, slice, part) -> boxes.addAll(boxes(kind, slice)));
         return boxes;
+    }
+
+    /** What all ranks together have in the shape of a parameter, by {@link StoredBox#valuesKey}. */
+    Map<String, List<Long>> shapes() {
+        Map<String, List<Long>> shapes = new LinkedHashMap<>();
+        shard.groups().stream()
+                .flatMap(group -> group.layout().segments().stream())
+                .filter(segment -> segment.elements() > 0)
+                .forEach(segment -> {
+                    shapes.put(StoredBox.valuesKey(StoredBox.WEIGHT, segment.parameter()), segment.shape());
+                    optimizer
+                            .moments()
+                            .keySet()
+                            .forEach(kind ->
+                                    shapes.put(StoredBox.valuesKey(kind, segment.parameter()), segment.shape()));
+                });
+        return shapes;
+    }
+
+    /** The state that is of no parameter, by its keys in a file. */
+    Map<String, Tensor> counters() {
+        Map<String, Tensor> counters = new LinkedHashMap<>(optimizer.counters());
+        counters.putAll(lossScale.state());
+        return counters;
     }
 
     /** What a run that goes on from a file must have in common with the one that wrote it. */
@@ -56,9 +92,11 @@ public record RankState(ParameterSource source, ModelShard shard, Optimizer opti
         Map<String, String> identity = new LinkedHashMap<>();
         identity.put(OPTIMIZER, optimizer.type().word());
         identity.put(PRECISION, shard.precision().word());
-        String frozen = shard.parameters().values().stream()
-                .filter(parameter -> !parameter.trainable())
-                .map(parameter -> parameter.name())
+        String frozen = shard.units().stream()
+                .flatMap(unit -> unit.groups().stream())
+                .filter(group -> !group.trainable())
+                .flatMap(group -> group.layout().segments().stream())
+                .map(segment -> segment.parameter())
                 .collect(Collectors.joining(" "));
         if (!frozen.isEmpty()) {
             identity.put(FROZEN, frozen);
@@ -67,25 +105,36 @@ public record RankState(ParameterSource source, ModelShard shard, Optimizer opti
         return identity;
     }
 
-    private interface BoxConsumer {
-        void accept(StoredBox box, Segment segment, Tensor flat);
+    /** Takes what this rank holds of a parameter's weights, or of its state of one kind. */
+    interface SliceConsumer {
+        /** @param part of the flat buffer, [held] */
+        void accept(String kind, Slice slice, Tensor part);
     }
 
-    private void forEachBox(BoxConsumer consumer) {
+    void forEachSlice(SliceConsumer consumer) {
         List<FlatGroup> groups = shard.groups();
         for (int i = 0; i < groups.size(); i++) {
-            for (Segment segment : groups.get(i).layout().segments()) {
-                consumer.accept(
-                        box(segment, StoredBox.WEIGHT), segment, groups.get(i).master());
+            for (Slice slice : groups.get(i).layout().slices()) {
+                consumer.accept(StoredBox.WEIGHT, slice, groups.get(i).master());
                 int group = i;
-                optimizer
-                        .moments()
-                        .forEach((kind, flat) -> consumer.accept(box(segment, kind), segment, flat.get(group)));
+                optimizer.moments().forEach((kind, flat) -> consumer.accept(kind, slice, flat.get(group)));
             }
         }
     }
 
-    private static StoredBox box(Segment segment, String kind) {
-        return StoredBox.whole(segment.parameter(), kind, segment.shape());
+    private static List<StoredBox> boxes(String kind, Slice slice) {
+        return StoredBox.of(slice.segment().parameter(), kind, slice.segment().shape(), slice.from(), slice.until());
+    }
+
+    private static Tensor view(Tensor part, Slice slice, StoredBox box) {
+        return part.narrow(0, slice.at() + box.from() - slice.from(), box.elements())
+                .view(box.extent().stream().mapToLong(Long::longValue).toArray());
+    }
+
+    private static void put(Map<String, Tensor> tensors, String key, Tensor tensor) {
+        if (tensors.put(key, tensor) != null) {
+            throw new PipelineException(
+                    key + ": a parameter's name that is that of other state in a checkpoint; rename the parameter");
+        }
     }
 }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
@@ -71,7 +72,7 @@ final class TrainedAdapter {
             Path made = Files.createTempDirectory("chorale-adapter");
             Path written = made.resolve(FOLDER);
             try {
-                ModelExport.of(folder, shard, folder.folder()).write(written);
+                new ModelExport(folder, shard::weight, folder.folder(), Optional.empty()).write(written);
                 compareConfigurations(written.resolve(CONFIG), expected.resolve(CONFIG));
                 compareWeights(written.resolve(WEIGHTS), expected.resolve(WEIGHTS));
             } finally {

@@ -6,6 +6,7 @@ package org.chorale.training.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.errorprone.annotations.MustBeClosed;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +23,10 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
+import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.LossScale;
+import org.chorale.training.optimizer.Optimizer;
+import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.UnitLayout;
@@ -45,9 +50,9 @@ final class ModelExportTest {
             ModelExport.of(base, base.folder()).writeModel(Optional.of(StoredType.BF16), narrow);
         }
         try (ModelFolder bf16 = ModelFolder.pretrained(narrow);
-                ModelShard shard = ModelShard.whole(bf16)) {
-            ModelExport.of(bf16, shard, narrow).write(again);
-            ModelExport.of(bf16, shard, narrow).writeModel(Optional.of(StoredType.F32), wide);
+                CheckpointWeights weights = untrained(bf16, Precision.FP32)) {
+            ModelExport.of(bf16, weights, narrow).write(again);
+            ModelExport.of(bf16, weights, narrow).writeModel(Optional.of(StoredType.F32), wide);
         }
         assertThat(dtypes(narrow)).containsOnly(StoredType.BF16);
         assertThat(narrow.resolve("config.json")).content().contains("\"dtype\" : \"bfloat16\"");
@@ -75,14 +80,8 @@ final class ModelExportTest {
     void weightsAreExportedAsExactAsTheyAreWhetherTrainedOrNot(Freezing freezing) throws Exception {
         Path out = directory.resolve("out");
         try (ModelFolder base = ModelFolder.pretrained(folder("llama")).with(freezing);
-                ModelShard shard = new ModelShard(
-                        base,
-                        base.units().stream()
-                                .map(unit -> UnitLayout.whole(unit, Precision.BF16))
-                                .toList(),
-                        false)) {
-            shard.load(base);
-            ModelExport.of(base, shard, base.folder()).write(out);
+                CheckpointWeights weights = untrained(base, Precision.BF16)) {
+            ModelExport.of(base, weights, base.folder()).write(out);
         }
         assertThat(out.resolve("model.safetensors"))
                 .hasSameBinaryContentAs(folder("llama").resolve("model.safetensors"));
@@ -186,6 +185,23 @@ final class ModelExportTest {
             assertThatThrownBy(() -> broken.write(out)).hasMessage("no weights today");
         }
         assertThat(directory).isEmptyDirectory();
+    }
+
+    /** A checkpoint of a run that has not begun. */
+    @MustBeClosed
+    private CheckpointWeights untrained(ModelFolder base, Precision precision) {
+        List<UnitLayout> layout = base.units().stream()
+                .map(unit -> UnitLayout.whole(unit, precision))
+                .toList();
+        Path file = directory.resolve("rank-00000.safetensors");
+        try (ModelShard shard = new ModelShard(base, layout, false);
+                Optimizer optimizer = new AdamW(OptimizerConfig.adamW(1e-2, 0, 1), shard.groups());
+                LossScale lossScale = LossScale.of(precision)) {
+            shard.load(base);
+            List<StoredBox> boxes = CheckpointWriter.write(file, new RankState(base, shard, optimizer, lossScale), 0)
+                    .boxes();
+            return CheckpointWeights.open(List.of(new StoredFile(file, boxes)));
+        }
     }
 
     private static List<StoredType> dtypes(Path folder) {
