@@ -24,6 +24,7 @@ import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Initialization.Part;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Units;
 import org.chorale.model.llama.LlamaConfig;
 import org.chorale.model.llama.LlamaInitialization;
 import org.chorale.model.llama.LlamaModel;
@@ -254,11 +255,15 @@ public final class ModelFolder implements ParameterSource {
         return untied && parameter.equals(LlamaModel.HEAD) ? LlamaModel.EMBEDDING : parameter;
     }
 
-    /** The model over parameters that somebody else owns. */
-    public LlamaModel model(Function<String, Parameter> parameters, boolean recompute) {
+    /**
+     * The model over parameters that somebody else owns.
+     *
+     * @param units told when the parameters of each are used
+     */
+    public LlamaModel model(Function<String, Parameter> parameters, Units units, boolean recompute) {
         Adapters adapters =
                 adapter.map(source -> source.adapter().over(parameters)).orElse(Adapters.NONE);
-        return new LlamaModel(config, parameters, adapters, recompute);
+        return new LlamaModel(config, parameters, units, adapters, recompute);
     }
 
     @Override

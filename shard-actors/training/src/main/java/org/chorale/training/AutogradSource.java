@@ -49,13 +49,17 @@ public final class AutogradSource implements ParameterSource {
                         "%s has two parameters %s; names must be unique".formatted(model.name(), parameter.name()));
             }
             names.add(parameter.name());
-            String unit = parameter.name().split("\\.", 2)[0];
-            units.computeIfAbsent(unit, name -> new ArrayList<>())
+            units.computeIfAbsent(unit(parameter), name -> new ArrayList<>())
                     .add(new ParameterOutline(parameter.name(), parameter.shape(), parameter.trainable()));
         }
         return units.entrySet().stream()
                 .map(unit -> new UnitOutline(unit.getKey(), unit.getValue()))
                 .toList();
+    }
+
+    /** The name of the unit that a parameter of a user's own model is in. */
+    static String unit(LearnableParameter parameter) {
+        return parameter.name().split("\\.", 2)[0];
     }
 
     /** The model that computes with these parameters. */

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives;
 import org.chorale.training.StepSums.Total;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.shard.ModelShard;
@@ -22,7 +23,7 @@ import org.chorale.training.shard.ModelShard;
  */
 public final class Evaluation {
     private final Objective objective;
-    private final Map<String, Total> terms = new LinkedHashMap<>();
+    private Map<String, Total> terms = new LinkedHashMap<>();
     private long examples;
     private long exact;
     private long judged;
@@ -48,8 +49,20 @@ public final class Evaluation {
             } else {
                 objective.evaluate(batch, sums);
             }
-            sums.totals().forEach((name, total) -> terms.merge(name, total, Total::plus));
+            sums.totals().terms().forEach((name, total) -> terms.merge(name, total, Total::plus));
         }
+    }
+
+    /**
+     * Adds up what all ranks have measured, after which it is the same on all. Called once on every rank, each of which
+     * has added as many batches, some of them without sequences where a rank has fewer.
+     */
+    public void finish(Collectives world) {
+        WorldSums.Sums all = new WorldSums(world).add(terms, (double) examples, (double) exact, (double) judged);
+        examples = Math.round(all.number(0));
+        exact = Math.round(all.number(1));
+        judged = Math.round(all.number(2));
+        terms = all.totals();
     }
 
     /** The sum of the terms' means over all that counts so far; NaN before the first. */

@@ -44,13 +44,15 @@ public final class LanguageModelObjective implements Objective {
             weight += addGradients(step, microBatch, upstream, lossSum);
         }
         sums.addTerm(TERM, lossSum, (double) weight);
-        sums.divideBy((double) weight);
+        sums.divideLast();
     }
 
     /** @return how many labels count */
     private long addGradients(long step, MicroBatch microBatch, @Nullable Tensor upstream, Tensor lossSum) {
         long[] rows = microBatch.predictingRows();
         if (rows.length == 0) {
+            model.forwardWithoutRows();
+            model.backwardWithoutRows();
             return 0;
         }
         try (TensorScope scope = new TensorScope();
@@ -87,6 +89,8 @@ public final class LanguageModelObjective implements Objective {
                 Tape dropped = new Tape()) {
             Tensor lossSum = HostTensors.zeros(ScalarType.Float, 1);
             if (rows.length == 0) {
+                model.forwardWithoutRows();
+                model.endForward();
                 sums.addTerm(TERM, lossSum, 0);
                 return scope.keep(HostTensors.empty(ScalarType.Bool, 0));
             }
@@ -95,6 +99,7 @@ public final class LanguageModelObjective implements Objective {
             Tensor read = hidden.index_select(0, HostTensors.ofLongs(rows, rows.length)); // [M, D]
             Tensor targets = HostTensors.ofLongs(microBatch.targets(), rows.length);
             Tensor hits = loss.hits(head(), read, targets, model.vocabulary(), lossSum);
+            model.endForward();
             sums.addTerm(TERM, lossSum, rows.length);
             return scope.keep(hits);
         }

@@ -51,6 +51,32 @@ public final class LlamaPipelineModel implements PipelineModel {
         }
     }
 
+    @Override
+    public Pass forwardWithoutRows() {
+        model.forwardWithoutRows();
+        return new Pass() {
+            private boolean forwardOnly = true;
+
+            @Override
+            public NamedTensors outputs() {
+                return NamedTensors.empty();
+            }
+
+            @Override
+            public void backward(Map<String, Tensor> gradients) {
+                forwardOnly = false;
+                model.backwardWithoutRows();
+            }
+
+            @Override
+            public void close() {
+                if (forwardOnly) {
+                    model.endForward();
+                }
+            }
+        };
+    }
+
     private SequenceContext sequences(NamedTensors inputs, long sequences, long tokens, Context context) {
         Optional<Tensor> documents = inputs.find(NamedTensors.DOCUMENTS);
         SequenceContext shared = documents.isPresent()
@@ -84,6 +110,7 @@ public final class LlamaPipelineModel implements PipelineModel {
         private final Tensor hidden; // [R, D]
         private final SequenceContext shared;
         private final Tape tape;
+        private boolean forwardOnly = true;
 
         LlamaPass(NamedTensors outputs, Tensor hidden, SequenceContext shared, Tape tape) {
             this.outputs = outputs;
@@ -99,12 +126,15 @@ public final class LlamaPipelineModel implements PipelineModel {
 
         @Override
         public void backward(Map<String, Tensor> gradients) {
+            forwardOnly = false;
             try (TensorScope scope = new TensorScope()) {
                 Tensor dLogits = gradients.get(NamedTensors.LOGITS);
                 Tensor dHidden = sum(
                         dLogits == null ? null : model.logitsBackward(rows(dLogits), hidden),
                         gradients.containsKey(NamedTensors.HIDDEN) ? rows(gradients.get(NamedTensors.HIDDEN)) : null);
-                if (dHidden != null) {
+                if (dHidden == null) {
+                    model.backwardWithoutRows();
+                } else {
                     model.backward(dHidden, shared, tape);
                 }
             }
@@ -113,6 +143,9 @@ public final class LlamaPipelineModel implements PipelineModel {
         @Override
         public void close() {
             tape.close();
+            if (forwardOnly) {
+                model.endForward();
+            }
         }
     }
 

@@ -13,6 +13,9 @@ public sealed interface PipelineModel permits LlamaPipelineModel, WrappedModel {
     /** Runs forward; the pass owns what its backward needs. */
     Pass forward(NamedTensors inputs, Context context);
 
+    /** A forward of a rank that has no rows: it has no outputs, and takes part in what all ranks do together. */
+    Pass forwardWithoutRows();
+
     /** A forward that may be followed by its backward. */
     interface Pass extends AutoCloseable {
         /** Without autograd; they belong to the scope that was open around the forward. */
@@ -21,7 +24,7 @@ public sealed interface PipelineModel permits LlamaPipelineModel, WrappedModel {
         /**
          * Adds to the gradients of the parameters.
          *
-         * @param gradients of some of the outputs, by name
+         * @param gradients of some of the outputs, by name; where there are none, it takes part in what all ranks do
          */
         void backward(Map<String, Tensor> gradients);
 

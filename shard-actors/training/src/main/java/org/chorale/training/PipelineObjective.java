@@ -4,13 +4,12 @@
 package org.chorale.training;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Device;
@@ -18,8 +17,8 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
-import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.TensorScope;
+import org.chorale.training.StepSums.Total;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.LearnableParameter;
 import org.chorale.training.pipeline.LossOutput;
@@ -28,6 +27,7 @@ import org.chorale.training.pipeline.NamedTensors;
 import org.chorale.training.pipeline.PipelineException;
 import org.chorale.training.pipeline.StageRunner;
 import org.chorale.training.pipeline.Stages;
+import org.chorale.training.shard.ShardView;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +38,9 @@ import org.jspecify.annotations.Nullable;
  * those of its sum and are divided last. With several, which share the gradients' memory, the weights must be known before
  * the first backward: where a step has several micro-batches, they all run forward once to tell them. Randomness is keyed,
  * so the second forward repeats the first.
+ *
+ * <p>With several ranks, each has its part of the micro-batches. What is a matter of the global batch they find out
+ * together, and where a rank has no rows it does its part of that without computing.
  */
 public final class PipelineObjective implements Objective {
     /** Before the name of a parameter of the loss, and the name of the unit that they form. */
@@ -49,61 +52,97 @@ public final class PipelineObjective implements Objective {
     private final PipelineModel model;
     private final Stages stages;
     private final StageRunner runner;
-    private final Function<String, Parameter> parameters;
+    private final ShardView shard;
+    private final WorldSums weightSums;
     private final long seed;
     private List<String> terms = List.of(); // until a loss has shown what it has
 
     /**
-     * @param parameters of the shard, in which those of the loss are called {@code loss.NAME}
+     * @param shard in which parameters of the loss are called {@code loss.NAME}
      * @param seed of the run
      */
-    public PipelineObjective(PipelineModel model, Stages stages, Function<String, Parameter> parameters, long seed) {
+    public PipelineObjective(PipelineModel model, Stages stages, ShardView shard, long seed) {
         this.model = model;
         this.stages = stages;
         this.runner = new StageRunner(stages);
-        this.parameters = parameters;
+        this.shard = shard;
+        this.weightSums = new WorldSums(shard.world());
         this.seed = seed;
     }
 
     @Override
     public void addGradients(long step, List<MicroBatch> microBatches, @Nullable Tensor upstream, StepSums sums) {
-        List<MicroBatch> filled =
-                microBatches.stream().filter(batch -> batch.sequences() > 0).toList();
-        boolean split = filled.size() > 1;
-        Map<String, Double> weights = split && mayHaveSeveralTerms() ? weights(step, filled) : Map.of();
-        for (MicroBatch microBatch : filled) {
-            addGradients(step, microBatch, split, weights, upstream, sums);
+        List<MicroBatch> taken = shard.isShared() ? microBatches : withRows(microBatches);
+        boolean split = shard.isShared() || taken.size() > 1;
+        Map<String, Double> weights = split && mayHaveSeveralTerms() ? weights(step, taken) : Map.of();
+        for (MicroBatch microBatch : taken) {
+            if (microBatch.sequences() > 0) {
+                addGradients(step, microBatch, split, weights, upstream, sums);
+            } else {
+                passWithoutRows(true);
+            }
         }
         if (!mayHaveSeveralTerms()) {
-            sums.divideBy(sums.firstWeight());
+            sums.divideLast();
         }
     }
 
-    /** Σ weight of each term; with a single term there is nothing to know, and the first micro-batch tells that. */
+    private static List<MicroBatch> withRows(List<MicroBatch> microBatches) {
+        return microBatches.stream().filter(batch -> batch.sequences() > 0).toList();
+    }
+
+    /**
+     * Σ weight of each term over the global batch. With a single term there is nothing to know; for one rank alone the
+     * first micro-batch tells that.
+     */
     private Map<String, Double> weights(long step, List<MicroBatch> microBatches) {
-        Map<String, Double> weights = new HashMap<>();
+        Map<String, Total> weights = new LinkedHashMap<>();
         for (MicroBatch microBatch : microBatches) {
+            if (microBatch.sequences() == 0) {
+                passWithoutRows(false);
+                continue;
+            }
             List<Term> given = new ArrayList<>();
             forwardAlone(step, microBatch, output -> given.addAll(output.terms()));
             refuseMeans(given);
-            refuseOtherTerms(given);
-            given.forEach(term -> weights.merge(term.name(), term.weight(), Double::sum));
-            if (!mayHaveSeveralTerms()) {
+            refuseOtherTerms(given.stream().map(Term::name).toList());
+            given.forEach(term -> weights.merge(term.name(), new Total(0, term.weight()), Total::plus));
+            if (!shard.isShared() && !mayHaveSeveralTerms()) {
                 break;
             }
         }
-        return weights;
+        Map<String, Total> all = weightSums.add(weights).totals();
+        refuseOtherTerms(List.copyOf(all.keySet()));
+        return all.entrySet().stream()
+                .collect(Collectors.toMap(
+                        Map.Entry::getKey, total -> total.getValue().weight()));
+    }
+
+    /** What a rank without rows does in the place of a micro-batch. */
+    private void passWithoutRows(boolean backward) {
+        openLoss();
+        try (PipelineModel.Pass pass = model.forwardWithoutRows()) {
+            if (backward) {
+                openLossForBackward();
+                closeLossAfterBackward();
+                pass.backward(Map.of());
+            }
+        }
+        closeLoss();
     }
 
     @Override
     public void evaluate(MicroBatch microBatch, StepSums sums) {
         if (microBatch.sequences() > 0) {
             forwardAlone(0, microBatch, sums::add);
+        } else {
+            passWithoutRows(false);
         }
     }
 
     /** @param told of the loss, whose tensors are freed after that */
     private void forwardAlone(long step, MicroBatch microBatch, Consumer<LossOutput> told) {
+        openLoss();
         try (TensorScope scope = new TensorScope();
                 Context context = context(step, microBatch, lossLeaves());
                 AutoGradMode off = new AutoGradMode(false)) {
@@ -112,6 +151,7 @@ public final class PipelineObjective implements Objective {
                 told.accept(runner.loss(runner.postprocess(pass.outputs(), context), context));
             }
         }
+        closeLoss();
     }
 
     private void addGradients(
@@ -121,6 +161,7 @@ public final class PipelineObjective implements Objective {
             Map<String, Double> weights,
             @Nullable Tensor upstream,
             StepSums sums) {
+        openLoss();
         try (TensorScope scope = new TensorScope()) {
             Map<String, Tensor> lossLeaves = lossLeaves();
             try (Context context = context(step, microBatch, lossLeaves)) {
@@ -131,11 +172,14 @@ public final class PipelineObjective implements Objective {
                     if (split) {
                         refuseMeans(output.terms());
                     }
-                    refuseOtherTerms(output.terms());
+                    refuseOtherTerms(output.terms().stream().map(Term::name).toList());
                     sums.add(output);
                     ToDoubleFunction<Term> divisor =
                             split ? term -> weights.getOrDefault(term.name(), 0.0) : Term::weight;
-                    pass.backward(gradients(output, divisor, upstream, leaves, lossLeaves));
+                    openLossForBackward();
+                    Map<String, Tensor> gradients = gradients(output, divisor, upstream, leaves, lossLeaves);
+                    closeLossAfterBackward();
+                    pass.backward(gradients);
                 }
             }
         }
@@ -211,7 +255,7 @@ public final class PipelineObjective implements Objective {
         for (String name : lossLeaves.keySet()) {
             Tensor gradient = results.get(at++);
             if (gradient.defined()) {
-                parameters.apply(lossParameter(name)).addGradient(gradient);
+                shard.parameter(lossParameter(name)).addGradient(gradient);
             }
         }
     }
@@ -231,11 +275,40 @@ public final class PipelineObjective implements Objective {
         Map<String, Tensor> leaves = new LinkedHashMap<>();
         for (LearnableParameter declared : stages.loss().parameters()) {
             Tensor leaf =
-                    parameters.apply(lossParameter(declared.name())).value().detach();
+                    shard.parameter(lossParameter(declared.name())).value().detach();
             leaf.set_requires_grad(true);
             leaves.put(declared.name(), leaf);
         }
         return leaves;
+    }
+
+    private void openLoss() {
+        if (hasParameters()) {
+            shard.units().open(LOSS_UNIT);
+        }
+    }
+
+    private void openLossForBackward() {
+        if (hasParameters()) {
+            shard.units().openForBackward(LOSS_UNIT);
+        }
+    }
+
+    private void closeLossAfterBackward() {
+        if (hasParameters()) {
+            shard.units().closeAfterBackward(LOSS_UNIT);
+        }
+    }
+
+    /** After a forward alone. */
+    private void closeLoss() {
+        if (hasParameters()) {
+            shard.units().close(LOSS_UNIT);
+        }
+    }
+
+    private boolean hasParameters() {
+        return !stages.loss().parameters().isEmpty();
     }
 
     private Context context(long step, MicroBatch microBatch, Map<String, Tensor> lossLeaves) {
@@ -258,8 +331,7 @@ public final class PipelineObjective implements Objective {
     }
 
     /** A term that comes and goes would have no weight over the whole global batch. */
-    private void refuseOtherTerms(List<Term> given) {
-        List<String> names = given.stream().map(Term::name).toList();
+    private void refuseOtherTerms(List<String> names) {
         if (terms.isEmpty()) {
             terms = names;
         } else if (!names.equals(terms)) {

@@ -5,7 +5,6 @@ package org.chorale.training;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
@@ -32,14 +31,16 @@ final class StepSums implements AutoCloseable {
             weight += more;
         }
 
-        /** [1]; 0 where nothing counts. */
-        Tensor mean() {
-            return weight == 0 ? HostTensors.zeros(ScalarType.Double, 1) : sum.div(new Scalar(weight));
+        /** Waits for the device. */
+        Total total() {
+            return new Total(sum.item_double(), weight);
         }
     }
 
     /** A sum and its weight on the host. */
     record Total(double sum, double weight) {
+        static final Total NOTHING = new Total(0, 0);
+
         Total plus(Total other) {
             return new Total(sum + other.sum, weight + other.weight);
         }
@@ -53,7 +54,7 @@ final class StepSums implements AutoCloseable {
     private final HeldTensors owner = new HeldTensors();
     private final Map<String, Sum> terms = new LinkedHashMap<>();
     private final Map<String, Sum> metrics = new LinkedHashMap<>();
-    private double divisor = 1;
+    private boolean dividedLast;
 
     /** Adds a micro-batch. */
     void add(LossOutput output) {
@@ -71,48 +72,25 @@ final class StepSums implements AutoCloseable {
         sums.computeIfAbsent(name, n -> new Sum()).add(mean.sum(), mean.weight());
     }
 
-    /** Whether nothing counts at all. */
-    boolean isEmpty() {
-        return terms.values().stream().allMatch(sum -> sum.weight == 0);
+    /** With one term, gradients stay those of its sum, and are divided last; else by each term's weight before. */
+    void divideLast() {
+        dividedLast = true;
     }
 
-    /** Of the first term, whose unit is the token in most pipelines. */
-    double firstWeight() {
-        return terms.isEmpty() ? 0 : terms.values().iterator().next().weight;
+    /** What is left to divide the gradients by, which are those of a step with these totals. */
+    double divisor(StepTotals totals) {
+        return dividedLast ? totals.firstWeight() : 1;
     }
 
-    /** What is left to divide the gradients by: 1 where each term's were divided by its weight already. */
-    double divisor() {
-        return divisor;
+    /** All that was added so far. Waits for the device. */
+    StepTotals totals() {
+        return new StepTotals(totals(terms), totals(metrics));
     }
 
-    /** With one term, gradients are divided last. */
-    void divideBy(double weight) {
-        divisor = weight;
-    }
-
-    /** [1] fp64: the sum of the terms' means; belongs to the innermost open scope. */
-    Tensor loss() {
-        Tensor loss = HostTensors.zeros(ScalarType.Double, 1);
-        terms.values().forEach(sum -> loss.add_(sum.mean()));
-        return loss;
-    }
-
-    /** The terms. Waits for the device. */
-    Map<String, Total> totals() {
+    private static Map<String, Total> totals(Map<String, Sum> sums) {
         Map<String, Total> totals = new LinkedHashMap<>();
-        terms.forEach((name, sum) -> totals.put(name, new Total(sum.sum.item_double(), sum.weight)));
+        sums.forEach((name, sum) -> totals.put(name, sum.total()));
         return totals;
-    }
-
-    /** Means by name: {@code loss.TERM} for each term where there are several, and the metrics. Waits for the device. */
-    Map<String, Double> means() {
-        Map<String, Double> means = new LinkedHashMap<>();
-        if (terms.size() > 1) {
-            terms.forEach((name, sum) -> means.put("loss." + name, sum.mean().item_double()));
-        }
-        metrics.forEach((name, sum) -> means.put(name, sum.mean().item_double()));
-        return means;
     }
 
     @Override

@@ -16,7 +16,6 @@ import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.shard.FlatGroup;
-import org.chorale.training.shard.FsdpUnit;
 import org.chorale.training.shard.ModelShard;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +36,7 @@ public final class TrainStep {
     private final double clipNorm;
     private final Objective objective;
     private final @Nullable LossScale lossScale;
+    private final WorldSums worldSums;
 
     /** Plain language-model training in a format that needs no loss scale. */
     public TrainStep(ModelShard shard, Optimizer optimizer, double clipNorm) {
@@ -60,40 +60,61 @@ public final class TrainStep {
         this.clipNorm = clipNorm;
         this.objective = objective;
         this.lossScale = lossScale;
+        this.worldSums = new WorldSums(shard.ranks().world());
     }
 
-    /** Runs one step over this rank's part of the global batch, of a run that draws no random numbers. */
+    /** Runs one step of one rank, of a run that draws no random numbers. */
     public StepResult run(List<MicroBatch> microBatches, double learningRate) {
-        return run(0, microBatches, learningRate);
+        return run(0, microBatches, learningRate, false);
     }
 
     /**
-     * Runs one step over this rank's part of the global batch.
+     * Runs one step over this rank's part of the global batch, together with all other ranks.
      *
      * @param step of the run, from 1
+     * @param microBatches as many on every rank, some of them without sequences where a rank has fewer
+     * @param stopWanted whether this rank was told to stop, which all ranks learn with the result
      */
-    public StepResult run(long step, List<MicroBatch> microBatches, double learningRate) {
+    public StepResult run(long step, List<MicroBatch> microBatches, double learningRate, boolean stopWanted) {
         try (TensorScope scope = new TensorScope();
                 StepSums sums = new StepSums()) {
-            shard.units().forEach(FsdpUnit::zeroGradients);
+            shard.beginStep(microBatches.size());
             objective.addGradients(step, microBatches, lossScale == null ? null : lossScale.scale(), sums);
-            if (sums.isEmpty()) {
-                return StepResult.NOTHING_TRAINED;
+            shard.endBackward();
+            WorldSums.Sums all = worldSums.add(sums.totals().byKey(), ownSquares(), stopWanted ? 1 : 0);
+            StepTotals totals = StepTotals.ofKeys(all.totals());
+            boolean stop = all.number(1) > 0;
+            if (totals.isEmpty()) {
+                return StepResult.nothingTrained(stop);
             }
-            Tensor loss = sums.loss();
-            Tensor ofSums = ofSums(sums.divisor());
-            Tensor norm = gradientNorm(ofSums);
-            Tensor finite = torch.isfinite(loss).logical_and_(torch.isfinite(norm));
-            Tensor notFinite = finite.logical_not().to(ScalarType.Float);
+            Tensor ofSums = ofSums(sums.divisor(totals));
+            Tensor norm = number(Math.sqrt(all.number(0))).div_(ofSums);
+            boolean skipped = !Double.isFinite(totals.loss()) || !Float.isFinite(norm.item_float());
+            Tensor notFinite = number(skipped ? 1 : 0);
             optimizer.step(learningRate, divisor(norm, ofSums), notFinite);
-            boolean skipped = !finite.item_bool();
             return new StepResult(
-                    loss.item_float(),
+                    (float) totals.loss(),
                     norm.item_float(),
-                    Math.round(sums.firstWeight()),
+                    Math.round(totals.firstWeight()),
                     skipped,
                     follow(notFinite, skipped),
-                    sums.means());
+                    stop,
+                    totals.means());
+        }
+    }
+
+    /**
+     * The sum of the squares of the gradients that this rank holds, such that those of all ranks add up to that of the
+     * whole gradient. Waits for the device.
+     */
+    private double ownSquares() {
+        try (TensorScope scope = new TensorScope()) {
+            TensorVector norms = new TensorVector();
+            for (FlatGroup group : shard.groups()) {
+                norms.push_back(torch.linalg_vector_norm(group.gradients()));
+            }
+            double norm = torch.linalg_vector_norm(torch.stack(norms)).item_float();
+            return norm * norm / shard.ranks().replicas().worldSize();
         }
     }
 
@@ -109,20 +130,13 @@ public final class TrainStep {
 
     /** [1], how much larger the gradients in the buffers are than those of the step's loss. */
     private Tensor ofSums(double divisor) {
-        Tensor factor = HostTensors.zeros(ScalarType.Float, 1).add_(new Scalar(divisor));
+        Tensor factor = number(divisor);
         return lossScale == null ? factor : factor.mul_(lossScale.scale());
     }
 
-    /** [1], of the step's gradient. */
-    private Tensor gradientNorm(Tensor ofSums) {
-        try (TensorScope scope = new TensorScope()) {
-            TensorVector norms = new TensorVector();
-            for (FlatGroup group : shard.groups()) {
-                norms.push_back(torch.linalg_vector_norm(group.gradients()));
-            }
-            Tensor norm = torch.linalg_vector_norm(torch.stack(norms)).view(1);
-            return scope.keep(norm.div_(ofSums));
-        }
+    /** [1] fp32 */
+    private static Tensor number(double value) {
+        return HostTensors.zeros(ScalarType.Float, 1).add_(new Scalar(value));
     }
 
     /** [1], what the gradients in the buffers are divided by: more than they are too large, where the norm is. */

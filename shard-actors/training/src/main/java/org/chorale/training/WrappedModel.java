@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -21,6 +21,7 @@ import org.chorale.training.pipeline.LearnableParameter;
 import org.chorale.training.pipeline.NamedTensors;
 import org.chorale.training.pipeline.PipelineException;
 import org.chorale.training.pipeline.UserCode;
+import org.chorale.training.shard.ShardView;
 
 /**
  * A user's model, differentiated by libtorch, over parameters that the shard owns.
@@ -34,12 +35,15 @@ public final class WrappedModel implements PipelineModel {
     private static final boolean CREATE_GRAPH = false;
 
     private final AutogradModel model;
-    private final Function<String, Parameter> parameters;
+    private final ShardView shard;
+    private final List<String> units;
 
-    /** @param parameters as they are now, asked for at every forward and backward */
-    public WrappedModel(AutogradModel model, Function<String, Parameter> parameters) {
+    /** @param shard asked for the parameters as they are then at every forward and backward */
+    public WrappedModel(AutogradModel model, ShardView shard) {
         this.model = model;
-        this.parameters = parameters;
+        this.shard = shard;
+        this.units =
+                model.parameters().stream().map(AutogradSource::unit).distinct().toList();
     }
 
     @Override
@@ -47,16 +51,57 @@ public final class WrappedModel implements PipelineModel {
         Context asSeen = context.copy();
         try (TensorScope scope = new TensorScope();
                 AutoGradMode off = new AutoGradMode(false)) {
+            open(shard.units()::open);
             NamedTensors outputs = NamedTensors.empty();
-            NamedTensors given = compute(inputs, context, leaves());
+            Map<String, Tensor> leaves = leaves();
+            NamedTensors given = compute(inputs, context, leaves);
             for (Map.Entry<String, Tensor> output : given.asMap().entrySet()) {
-                outputs = outputs.with(
-                        output.getKey(), scope.keep(output.getValue().detach()));
+                outputs = outputs.with(output.getKey(), scope.keep(detached(output.getValue(), leaves)));
             }
+            units.forEach(shard.units()::close);
             return new WrappedPass(inputs, asSeen, outputs);
         } catch (RuntimeException | Error e) {
             asSeen.close();
             throw e;
+        }
+    }
+
+    /** Without autograd, and outside the parameters' memory, which others use before the outputs are read. */
+    private static Tensor detached(Tensor output, Map<String, Tensor> leaves) {
+        Tensor detached = output.detach();
+        return leaves.values().stream().anyMatch(detached::is_alias_of) ? detached.clone() : detached;
+    }
+
+    @Override
+    public Pass forwardWithoutRows() {
+        open(shard.units()::open);
+        units.forEach(shard.units()::close);
+        return new Pass() {
+            @Override
+            public NamedTensors outputs() {
+                return NamedTensors.empty();
+            }
+
+            @Override
+            public void backward(Map<String, Tensor> gradients) {
+                open(shard.units()::openForBackward);
+                units.forEach(shard.units()::closeAfterBackward);
+            }
+
+            @Override
+            public void close() {
+                // holds nothing
+            }
+        };
+    }
+
+    /** All units, for nobody knows which parameters the model reads when. */
+    private void open(Consumer<String> way) {
+        for (int i = 0; i < units.size(); i++) {
+            way.accept(units.get(i));
+            if (i + 1 < units.size()) {
+                shard.units().announce(units.get(i + 1));
+            }
         }
     }
 
@@ -72,7 +117,7 @@ public final class WrappedModel implements PipelineModel {
         for (LearnableParameter declared : model.parameters()) {
             leaves.put(
                     declared.name(),
-                    model.leaf(declared, parameters.apply(declared.name()).value()));
+                    model.leaf(declared, shard.parameter(declared.name()).value()));
         }
         return leaves;
     }
@@ -95,6 +140,14 @@ public final class WrappedModel implements PipelineModel {
 
         @Override
         public void backward(Map<String, Tensor> gradients) {
+            open(shard.units()::openForBackward);
+            if (!gradients.isEmpty()) {
+                addGradients(gradients);
+            }
+            units.forEach(shard.units()::closeAfterBackward);
+        }
+
+        private void addGradients(Map<String, Tensor> gradients) {
             try (TensorScope scope = new TensorScope();
                     AutoGradMode on = new AutoGradMode(true)) {
                 Map<String, Tensor> leaves = leaves();
@@ -108,14 +161,13 @@ public final class WrappedModel implements PipelineModel {
                         incoming.push_back(gradient.to(end.scalar_type()));
                     }
                 });
-                if (ends.size() > 0) {
-                    addGradients(leaves, ends, incoming);
-                } else if (!gradients.isEmpty()) {
+                if (ends.size() == 0) {
                     throw new PipelineException(
                             ("no gradient comes of %s of %s: somewhere between the parameters and it a detach(), or a value"
                                             + " that was read to the host, cuts what autograd follows")
                                     .formatted(gradients.keySet(), model.name()));
                 }
+                addGradients(leaves, ends, incoming);
             }
         }
 
@@ -123,7 +175,7 @@ public final class WrappedModel implements PipelineModel {
             List<Parameter> trained = new ArrayList<>();
             TensorVector starts = new TensorVector();
             leaves.forEach((name, leaf) -> {
-                Parameter parameter = parameters.apply(name);
+                Parameter parameter = shard.parameter(name);
                 if (parameter.trainable()) {
                     trained.add(parameter);
                     starts.push_back(leaf);

@@ -41,6 +41,7 @@ import org.chorale.training.pipeline.PipelineException;
 import org.chorale.training.pipeline.PostProcessor;
 import org.chorale.training.pipeline.PreProcessor;
 import org.chorale.training.pipeline.Stages;
+import org.chorale.training.shard.ShardView;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -387,7 +388,8 @@ final class PipelineObjectiveTest {
             ToyModel model = new ToyModel();
             parameters.putAll(ToyModel.inDoubles(model.parameters(), ""));
             parameters.putAll(ToyModel.inDoubles(stages.loss().parameters(), "loss."));
-            objective = new PipelineObjective(new WrappedModel(model, this::parameter), stages, this::parameter, 9);
+            ShardView shard = ShardView.of(this::parameter);
+            objective = new PipelineObjective(new WrappedModel(model, shard), stages, shard, 9);
         }
 
         Parameter parameter(String name) {
@@ -413,10 +415,11 @@ final class PipelineObjectiveTest {
             try (TensorScope scope = new TensorScope();
                     StepSums step = new StepSums()) {
                 objective.addGradients(1, microBatches, upstream, step);
-                isEmpty = step.isEmpty();
+                StepTotals totals = step.totals();
+                isEmpty = totals.isEmpty();
                 Map<String, double[]> gradients = gradients();
-                gradients.values().forEach(gradient -> Arrays.setAll(gradient, i -> gradient[i] / step.divisor()));
-                return new Run(step.loss().item_double(), gradients, step.means());
+                gradients.values().forEach(gradient -> Arrays.setAll(gradient, i -> gradient[i] / step.divisor(totals)));
+                return new Run(totals.loss(), gradients, totals.means());
             }
         }
     }

@@ -123,10 +123,10 @@ final class TrainStepTest {
             Stages stages = new Stages(
                     List.of(), "Llama", "", List.of(), new CrossEntropyLoss().with(settings), ContractMode.CHECK);
             StepResult expected = fused.with(new LanguageModelObjective(fused.shard.model(), settings, 1))
-                    .run(1, List.of(batch), 1e-3);
+                    .run(1, List.of(batch), 1e-3, false);
             StepResult actual = piped.with(new PipelineObjective(
-                            new LlamaPipelineModel(piped.shard.model()), stages, piped.shard::parameter, 1))
-                    .run(1, List.of(TinyModel.part(batch, 0, 2), TinyModel.part(batch, 2, 5)), 1e-3);
+                            new LlamaPipelineModel(piped.shard.model()), stages, piped.shard.view(), 1))
+                    .run(1, List.of(TinyModel.part(batch, 0, 2), TinyModel.part(batch, 2, 5)), 1e-3, false);
             assertThat(actual.lossNats()).isCloseTo(expected.lossNats(), within(1e-5));
             assertThat(actual.trainedTokens()).isEqualTo(expected.trainedTokens());
             agree(gradients(piped.shard), gradients(fused.shard), 2e-5);

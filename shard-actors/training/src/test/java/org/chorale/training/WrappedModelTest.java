@@ -37,6 +37,7 @@ import org.chorale.training.pipeline.LossOutput;
 import org.chorale.training.pipeline.ModuleModel;
 import org.chorale.training.pipeline.NamedTensors;
 import org.chorale.training.pipeline.Stages;
+import org.chorale.training.shard.ShardView;
 import org.junit.jupiter.api.Test;
 
 /** A user's own model trains as it would in plain libtorch, whatever happens to its parameters' memory in between. */
@@ -97,8 +98,8 @@ final class WrappedModelTest {
             LossCalculator sum = (outputs, context) ->
                     LossOutput.of("sum", outputs.get("logits").sum(), 1);
             Stages stages = new Stages(List.of(), "Dropping", "", List.of(), sum, ContractMode.OFF);
-            PipelineObjective objective =
-                    new PipelineObjective(new WrappedModel(model, masters::get), stages, masters::get, 1);
+            PipelineObjective objective = new PipelineObjective(
+                    new WrappedModel(model, ShardView.of(masters::get)), stages, ShardView.of(masters::get), 1);
             try (StepSums sums = new StepSums()) {
                 objective.addGradients(1, List.of(batch()), null, sums);
                 objective.addGradients(2, List.of(batch()), null, sums);
@@ -165,8 +166,8 @@ final class WrappedModelTest {
             double divisor;
             try (StepSums sums = new StepSums()) {
                 objective.addGradients(step, List.of(batch()), null, sums);
-                last = sums.loss().item_double();
-                divisor = sums.divisor();
+                last = sums.totals().loss();
+                divisor = sums.divisor(sums.totals());
             }
             buffers.release();
             first = step == 1 ? last : first;
@@ -220,7 +221,8 @@ final class WrappedModelTest {
 
     private static PipelineObjective objective(AutogradModel model, Function<String, Parameter> parameters) {
         Stages stages = new Stages(List.of(), "Toy", "", List.of(), new CrossEntropyLoss(), ContractMode.CHECK);
-        return new PipelineObjective(new WrappedModel(model, parameters), stages, parameters, 1);
+        ShardView shard = ShardView.of(parameters);
+        return new PipelineObjective(new WrappedModel(model, shard), stages, shard, 1);
     }
 
     private static Tensor gradient(Map<String, Parameter> parameters, String name) {

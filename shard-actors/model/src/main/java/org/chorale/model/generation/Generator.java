@@ -94,7 +94,9 @@ public final class Generator implements AutoCloseable {
             Tensor hidden = model.extend(HostTensors.ofLongs(tokens, tokens.length), cache); // [t, D]
             Tensor last = hidden.narrow(0, tokens.length - 1L, 1);
             seen = LongStream.concat(LongStream.of(seen), LongStream.of(tokens)).toArray();
-            return sampler.next(model.logits(last).select(0, 0));
+            Tensor logits = model.logits(last).select(0, 0); // [V]
+            model.endForward();
+            return sampler.next(logits);
         }
     }
 }

@@ -5,46 +5,127 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A tensor of the model and its gradient: views into the flat buffers of a sharding unit, which owns them.
  *
- * @param name as in the published safetensors files
- * @param value read by forward and backward, in the dtype of the computation
- * @param gradient of the same shape, in fp32 (fp64 in tests), whatever the value's dtype; a backward adds to it. Null
- *     where the parameter is frozen
+ * <p>Where several ranks hold the model between them, they come and go with the unit: a layer asks for them whenever it
+ * computes, and keeps neither.
  */
-public record Parameter(String name, Tensor value, @Nullable Tensor gradient) {
+public final class Parameter {
     private static final long[] ROWS = {0};
 
+    private final String name;
+    private final String unit;
+    private final ScalarType type;
+    private final boolean trainable;
+    private @Nullable Tensor value;
+    private @Nullable Tensor gradient;
+
+    /**
+     * A parameter that is not there until its unit sets it.
+     *
+     * @param name as in the published safetensors files
+     * @param unit of which it is a part
+     * @param type of the value, which is that of the computation
+     */
+    public Parameter(String name, String unit, ScalarType type, boolean trainable) {
+        this.name = name;
+        this.unit = unit;
+        this.type = type;
+        this.trainable = trainable;
+    }
+
+    /**
+     * A parameter that is always there.
+     *
+     * @param gradient null where the parameter is frozen
+     */
+    public Parameter(String name, Tensor value, @Nullable Tensor gradient) {
+        this(name, name, value.scalar_type().intern(), gradient != null);
+        this.value = value;
+        this.gradient = gradient;
+    }
+
+    /** As in the published safetensors files. */
+    public String name() {
+        return name;
+    }
+
+    /** The dtype of the computation. */
+    public ScalarType type() {
+        return type;
+    }
+
     public boolean trainable() {
-        return gradient != null;
+        return trainable;
+    }
+
+    /**
+     * What forward and backward read.
+     *
+     * @throws IllegalStateException while its unit is not gathered
+     */
+    public Tensor value() {
+        return there(value, "value");
+    }
+
+    /**
+     * Of the value's shape, in fp32 (fp64 in tests), whatever the value's dtype; a backward adds to it. Null where the
+     * parameter is frozen.
+     *
+     * @throws IllegalStateException while its unit is not in backward
+     */
+    public @Nullable Tensor gradient() {
+        return trainable ? there(gradient, "gradient") : null;
+    }
+
+    /** Where the value is from now on; null where it is nowhere. Called by the unit alone. */
+    public void setValue(@Nullable Tensor value) {
+        this.value = value;
+    }
+
+    /** Where the gradient is from now on; null where it is nowhere. Called by the unit alone. */
+    public void setGradient(@Nullable Tensor gradient) {
+        this.gradient = gradient;
     }
 
     /** Adds to the gradient of a parameter that is trained, in the gradient's dtype; leaves a frozen one alone. */
     public void addGradient(Tensor addend) {
-        if (gradient != null) {
-            gradient.add_(addend);
+        Tensor sum = gradient();
+        if (sum != null) {
+            sum.add_(addend);
         }
     }
 
     /** Adds aᵀ·b, of a [R, m] and b [R, n], to a gradient [m, n]; nothing is computed for a frozen parameter. */
     void addGradientProduct(Tensor a, Tensor b, double scale) {
-        if (gradient != null) {
+        Tensor sum = gradient();
+        if (sum != null) {
             try (TensorScope scope = new TensorScope()) {
-                Matmul.addTo(gradient, a.t(), b, scale);
+                Matmul.addTo(sum, a.t(), b, scale);
             }
         }
     }
 
     /** Adds the sum over rows [R, n], taken in the gradient's dtype; nothing is computed for a frozen parameter. */
     void addGradientOfRows(Tensor rows) {
-        if (gradient != null) {
+        Tensor sum = gradient();
+        if (sum != null) {
             try (TensorScope scope = new TensorScope()) {
-                gradient.add_(rows.sum(ROWS, false, new ScalarTypeOptional(gradient.scalar_type())));
+                sum.add_(rows.sum(ROWS, false, new ScalarTypeOptional(sum.scalar_type())));
             }
         }
+    }
+
+    private Tensor there(@Nullable Tensor tensor, String what) {
+        if (tensor == null) {
+            throw new IllegalStateException(
+                    "the %s of %s is not there: the unit %s is not open for it".formatted(what, name, unit));
+        }
+        return tensor;
     }
 }

@@ -20,6 +20,7 @@ import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.Rotary;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
+import org.chorale.model.layer.Units;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.HeldTensors;
@@ -49,23 +50,29 @@ public final class LlamaModel implements AutoCloseable {
     private final int firstTrained; // block that the backward ends with; all are above a trained embedding
     private final RmsNorm norm;
     private final Linear head;
+    private final LlamaUnits use;
     private HeldTensors rotaryOwner = new HeldTensors();
     private @Nullable Rotary rotaryTable; // of as many positions as the longest sequence so far
 
     /**
      * @param parameters by published name; their owner outlives the model
+     * @param units told when the parameters of each are used
      * @param adapters which linears are adapted
      * @param recompute whether a block keeps only its input and runs again before its backward
      */
     public LlamaModel(
-            LlamaConfig config, Function<String, Parameter> parameters, Adapters adapters, boolean recompute) {
+            LlamaConfig config,
+            Function<String, Parameter> parameters,
+            Units units,
+            Adapters adapters,
+            boolean recompute) {
         this.config = config;
         this.recompute = recompute;
         Parameter table = parameters.apply(LlamaNames.EMBEDDING);
-        this.dtype = table.value().scalar_type().intern();
+        this.dtype = table.type();
         this.embedding = new Embedding(table);
-        for (int layer = 0; layer < config.layers(); layer++) {
-            blocks.add(new LlamaBlock(config, LlamaNames.block(layer), parameters, adapters));
+        for (String block : LlamaNames.blocks(config)) {
+            blocks.add(new LlamaBlock(config, block, parameters, adapters));
         }
         this.firstTrained = firstTrained();
         this.norm = new RmsNorm(parameters.apply(LlamaNames.NORM), config.epsilon());
@@ -73,6 +80,7 @@ public final class LlamaModel implements AutoCloseable {
                 parameters.apply(config.tied() ? LlamaNames.EMBEDDING : LlamaNames.HEAD),
                 null,
                 adapters.of(LlamaNames.HEAD_MODULE));
+        this.use = new LlamaUnits(units, config, firstTrained, embedding.trainable());
     }
 
     private int firstTrained() {
@@ -126,20 +134,41 @@ public final class LlamaModel implements AutoCloseable {
     }
 
     /**
+     * Runs forward. The head can be used after it, until a {@link #backward} or {@link #endForward}, one of which
+     * follows.
+     *
      * @param tokens [R] int64
      * @return hidden states after the last norm, [R, D]
      */
     public Tensor forward(Tensor tokens, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             tape.push(tokens);
-            Tensor x = embedding.forward(tokens);
+            Tensor x = embed(tokens);
             for (int layer = 0; layer < blocks.size(); layer++) {
+                use.openBlock(layer);
                 x = layer < firstTrained
                         ? forwardAlone(blocks.get(layer), x, context)
                         : forward(blocks.get(layer), x, context, tape);
+                use.closeBlock(layer);
             }
+            use.openHead();
             return scope.keep(norm.forward(x, tape));
         }
+    }
+
+    /** After a forward, or {@link #extend}, and whatever needed its logits, where no backward follows. */
+    public void endForward() {
+        use.closeHead();
+    }
+
+    /** A forward of a rank that has no rows: it only takes part in what all ranks do together. */
+    public void forwardWithoutRows() {
+        use.passForward();
+    }
+
+    /** Likewise a backward, after a forward without rows, or with rows whose hidden states have no gradient. */
+    public void backwardWithoutRows() {
+        use.passBackward();
     }
 
     /**
@@ -149,16 +178,23 @@ public final class LlamaModel implements AutoCloseable {
      */
     public void backward(Tensor dHidden, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
+            use.openHeadForBackward();
             Tensor dx = norm.backward(dHidden, tape);
+            use.closeHeadAfterBackward();
             for (int layer = blocks.size() - 1; layer >= firstTrained; layer--) {
+                use.openBlockForBackward(layer);
                 dx = backward(blocks.get(layer), dx, context, tape);
+                use.closeBlockAfterBackward(layer);
             }
+            use.openEmbeddingForBackward();
             embedding.backward(dx, tape.pop());
+            use.closeEmbeddingAfterBackward();
         }
     }
 
     /**
-     * The next tokens of one sequence, which see all that the cache holds; nothing is kept for a backward.
+     * The next tokens of one sequence, which see all that the cache holds; nothing is kept for a backward. The head can
+     * be used after it, until {@link #endForward}, which follows.
      *
      * @param tokens [t] int64
      * @param cache of {@link #newCache}, added to
@@ -169,10 +205,13 @@ public final class LlamaModel implements AutoCloseable {
                 Tape dropped = new Tape()) {
             long added = tokens.size(0);
             SequenceContext context = new SequenceContext(1, added, rotary(cache.tokens(), added), null);
-            Tensor x = embedding.forward(tokens);
+            Tensor x = embed(tokens);
             for (int layer = 0; layer < blocks.size(); layer++) {
+                use.openBlock(layer);
                 x = blocks.get(layer).extend(x, context, cache.layer(layer));
+                use.closeBlock(layer);
             }
+            use.openHead();
             return scope.keep(norm.forward(x, dropped));
         }
     }
@@ -193,6 +232,7 @@ public final class LlamaModel implements AutoCloseable {
      * @return the gradient of the hidden states, [rows, D]
      */
     public Tensor logitsBackward(Tensor dLogits, Tensor hidden) {
+        use.openHeadForBackward();
         return head.backward(dLogits, hidden);
     }
 
@@ -209,6 +249,13 @@ public final class LlamaModel implements AutoCloseable {
     @Override
     public void close() {
         rotaryOwner.close();
+    }
+
+    private Tensor embed(Tensor tokens) {
+        use.openEmbedding();
+        Tensor x = embedding.forward(tokens);
+        use.closeEmbedding();
+        return x;
     }
 
     private Tensor forward(LlamaBlock block, Tensor x, SequenceContext context, Tape tape) {

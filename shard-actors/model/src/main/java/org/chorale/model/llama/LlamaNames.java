@@ -5,12 +5,15 @@ package org.chorale.model.llama;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 
 /** The published names of a Llama's parameters, their shapes, and the units that they form. */
 final class LlamaNames {
+    static final String ROOT_UNIT = "root";
+    static final String HEAD_UNIT = "head";
     static final String EMBEDDING = "model.embed_tokens.weight";
     static final String NORM = "model.norm.weight";
     static final String HEAD_MODULE = "lm_head";
@@ -22,18 +25,21 @@ final class LlamaNames {
         return "model.layers." + layer;
     }
 
+    /** The blocks' names, which are those of their units. */
+    static List<String> blocks(LlamaConfig config) {
+        return IntStream.range(0, config.layers()).mapToObj(LlamaNames::block).toList();
+    }
+
     /** Units in the order of the forward pass. A tied head needs its embedding, so both ends are one unit then. */
     static List<UnitOutline> units(LlamaConfig config) {
         ParameterOutline embedding = ParameterOutline.of(EMBEDDING, config.vocabulary(), config.width());
         ParameterOutline norm = ParameterOutline.of(NORM, config.width());
         ParameterOutline head = ParameterOutline.of(HEAD, config.vocabulary(), config.width());
         List<UnitOutline> units = new ArrayList<>();
-        units.add(new UnitOutline("root", config.tied() ? List.of(embedding, norm) : List.of(embedding)));
-        for (int layer = 0; layer < config.layers(); layer++) {
-            units.add(new UnitOutline(block(layer), blockParameters(config, block(layer))));
-        }
+        units.add(new UnitOutline(ROOT_UNIT, config.tied() ? List.of(embedding, norm) : List.of(embedding)));
+        blocks(config).forEach(block -> units.add(new UnitOutline(block, blockParameters(config, block))));
         if (!config.tied()) {
-            units.add(new UnitOutline("head", List.of(norm, head)));
+            units.add(new UnitOutline(HEAD_UNIT, List.of(norm, head)));
         }
         return units;
     }
@@ -41,9 +47,9 @@ final class LlamaNames {
     /** Everything that an adapter may be put on, in the order of the forward pass; the head comes last. */
     static List<LinearOutline> linears(LlamaConfig config) {
         List<LinearOutline> linears = new ArrayList<>();
-        for (int layer = 0; layer < config.layers(); layer++) {
-            linears.addAll(attention(config, block(layer)));
-            linears.addAll(feedForward(config, block(layer)));
+        for (String block : blocks(config)) {
+            linears.addAll(attention(config, block));
+            linears.addAll(feedForward(config, block));
         }
         linears.add(new LinearOutline(HEAD_MODULE, config.width(), config.vocabulary(), false, true));
         return linears;

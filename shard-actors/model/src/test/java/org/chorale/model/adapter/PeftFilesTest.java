@@ -26,6 +26,7 @@ import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Tape;
+import org.chorale.model.layer.Units;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.InvalidModelException;
@@ -60,7 +61,7 @@ final class PeftFilesTest {
                         SafetensorsFile.open(GOLDENS.resolve(name).resolve("golden.safetensors"));
                 Tape tape = new Tape()) {
             Map<String, Tensor> values = values(model);
-            try (LlamaModel llama = model.model(parameter(values), false)) {
+            try (LlamaModel llama = model.model(parameter(values), Units.ALWAYS_OPEN, false)) {
                 Tensor tokens = golden.tensor("input_ids");
                 Tensor expected = golden.tensor("logits");
                 Tensor hidden = llama.forward(

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Units;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HostTensors;
 import org.jspecify.annotations.Nullable;
@@ -88,7 +89,7 @@ public final class TinyLlama {
     }
 
     public LlamaModel model(boolean recompute) {
-        return folder.model(name -> Objects.requireNonNull(parameters.get(name), name), recompute);
+        return folder.model(name -> Objects.requireNonNull(parameters.get(name), name), Units.ALWAYS_OPEN, recompute);
     }
 
     /** The same values as leaves of autograd, in any dtype. */

@@ -12,8 +12,8 @@ import org.chorale.training.shard.UnitLayout;
 import org.chorale.training.shard.UnitLayout.Segment;
 
 /**
- * The elements [from, until) of a flat buffer: neighbouring parameters that are trained alike, and the padding after
- * them.
+ * The elements [from, until) of the part of a flat buffer that a rank holds: neighbouring parameters that are trained
+ * alike, and the padding after them.
  *
  * @param buffer its index among those that are trained
  */
@@ -24,10 +24,10 @@ record ParameterRun(int buffer, long from, long until) {
     }
 
     /**
-     * Cuts buffers into runs as long as can be, by what they are trained with. Where {@code optimizer.groups} is empty,
-     * every buffer is one run.
+     * Cuts a rank's parts of the buffers into runs as long as can be, by what they are trained with. Where {@code
+     * optimizer.groups} is empty, every part is one run.
      *
-     * @throws IllegalArgumentException where an entry of {@code optimizer.groups} gets no parameter
+     * @throws IllegalArgumentException where an entry of {@code optimizer.groups} gets no parameter of any rank
      */
     static Map<Hyperparameters, List<ParameterRun>> cut(OptimizerConfig config, List<UnitLayout.Group> buffers) {
         refuseEmptyGroups(config, buffers);
@@ -44,12 +44,21 @@ record ParameterRun(int buffer, long from, long until) {
                     long until = last
                             ? buffers.get(buffer).elements()
                             : segments.get(i + 1).offset();
-                    runs.computeIfAbsent(own, key -> new ArrayList<>()).add(new ParameterRun(buffer, from, until));
+                    ParameterRun run = held(buffer, from, until, buffers.get(buffer));
+                    if (run.from < run.until) {
+                        runs.computeIfAbsent(own, key -> new ArrayList<>()).add(run);
+                    }
                     from = until;
                 }
             }
         }
         return runs;
+    }
+
+    /** What of the whole buffer's [from, until) is in the part; may be nothing. */
+    private static ParameterRun held(int buffer, long from, long until, UnitLayout.Group layout) {
+        return new ParameterRun(
+                buffer, Math.max(from, layout.from()) - layout.from(), Math.min(until, layout.until()) - layout.from());
     }
 
     private static void refuseEmptyGroups(OptimizerConfig config, List<UnitLayout.Group> buffers) {

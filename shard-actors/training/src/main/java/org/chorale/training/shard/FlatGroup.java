@@ -4,7 +4,10 @@
 package org.chorale.training.shard;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ParameterSource;
@@ -18,51 +21,88 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The flat buffers of parameters that are all trained, or all frozen, so that one kernel, one copy or one collective
- * serves all; parameters are views into them. All are [elements]; padding is zero and stays zero.
+ * serves all. Of each a rank holds its part, [held]; padding is zero and stays zero.
  *
  * <pre>
  *            master weights   gradients   values, which forward and backward read
  * trained    fp32             fp32        in the precision; in fp32 the master weights themselves
  * frozen     -                -           in the precision
  * </pre>
+ *
+ * Where the part is the whole, parameters are views into values and gradients. Elsewhere they are views into whole
+ * buffers that come and go, see {@link WholeBuffers}.
  */
 public final class FlatGroup {
     private final UnitLayout.Group layout;
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Tensor values;
     private final @Nullable Tensor master;
     private final @Nullable Tensor gradients;
-    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final @Nullable WholeBuffers whole;
 
-    /** Allocates in host memory; {@code owner} frees it. */
+    /** Held by one rank. Allocates in host memory; {@code owner} frees it. */
     FlatGroup(UnitLayout.Group layout, HeldTensors owner) {
+        this(layout, "alone", RankGroups.alone(), new BufferPool(false), owner);
+    }
+
+    /**
+     * Allocates in host memory.
+     *
+     * @param unit of which this is a part
+     * @param pool of whole buffers
+     * @param owner frees what is held
+     */
+    FlatGroup(UnitLayout.Group layout, String unit, RankGroups ranks, BufferPool pool, HeldTensors owner) {
         this.layout = layout;
+        for (Segment segment : layout.segments()) {
+            String name = segment.parameter();
+            parameters.put(name, new Parameter(name, unit, layout.precision().type(), layout.trainable()));
+        }
         try (TensorScope scope = new TensorScope()) {
-            this.values = zeros(layout.precision().type(), owner);
+            ScalarType type = layout.precision().type();
+            boolean split = layout.held() < layout.elements();
+            Tensor kept = split && ranks.gathering() == Gathering.ALWAYS ? zeros(type, layout.elements(), owner) : null;
+            this.values = kept == null
+                    ? zeros(type, layout.held(), owner)
+                    : owner.hold(kept.narrow(0, layout.from(), layout.held()));
             if (layout.trainable()) {
-                this.master = layout.precision() == Precision.FP32 ? values : zeros(ScalarType.Float, owner);
-                this.gradients = zeros(ScalarType.Float, owner);
+                this.master =
+                        layout.precision() == Precision.FP32 ? values : zeros(ScalarType.Float, layout.held(), owner);
+                this.gradients = zeros(ScalarType.Float, layout.held(), owner);
             } else {
                 this.master = null;
                 this.gradients = null;
             }
-            for (Segment segment : layout.segments()) {
-                parameters.put(segment.parameter(), parameter(segment, owner));
+            this.whole = split ? new WholeBuffers(this, kept, ranks, pool) : null;
+            if (!split) {
+                views(values, owner).forEach(Parameter::setValue);
+                views(gradients, owner).forEach(Parameter::setGradient);
             }
         }
     }
 
-    private Tensor zeros(ScalarType type, HeldTensors owner) {
-        return owner.hold(HostTensors.zeros(type, layout.elements()));
+    private static Tensor zeros(ScalarType type, long elements, HeldTensors owner) {
+        return owner.hold(HostTensors.zeros(type, elements));
     }
 
-    private Parameter parameter(Segment segment, HeldTensors owner) {
-        return new Parameter(
-                segment.parameter(),
-                owner.hold(view(values, segment)),
-                gradients == null ? null : owner.hold(view(gradients, segment)));
+    /** Each parameter's part of a whole buffer; none where there is no buffer. */
+    Map<Parameter, Tensor> views(@Nullable Tensor flat, HeldTensors owner) {
+        Map<Parameter, Tensor> views = new LinkedHashMap<>();
+        if (flat != null) {
+            try (TensorScope scope = new TensorScope()) {
+                for (Segment segment : layout.segments()) {
+                    views.put(parameter(segment), owner.hold(view(flat, segment)));
+                }
+            }
+        }
+        return views;
     }
 
-    /** What forward and backward read. */
+    private Parameter parameter(Segment segment) {
+        return Objects.requireNonNull(parameters.get(segment.parameter()));
+    }
+
+    /** This rank's part of what forward and backward read. */
     public Tensor values() {
         return values;
     }
@@ -76,16 +116,21 @@ public final class FlatGroup {
         return trained(master);
     }
 
-    /** @throws IllegalStateException where the group is frozen */
+    /**
+     * This rank's part of the gradients.
+     *
+     * @throws IllegalStateException where the group is frozen
+     */
     public Tensor gradients() {
         return trained(gradients);
     }
 
-    /** Rounds the master weights into the values. */
+    /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
     public void refresh() {
         if (master != null && layout.precision() != Precision.FP32) {
             values.copy_(master);
         }
+        whole().ifPresent(WholeBuffers::expire);
     }
 
     /** By name, in the buffer's order. */
@@ -102,7 +147,18 @@ public final class FlatGroup {
         return layout.trainable();
     }
 
-    /** A segment's part of a buffer with this layout, in the parameter's shape. */
+    /** The tensors that are held whether the unit is open or not, each once, without gradients. */
+    List<Tensor> held() {
+        Tensor read = whole().flatMap(WholeBuffers::kept).orElse(values);
+        return master == null || layout.precision() == Precision.FP32 ? List.of(read) : List.of(read, master);
+    }
+
+    /** The buffers that hold the other ranks' parts too; empty where there are none. */
+    Optional<WholeBuffers> whole() {
+        return Optional.ofNullable(whole);
+    }
+
+    /** A segment's part of a whole buffer with this layout, in the parameter's shape. */
     public static Tensor view(Tensor flat, Segment segment) {
         return flat.narrow(0, segment.offset(), segment.elements()).view(segment.extents());
     }
@@ -122,8 +178,15 @@ public final class FlatGroup {
         refresh();
     }
 
-    /** A parameter as it is held: its master weight where it is trained. A view in the caller's scope. */
+    /**
+     * A parameter as it is held: its master weight where it is trained. A view in the caller's scope.
+     *
+     * @throws IllegalStateException where other ranks hold a part of the group
+     */
     Tensor held(Segment segment) {
+        if (whole != null) {
+            throw new IllegalStateException("other ranks hold a part of " + segment.parameter());
+        }
         return view(master == null ? values : master, segment);
     }
 

@@ -5,27 +5,41 @@ package org.chorale.training.shard;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
+import org.chorale.tensor.TensorScope;
 
 /**
  * A sharding unit as one rank holds it: a transformer block, or what stands before and after the blocks.
  *
- * <p>On the one rank that there is, the shard is the whole unit.
+ * <p>Between its uses a rank holds its part of the unit alone. For a forward the values of all parts are gathered; for a
+ * backward they are gathered again, and the gradients that all ranks have added up are reduced to the parts:
+ *
+ * <pre>
+ * announce ... open  compute  close     announce ... openForBackward  compute  closeAfterBackward
+ * |--gather----|              release   |--gather----|                         release, reduce ...
+ * </pre>
  */
 public final class FsdpUnit implements AutoCloseable {
     private final String name;
     private final HeldTensors owner = new HeldTensors();
     private final List<FlatGroup> groups;
 
-    /** Allocates the unit's buffers; weights and gradients are zero. */
+    /** Allocates what one rank holds alone; weights and gradients are zero. */
     public FsdpUnit(UnitLayout layout) {
+        this(layout, RankGroups.alone(), new BufferPool(false));
+    }
+
+    /** Allocates the unit's parts; weights and gradients are zero. */
+    FsdpUnit(UnitLayout layout, RankGroups ranks, BufferPool pool) {
         this.name = layout.name();
         try {
             this.groups = layout.groups().stream()
-                    .map(group -> new FlatGroup(group, owner))
+                    .map(group -> new FlatGroup(group, name, ranks, pool, owner))
                     .toList();
         } catch (RuntimeException e) { // no memory: what was had is given back
             owner.close();
@@ -44,8 +58,41 @@ public final class FsdpUnit implements AutoCloseable {
     }
 
     /** Before the first micro-batch of a step. */
-    public void zeroGradients() {
-        trainedGroups().forEach(group -> group.gradients().zero_());
+    void zeroGradients() {
+        try (TensorScope scope = new TensorScope()) {
+            trainedGroups().map(FlatGroup::gradients).forEach(Tensor::zero_);
+        }
+    }
+
+    /** Has the values fetched that an {@link #open} will wait for. */
+    void beginGather() {
+        whole().forEach(WholeBuffers::beginGather);
+    }
+
+    /** From here on the values can be read. */
+    void open() {
+        beginGather();
+        whole().forEach(WholeBuffers::openValues);
+    }
+
+    /** From here on values can be read and gradients added to. */
+    void openForBackward() {
+        open();
+        trainedGroups().map(FlatGroup::whole).flatMap(Optional::stream).forEach(WholeBuffers::openGradients);
+    }
+
+    /** Gives the values' buffers back. */
+    void releaseValues() {
+        whole().forEach(WholeBuffers::releaseValues);
+    }
+
+    boolean isGathering() {
+        return whole().anyMatch(WholeBuffers::isGathering);
+    }
+
+    /** Waits for the end of a gather that has begun, good or bad. */
+    void abandon() {
+        whole().forEach(WholeBuffers::abandon);
     }
 
     public String name() {
@@ -68,6 +115,11 @@ public final class FsdpUnit implements AutoCloseable {
 
     @Override
     public void close() {
+        whole().forEach(WholeBuffers::close);
         owner.close();
+    }
+
+    private Stream<WholeBuffers> whole() {
+        return groups.stream().map(FlatGroup::whole).flatMap(Optional::stream);
     }
 }

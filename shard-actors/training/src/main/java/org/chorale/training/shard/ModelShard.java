@@ -9,39 +9,60 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Units;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.UnitOutline;
 import org.jspecify.annotations.Nullable;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
 public final class ModelShard implements AutoCloseable {
+    private final RankGroups ranks;
+    private final BufferPool pool;
     private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final UnitSchedule schedule;
     private final @Nullable LlamaModel model; // null where the model is a user's own
 
-    /** Allocates by the plan; the weights are zero until they are loaded. */
+    /** Allocates by the plan what one rank holds alone; the weights are zero until they are loaded. */
     public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute) {
-        this(plan, parameters -> folder.model(parameters, recompute));
+        this(folder, plan, recompute, RankGroups.alone());
     }
 
-    /** Allocates by the plan, for a model that lives elsewhere; the weights are zero until they are loaded. */
-    public ModelShard(List<UnitLayout> plan) {
-        this(plan, parameters -> null);
+    /**
+     * Allocates this rank's part by the plan; the weights are zero until they are loaded.
+     *
+     * @param ranks that share the model, closed by the caller after this
+     */
+    public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute, RankGroups ranks) {
+        this(plan, ranks, new BufferPool(false), (parameters, use) -> folder.model(parameters, use, recompute));
     }
 
-    private ModelShard(
-            List<UnitLayout> plan, Function<Function<String, Parameter>, ? extends @Nullable LlamaModel> model) {
+    /** Likewise, for a model that lives elsewhere. */
+    public ModelShard(List<UnitLayout> plan, RankGroups ranks) {
+        this(plan, ranks, new BufferPool(false), (parameters, use) -> null);
+    }
+
+    /** Likewise, with a pool of the caller's, which this closes. */
+    ModelShard(
+            List<UnitLayout> plan,
+            RankGroups ranks,
+            BufferPool pool,
+            BiFunction<Function<String, Parameter>, Units, ? extends @Nullable LlamaModel> model) {
+        this.ranks = ranks;
+        this.pool = pool;
         try {
-            plan.forEach(layout -> units.add(new FsdpUnit(layout)));
+            plan.forEach(layout -> units.add(new FsdpUnit(layout, ranks, pool)));
             units.forEach(unit -> unit.parameters().forEach(parameter -> parameters.put(parameter.name(), parameter)));
-            this.model = model.apply(this::parameter);
+            this.schedule = new UnitSchedule(ranks, units);
+            this.model = model.apply(this::parameter, schedule);
         } catch (RuntimeException e) { // no memory: what was had is given back
-            units.forEach(FsdpUnit::close);
+            closeUnits();
             throw e;
         }
     }
@@ -58,7 +79,7 @@ public final class ModelShard implements AutoCloseable {
 
     private static ModelShard loaded(ModelFolder folder, Function<UnitOutline, UnitLayout> layout) {
         ModelShard shard =
-                new ModelShard(folder, folder.units().stream().map(layout).toList(), false);
+                new ModelShard(folder, folder.units().stream().map(layout).toList(), false, RankGroups.alone());
         try {
             shard.load(folder);
             return shard;
@@ -112,6 +133,49 @@ public final class ModelShard implements AutoCloseable {
         return units.stream().flatMap(FsdpUnit::trainedGroups).toList();
     }
 
+    /** The ranks that share the model. */
+    public RankGroups ranks() {
+        return ranks;
+    }
+
+    /** As code sees it that computes with the parameters. */
+    public ShardView view() {
+        return new ShardView(this::parameter, schedule, ranks.world());
+    }
+
+    /**
+     * Begins a step with gradients of zero.
+     *
+     * @param microBatches that follow, the same number on all ranks
+     */
+    public void beginStep(int microBatches) {
+        schedule.beginStep(microBatches);
+    }
+
+    /** After a step's last micro-batch; then each rank's gradients are its part of the sum over all ranks. */
+    public void endBackward() {
+        schedule.endBackward();
+    }
+
+    /** Bytes of the weights that this rank holds between steps: its part of values and master weights. */
+    public long parameterBytes() {
+        return units.stream()
+                .flatMap(unit -> unit.groups().stream())
+                .flatMap(group -> group.held().stream())
+                .mapToLong(Tensor::nbytes)
+                .sum();
+    }
+
+    /** Bytes of the gradients that this rank holds between steps. */
+    public long gradientBytes() {
+        return groups().stream().mapToLong(group -> group.gradients().nbytes()).sum();
+    }
+
+    /** The most bytes that whole buffers of values and gradients took at once, beside what is held. */
+    public long peakGatheredBytes() {
+        return pool.peakBytes();
+    }
+
     /** In which all units compute. */
     public Precision precision() {
         return units.get(0).groups().get(0).layout().precision();
@@ -131,6 +195,15 @@ public final class ModelShard implements AutoCloseable {
         if (model != null) {
             model.close();
         }
+        if (schedule.isBusy()) { // a step has failed in the middle: the peers would wait for this rank in vain
+            ranks.abort();
+            schedule.abandon();
+        }
+        closeUnits();
+    }
+
+    private void closeUnits() {
         units.forEach(FsdpUnit::close);
+        pool.close();
     }
 }

@@ -4,6 +4,7 @@
 package org.chorale.training.shard;
 
 import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.collective.SingleRank;
 
 /**
  * The groups that a rank computes with. Closing it closes the three.
@@ -18,6 +19,25 @@ import org.chorale.tensor.collective.Collectives;
 public record RankGroups(
         Collectives world, Collectives shard, Collectives replicas, Gathering gathering, boolean reduceEachMicroBatch)
         implements AutoCloseable {
+    public RankGroups {
+        if (world.worldSize() != shard.worldSize() * replicas.worldSize()) {
+            throw new IllegalArgumentException("%d ranks are not %d parts of the model times %d copies"
+                    .formatted(world.worldSize(), shard.worldSize(), replicas.worldSize()));
+        }
+    }
+
+    /** A rank that holds and computes everything. */
+    public static RankGroups alone() {
+        return new RankGroups(new SingleRank(), new SingleRank(), new SingleRank(), Gathering.ALWAYS, false);
+    }
+
+    /** Makes every pending and later operation of all three throw, here and at the peers. Called from any thread. */
+    public void abort() {
+        world.abort();
+        shard.abort();
+        replicas.abort();
+    }
+
     @Override
     public void close() {
         replicas.close();

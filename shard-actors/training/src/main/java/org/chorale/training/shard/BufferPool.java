@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.shard;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.HeldTensors;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+
+/**
+ * Flat buffers that units use in turn, by dtype and length: as many as were ever in use at once, kept until this closes.
+ */
+final class BufferPool implements AutoCloseable {
+    private record Kind(ScalarType type, long elements) {}
+
+    private final HeldTensors owner = new HeldTensors();
+    private final Map<Kind, Deque<Tensor>> free = new HashMap<>();
+    private final boolean poisoning;
+    private long bytes;
+    private long peakBytes;
+
+    /** @param poisoning whether what is given back is filled with NaN, so that whoever still reads it is found out */
+    BufferPool(boolean poisoning) {
+        this.poisoning = poisoning;
+    }
+
+    /** A buffer of this length whose values mean nothing. */
+    Tensor take(ScalarType type, long elements) {
+        Tensor known = free(type, elements).poll();
+        Tensor buffer = known == null ? make(type, elements) : known;
+        bytes += buffer.nbytes();
+        peakBytes = Math.max(peakBytes, bytes);
+        return buffer;
+    }
+
+    /** Nobody uses the buffer any more. */
+    void give(Tensor buffer) {
+        if (poisoning) {
+            try (TensorScope scope = new TensorScope()) {
+                buffer.fill_(Scalars.of(Double.NaN));
+            }
+        }
+        bytes -= buffer.nbytes();
+        free(buffer.scalar_type().intern(), buffer.numel()).push(buffer);
+    }
+
+    /** The most that was in use at once. */
+    long peakBytes() {
+        return peakBytes;
+    }
+
+    @Override
+    public void close() {
+        owner.close();
+    }
+
+    private Deque<Tensor> free(ScalarType type, long elements) {
+        return free.computeIfAbsent(new Kind(type, elements), kind -> new ArrayDeque<>());
+    }
+
+    private Tensor make(ScalarType type, long elements) {
+        try (TensorScope scope = new TensorScope()) {
+            return owner.hold(HostTensors.empty(type, elements));
+        }
+    }
+}

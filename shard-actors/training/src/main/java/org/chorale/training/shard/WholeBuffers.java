@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training.shard;
+
+import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.layer.Parameter;
+import org.chorale.tensor.HeldTensors;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.CollectiveException;
+import org.chorale.tensor.collective.Collectives.Pending;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The whole values and gradients, [elements], of a group of which this rank holds a part, while they are needed:
+ * parameters are views into them.
+ *
+ * <p>Values are gathered from all ranks' parts. Gradients are what this rank alone has added up; reduced, every rank has
+ * its part of the sum over all.
+ */
+final class WholeBuffers implements AutoCloseable {
+    private final FlatGroup group;
+    private final @Nullable Tensor kept; // values, where they are there always
+    private final RankGroups ranks;
+    private final BufferPool pool;
+    private final HeldTensors valueViews = new HeldTensors();
+    private final HeldTensors gradientViews = new HeldTensors();
+    private @Nullable Tensor values;
+    private @Nullable Tensor gradients;
+    private @Nullable Pending gathering;
+    private boolean gathered; // values are those of all parts
+
+    WholeBuffers(FlatGroup group, @Nullable Tensor kept, RankGroups ranks, BufferPool pool) {
+        this.group = group;
+        this.kept = kept;
+        this.ranks = ranks;
+        this.pool = pool;
+    }
+
+    /** The values' buffer where it is there always. */
+    Optional<Tensor> kept() {
+        return Optional.ofNullable(kept);
+    }
+
+    /** Has the values fetched, unless they are there or on their way. */
+    void beginGather() {
+        if (!gathered && gathering == null) {
+            Tensor target = buffer();
+            values = target;
+            gathering = ranks.shard().allGather(target, group.values());
+        }
+    }
+
+    /** Fetches the values and shows them to the parameters. */
+    void openValues() {
+        beginGather();
+        Pending fetching = gathering;
+        if (fetching != null) {
+            gathering = null;
+            fetching.await();
+            gathered = true;
+            group.views(values, valueViews).forEach(Parameter::setValue);
+        }
+    }
+
+    /** Shows the gradients to the parameters: zero, or what earlier micro-batches have left. */
+    void openGradients() {
+        if (gradients == null) {
+            try (TensorScope scope = new TensorScope()) {
+                Tensor sum = take(ScalarType.Float);
+                sum.zero_();
+                gradients = sum;
+                group.views(sum, gradientViews).forEach(Parameter::setGradient);
+            }
+        }
+    }
+
+    /** The values on this rank are no longer those of all parts. */
+    void expire() {
+        finishGather();
+        gathered = false;
+        hideValues();
+    }
+
+    /** Gives the values' buffer back, unless it is there always. */
+    void releaseValues() {
+        Tensor used = values;
+        if (kept == null && used != null) {
+            finishGather();
+            gathered = false;
+            hideValues();
+            values = null;
+            pool.give(used);
+        }
+    }
+
+    /** Whether there are gradients that were not reduced. */
+    boolean hasGradients() {
+        return gradients != null;
+    }
+
+    /**
+     * Begins to add the sum of all ranks' gradients to the part that is held.
+     *
+     * @return waits for the end of that
+     */
+    Pending reduceGradients() {
+        Tensor sum = gradients;
+        if (sum == null) {
+            throw new IllegalStateException(
+                    "no gradients of " + group.parameters().keySet() + " to reduce");
+        }
+        gradients = null;
+        group.parameters().values().forEach(parameter -> parameter.setGradient(null));
+        gradientViews.close();
+        Tensor part = pool.take(ScalarType.Float, group.layout().held());
+        Pending reducing = ranks.shard().reduceScatter(part, sum);
+        return () -> {
+            reducing.await();
+            try (TensorScope scope = new TensorScope()) {
+                group.gradients().add_(part);
+            }
+            pool.give(part);
+            pool.give(sum);
+        };
+    }
+
+    boolean isGathering() {
+        return gathering != null;
+    }
+
+    /** Waits for the end of a gather that has begun, good or bad. */
+    void abandon() {
+        try {
+            finishGather();
+        } catch (CollectiveException e) {
+            hideValues(); // what the gather was to write is undefined
+        }
+    }
+
+    /** Frees the views; the pool frees the buffers. Nothing may be on its way. */
+    @Override
+    public void close() {
+        hideValues();
+        gradientViews.close();
+    }
+
+    private void finishGather() {
+        Pending fetching = gathering;
+        if (fetching != null) {
+            gathering = null;
+            fetching.await();
+        }
+    }
+
+    private void hideValues() {
+        group.parameters().values().forEach(parameter -> parameter.setValue(null));
+        valueViews.close();
+    }
+
+    private Tensor buffer() {
+        Tensor own = kept == null ? values : kept;
+        return own == null ? take(group.layout().precision().type()) : own;
+    }
+
+    private Tensor take(ScalarType type) {
+        return pool.take(type, group.layout().elements());
+    }
+}
