@@ -418,7 +418,9 @@ final class PipelineObjectiveTest {
                 StepTotals totals = step.totals();
                 isEmpty = totals.isEmpty();
                 Map<String, double[]> gradients = gradients();
-                gradients.values().forEach(gradient -> Arrays.setAll(gradient, i -> gradient[i] / step.divisor(totals)));
+                gradients
+                        .values()
+                        .forEach(gradient -> Arrays.setAll(gradient, i -> gradient[i] / step.divisor(totals)));
                 return new Run(totals.loss(), gradients, totals.means());
             }
         }
