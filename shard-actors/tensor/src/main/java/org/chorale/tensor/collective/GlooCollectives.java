@@ -115,7 +115,7 @@ public final class GlooCollectives implements Collectives {
                 operation.exchange.receive(peer, parts.select(0, peer));
                 operation.exchange.send(peer, part);
             }
-            copy(parts.select(0, rank), part);
+            Operands.copy(parts.select(0, rank), part);
         }
         return operation.inOrder(() -> {});
     }
@@ -132,7 +132,7 @@ public final class GlooCollectives implements Collectives {
                 operation.exchange.send(peer, parts.select(0, peer));
             }
             operation.held.hold(part);
-            return operation.inOrder(() -> copy(part, reduced(parts.select(0, rank), others, Reduction.SUM)));
+            return operation.inOrder(() -> Operands.copy(part, reduced(parts.select(0, rank), others, Reduction.SUM)));
         }
     }
 
@@ -154,7 +154,7 @@ public final class GlooCollectives implements Collectives {
         for (int peer : peers()) {
             operation.exchange.send(peer, flat);
         }
-        return operation.inOrder(() -> copy(flat, reduced(flat, others, reduction)));
+        return operation.inOrder(() -> Operands.copy(flat, reduced(flat, others, reduction)));
     }
 
     /** Every rank reduces a part and sends it to all others. */
@@ -165,7 +165,7 @@ public final class GlooCollectives implements Collectives {
         }
         return operation.inOrder(() -> {
             Tensor own = part(flat, rank);
-            copy(own, reduced(own, others, reduction));
+            Operands.copy(own, reduced(own, others, reduction));
             Exchange results = new Exchange(mesh, operation.operation, operation.firstSlot + 1);
             for (int peer : peers()) {
                 results.receive(peer, part(flat, peer));
@@ -257,12 +257,6 @@ public final class GlooCollectives implements Collectives {
             }
         }
         return result;
-    }
-
-    private static void copy(Tensor to, Tensor from) {
-        if (to.numel() > 0 && !to.data_ptr().equals(from.data_ptr())) {
-            to.view(to.numel()).copy_(from.view(from.numel()));
-        }
     }
 
     /** One that has begun. Those in order end in the order in which they began, whichever is awaited. */

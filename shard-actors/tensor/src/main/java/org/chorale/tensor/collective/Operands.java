@@ -69,6 +69,13 @@ final class Operands {
         }
     }
 
+    /** Copies as many values as there are, unless they are the same memory. Inside an open scope. */
+    static void copy(Tensor to, Tensor from) {
+        if (to.numel() > 0 && !to.data_ptr().equals(from.data_ptr())) {
+            to.view(to.numel()).copy_(from.view(from.numel()));
+        }
+    }
+
     private static String describe(Tensor tensor) {
         return type(tensor) + Arrays.toString(tensor.shape()) + (tensor.is_contiguous() ? "" : " with gaps");
     }

@@ -97,9 +97,7 @@ public final class SingleRank implements Collectives {
 
     private static Pending copy(Tensor to, Tensor from) {
         try (TensorScope scope = new TensorScope()) {
-            if (!to.data_ptr().equals(from.data_ptr())) {
-                to.copy_(from);
-            }
+            Operands.copy(to, from);
         }
         return ENDED;
     }
