@@ -22,11 +22,24 @@ final class TinyModel {
     private TinyModel() {}
 
     static ModelFolder folder(Path directory, boolean tied) {
+        return folder(directory, tied, true);
+    }
+
+    /** Without the bias of keys, whose gradient is hardly more than noise, which Adam turns into moves. */
+    static ModelFolder unbiased(Path directory, boolean tied) {
+        try {
+            return folder(Files.createTempDirectory(directory, "model"), tied, false);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static ModelFolder folder(Path directory, boolean tied, boolean attentionBias) {
         String config = """
                 {"model_type": "llama", "vocab_size": %d, "hidden_size": 24, "intermediate_size": 40,
                  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
-                 "attention_bias": true, "mlp_bias": true, "initializer_range": 0.3, "tie_word_embeddings": %s}
-                """.formatted(VOCABULARY, tied);
+                 "attention_bias": %s, "mlp_bias": true, "initializer_range": 0.3, "tie_word_embeddings": %s}
+                """.formatted(VOCABULARY, attentionBias, tied);
         try {
             Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {
@@ -61,9 +74,10 @@ final class TinyModel {
     /** Some sequences of a batch, as a batch of their own. */
     static MicroBatch part(MicroBatch batch, int from, int until) {
         return MicroBatch.rightPadded(
-                until - from,
-                batch.width(),
-                Arrays.copyOfRange(batch.tokens(), from * batch.width(), until * batch.width()),
-                Arrays.copyOfRange(batch.labels(), from * batch.width(), until * batch.width()));
+                        until - from,
+                        batch.width(),
+                        Arrays.copyOfRange(batch.tokens(), from * batch.width(), until * batch.width()),
+                        Arrays.copyOfRange(batch.labels(), from * batch.width(), until * batch.width()))
+                .withSamples(Arrays.copyOfRange(batch.samples(), from, until));
     }
 }

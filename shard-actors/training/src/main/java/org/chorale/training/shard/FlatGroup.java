@@ -128,7 +128,9 @@ public final class FlatGroup {
     /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
     public void refresh() {
         if (master != null && layout.precision() != Precision.FP32) {
-            values.copy_(master);
+            try (TensorScope scope = new TensorScope()) {
+                values.copy_(master);
+            }
         }
         whole().ifPresent(WholeBuffers::expire);
     }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.chorale.training.RankRun.Setup;
+import org.chorale.training.shard.Precision;
+import org.chorale.training.shard.RankShards.Mode;
+
+/** The ways in which a run can be spread over ranks. */
+final class RankMatrix {
+    /** What is trained of which model. */
+    enum Model {
+        UNTIED,
+        TIED,
+        LORA,
+        /** The embedding and the first block are frozen, and some of the second one. */
+        FROZEN,
+        /** Only parameters that are smaller than the world's alignment. */
+        NORMS
+    }
+
+    /** How gradients of micro-batches come together. */
+    enum Accumulation {
+        ONE_MICRO_BATCH,
+        REDUCED_EACH,
+        REDUCED_ONCE
+    }
+
+    /** A point of the matrix. */
+    record Case(Model model, Mode mode, int worldSize, Accumulation accumulation, boolean clipped, boolean recompute) {
+        static final double CLIP_NORM = 0.3; // well below the norms of all models but that of norms alone
+
+        double clipNorm() {
+            return clipped ? CLIP_NORM : Double.POSITIVE_INFINITY;
+        }
+
+        Setup setup() {
+            return new Setup(
+                    worldSize,
+                    mode,
+                    accumulation == Accumulation.REDUCED_EACH,
+                    accumulation == Accumulation.ONE_MICRO_BATCH ? 1 : 3,
+                    recompute,
+                    Precision.FP32,
+                    clipNorm());
+        }
+
+        /** The pairs of two factors' values. */
+        private Set<List<Object>> pairs() {
+            List<Object> values = List.of(
+                    "model " + model,
+                    "mode " + mode,
+                    "ranks " + worldSize,
+                    "accumulation " + accumulation,
+                    "clipped " + clipped,
+                    "recompute " + recompute);
+            Set<List<Object>> pairs = new HashSet<>();
+            for (int i = 0; i < values.size(); i++) {
+                for (int j = i + 1; j < values.size(); j++) {
+                    pairs.add(List.of(values.get(i), values.get(j)));
+                }
+            }
+            return pairs;
+        }
+    }
+
+    private RankMatrix() {}
+
+    /** Every combination that there is: a hybrid has two copies on two ranks each. */
+    static List<Case> whole() {
+        List<Case> cases = new ArrayList<>();
+        for (Model model : Model.values()) {
+            for (Mode mode : Mode.values()) {
+                for (int worldSize = 1; worldSize <= 4; worldSize++) {
+                    if (mode == Mode.HYBRID && worldSize != 4) {
+                        continue;
+                    }
+                    for (Accumulation accumulation : Accumulation.values()) {
+                        for (boolean clipped : new boolean[] {false, true}) {
+                            cases.add(new Case(model, mode, worldSize, accumulation, clipped, false));
+                            cases.add(new Case(model, mode, worldSize, accumulation, clipped, true));
+                        }
+                    }
+                }
+            }
+        }
+        return cases;
+    }
+
+    /**
+     * As few as greedy choice finds in which every pair of two factors' values occurs that occurs in the whole: of cases
+     * in a random but fixed order, always the one that adds the most.
+     */
+    static List<Case> pairwise() {
+        List<Case> left = new ArrayList<>(whole());
+        Collections.shuffle(left, new Random(1));
+        Set<List<Object>> uncovered = new HashSet<>();
+        left.forEach(one -> uncovered.addAll(one.pairs()));
+        List<Case> chosen = new ArrayList<>();
+        while (!uncovered.isEmpty()) {
+            Case best = Collections.max(left, (a, b) -> Long.compare(adds(a, uncovered), adds(b, uncovered)));
+            uncovered.removeAll(best.pairs());
+            chosen.add(best);
+        }
+        return chosen;
+    }
+
+    private static long adds(Case one, Set<List<Object>> uncovered) {
+        return one.pairs().stream().filter(uncovered::contains).count();
+    }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
+import org.chorale.training.RankMatrix.Case;
+import org.chorale.training.RankMatrix.Model;
+import org.chorale.training.RankRun.Setup;
+import org.chorale.training.shard.Precision;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Many ranks give what one gives. Buffers that a unit gives back hold NaN, so that nothing that is read after its release
+ * stays unseen.
+ */
+final class RankMatrixTest {
+    /** torch.testing.assert_close, for fp32. */
+    private static final double RELATIVE = 1.3e-6;
+
+    private static final double ABSOLUTE = 1e-5;
+
+    /** With dropout, which depends on the sample and not on the rank that has it. */
+    private static final LoraConfig LORA = new LoraConfig(
+            3,
+            6,
+            0.1,
+            ModuleSelection.suffixes(List.of("q_proj", "down_proj")),
+            ModuleSelection.NOTHING,
+            Map.of(),
+            Map.of(),
+            false,
+            List.of(),
+            List.of(),
+            List.of(),
+            LoraConfig.Initialize.UNIFORM);
+
+    @TempDir
+    private static Path directory;
+
+    private static final Map<String, RankRun> REFERENCES = new ConcurrentHashMap<>();
+
+    static List<Case> pairwise() {
+        return RankMatrix.pairwise();
+    }
+
+    @ParameterizedTest
+    @MethodSource("pairwise")
+    void manyRanksGiveWhatOneGives(Case one) {
+        check(one);
+    }
+
+    @Test
+    void everyPairOfFactorsIsInTheSampleThatIsAlwaysRun() {
+        assertThat(RankMatrix.pairwise()).hasSizeLessThan(40).doesNotHaveDuplicates();
+        assertThat(RankMatrix.whole()).hasSize(5 * (4 * 4 + 1) * 3 * 2 * 2);
+    }
+
+    /** Writes what it has found to {@code target/fsdp-matrix.log}. */
+    @Test
+    @Tag("full")
+    void allWaysToSpreadARunGiveWhatOneRankGives() throws IOException {
+        Findings all = new Findings();
+        for (Case one : RankMatrix.whole()) {
+            all.add(check(one));
+        }
+        Files.writeString(
+                Path.of("target", "fsdp-matrix.log"),
+                all.line(RankMatrix.whole().size()));
+    }
+
+    private static Findings check(Case one) {
+        RankRun expected = reference(one.model(), one.clipNorm());
+        RankRun actual;
+        try (ModelFolder folder = folder(one.model())) {
+            actual = RankRun.of(folder, one.setup());
+        }
+        Findings findings = new Findings();
+        findings.compare(actual, expected);
+        assertThat(findings.worstGradient)
+                .as("gradients of the first step, of %s", one)
+                .isLessThanOrEqualTo(1);
+        assertThat(findings.worstLoss).as("relative difference of the losses").isLessThan(1e-5);
+        assertThat(findings.worstWeight)
+                .as("difference of the weights")
+                .isLessThan(0.1 * RankRun.LEARNING_RATE * RankRun.STEPS);
+        assertThat((double) findings.outside)
+                .as("weights outside the defaults")
+                .isLessThanOrEqualTo(1e-4 * findings.weights);
+        return findings;
+    }
+
+    private static RankRun reference(Model model, double clipNorm) {
+        return REFERENCES.computeIfAbsent(model + " " + clipNorm, key -> {
+            try (ModelFolder folder = folder(model)) {
+                RankRun run = RankRun.of(folder, Setup.alone(Precision.FP32, clipNorm));
+                assertThat(run.results().get(STEPS_BEFORE_LAST).lossNats())
+                        .as("it learns, so that there is something to compare")
+                        .isNotCloseTo(run.results().get(0).lossNats(), within(1e-3));
+                return run;
+            }
+        });
+    }
+
+    private static final int STEPS_BEFORE_LAST = RankRun.STEPS - 1;
+
+    private static ModelFolder folder(Model model) {
+        ModelFolder folder = TinyModel.unbiased(directory, model == Model.TIED);
+        return switch (model) {
+            case UNTIED, TIED -> folder;
+            case LORA -> folder.adapted(LORA, 4);
+            case FROZEN ->
+                folder.with(new Freezing(
+                        List.of(
+                                NamePattern.glob("model.embed_tokens.*"),
+                                NamePattern.glob("model.layers.0.**"),
+                                NamePattern.glob("**.down_proj.**")),
+                        List.of()));
+            case NORMS -> folder.with(new Freezing(List.of(), List.of(NamePattern.glob("**norm**"))));
+        };
+    }
+
+    /** How far runs are from their references. */
+    private static final class Findings {
+        private double worstGradient; // in units of what is allowed
+        private double worstLoss; // relative
+        private double worstWeight;
+        private long weights;
+        private long outside; // of the defaults
+
+        void compare(RankRun actual, RankRun expected) {
+            assertThat(actual.gradients()).containsOnlyKeys(expected.gradients().keySet());
+            for (int i = 0; i < RankRun.STEPS; i++) {
+                StepResult one = expected.results().get(i);
+                StepResult many = actual.results().get(i);
+                assertThat(many.trainedTokens()).isEqualTo(one.trainedTokens());
+                assertThat(many.gradNorm()).isCloseTo(one.gradNorm(), within(1e-4 * one.gradNorm()));
+                worstLoss = Math.max(worstLoss, Math.abs(many.lossNats() / one.lossNats() - 1));
+            }
+            expected.gradients().forEach((name, values) -> {
+                float[] found = Objects.requireNonNull(actual.gradients().get(name));
+                for (int i = 0; i < values.length; i++) {
+                    worstGradient = Math.max(worstGradient, excess(found[i], values[i]));
+                }
+            });
+            expected.weights().forEach((name, values) -> {
+                float[] found = Objects.requireNonNull(actual.weights().get(name));
+                for (int i = 0; i < values.length; i++) {
+                    weights++;
+                    outside += excess(found[i], values[i]) > 1 ? 1 : 0;
+                    worstWeight = Math.max(worstWeight, Math.abs(found[i] - values[i]));
+                }
+            });
+        }
+
+        /** Infinite where a value is not a number. */
+        private static double excess(float found, float wanted) {
+            double excess = Math.abs(found - wanted) / (ABSOLUTE + RELATIVE * Math.abs(wanted));
+            return Double.isNaN(excess) ? Double.POSITIVE_INFINITY : excess;
+        }
+
+        void add(Findings other) {
+            worstGradient = Math.max(worstGradient, other.worstGradient);
+            worstLoss = Math.max(worstLoss, other.worstLoss);
+            worstWeight = Math.max(worstWeight, other.worstWeight);
+            weights += other.weights;
+            outside += other.outside;
+        }
+
+        String line(int cases) {
+            return String.format(
+                    Locale.ROOT, """
+                    %d ways to spread a run over 1 to 4 ranks, each compared with one rank
+                    gradients of the first step: at most %.3f of what torch's fp32 defaults allow
+                    losses of %d AdamW steps: at most %.2e apart, relative
+                    weights after them: %d of %d outside torch's fp32 defaults, at most %.2e apart
+                    """, cases, worstGradient, RankRun.STEPS, worstLoss, outside, weights, worstWeight);
+        }
+    }
+}
