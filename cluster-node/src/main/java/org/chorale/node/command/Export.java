@@ -22,11 +22,11 @@ import org.chorale.model.adapter.AdapterSource;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
-import org.chorale.proto.wire.ShardFile;
-import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ModelConfig;
+import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.worker.CheckpointFolder;
 
 /** {@code chorale export}. */
 record Export(Console console, boolean json) {
@@ -77,7 +77,7 @@ record Export(Console console, boolean json) {
         long seed = ConfigReader.read(run.runConf(), "run", RunSettings.class).seed();
         FeedSettings data = FeedSettings.read(run.runConf());
         try (ModelFolder source = model.open(seed);
-                SafetensorsFile weights = SafetensorsFile.open(onlyFile(checkpoint))) {
+                CheckpointWeights weights = CheckpointWeights.open(CheckpointFolder.files(checkpoint.folder()))) {
             ModelExport export = ModelExport.of(source, weights, data.tokenizerPath())
                     .chattingBy(data.data().chat().template());
             boolean adapted = source.adapter().isPresent();
@@ -171,18 +171,6 @@ record Export(Console console, boolean json) {
                         run.dir() + " has no best checkpoint: set checkpoint.keep-best = true and let the run reach an"
                                 + " evaluation (evaluation.every) after step 0"));
         return run.checkpoints().wholeAt(best.step(), () -> {});
-    }
-
-    private static Path onlyFile(Checkpoint checkpoint) {
-        if (checkpoint.manifest().getFilesCount() != 1) {
-            throw new FaultException(
-                    FaultCode.FILE_MALFORMED,
-                    "%s is of %d ranks: this release exports checkpoints of one rank"
-                            .formatted(
-                                    checkpoint.folder(), checkpoint.manifest().getFilesCount()));
-        }
-        ShardFile file = checkpoint.manifest().getFiles(0);
-        return checkpoint.folder().resolve(file.getName());
     }
 
     private void report(Optional<Checkpoint> checkpoint, Path out) {

@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
-import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.checkpoint.ManifestFile;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.CheckpointManifest;
 import org.chorale.proto.wire.ShardFile;
@@ -29,10 +29,8 @@ import org.chorale.proto.wire.ShardFile;
  */
 public record Checkpoint(Path folder, CheckpointManifest manifest) {
     /** Of the manifests that this release writes and reads. */
-    public static final int FORMAT_VERSION = 1;
+    public static final int FORMAT_VERSION = ManifestFile.FORMAT_VERSION;
 
-    static final String MANIFEST = "manifest.pb";
-    private static final long MAX_MANIFEST_BYTES = 256L << 20;
     private static final int BUFFER_BYTES = 1 << 20;
 
     /**
@@ -41,21 +39,7 @@ public record Checkpoint(Path folder, CheckpointManifest manifest) {
      * @throws FaultException CHECKPOINT_CORRUPT where there is no manifest that this release can read
      */
     public static Checkpoint read(Path folder) {
-        Path file = folder.resolve(MANIFEST);
-        try {
-            if (Files.size(file) > MAX_MANIFEST_BYTES) {
-                throw new IOException("has %d bytes, more than %d".formatted(Files.size(file), MAX_MANIFEST_BYTES));
-            }
-            CheckpointManifest manifest = CheckpointManifest.parseFrom(Files.readAllBytes(file));
-            if (manifest.getFormatVersion() != FORMAT_VERSION) {
-                throw new IOException("has format version %d, this release reads %d"
-                        .formatted(manifest.getFormatVersion(), FORMAT_VERSION));
-            }
-            return new Checkpoint(folder, manifest);
-        } catch (IOException e) {
-            String reason = e.getClass() == IOException.class ? String.valueOf(e.getMessage()) : "cannot be read: " + e;
-            throw new FaultException(FaultCode.CHECKPOINT_CORRUPT, file + " " + reason, e);
-        }
+        return new Checkpoint(folder, ManifestFile.read(folder));
     }
 
     /** Optimizer steps done. */
@@ -100,15 +84,15 @@ public record Checkpoint(Path folder, CheckpointManifest manifest) {
                 && ranks.size() == manifest.getWorldSize();
         if (!everyRankOnce) {
             defects.add("%s: files of ranks %s, where ranks 0 to %d must have one each"
-                    .formatted(folder.resolve(MANIFEST), ranks, manifest.getWorldSize() - 1));
+                    .formatted(folder.resolve(ManifestFile.NAME), ranks, manifest.getWorldSize() - 1));
         }
         return defects;
     }
 
     private Optional<String> lengthDefect(ShardFile file) {
-        if (!file.getName().matches("[A-Za-z0-9_-][A-Za-z0-9._-]*")) {
+        if (!ManifestFile.staysInFolder(file)) {
             return Optional.of("%s: file name '%s' does not stay inside the folder"
-                    .formatted(folder.resolve(MANIFEST), file.getName()));
+                    .formatted(folder.resolve(ManifestFile.NAME), file.getName()));
         }
         Path path = folder.resolve(file.getName());
         try {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.chorale.proto.checkpoint.ManifestFile;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.CheckpointManifest;
@@ -163,7 +164,7 @@ public final class Checkpoints {
             }
             discard(target, "defective", manifest.getGeneration());
         }
-        Storage.create(temporary.resolve(Checkpoint.MANIFEST), manifest.toByteArray());
+        Storage.create(temporary.resolve(ManifestFile.NAME), manifest.toByteArray());
         Storage.syncFolder(temporary);
         Storage.move(temporary, target);
         return new Checkpoint(target, manifest);

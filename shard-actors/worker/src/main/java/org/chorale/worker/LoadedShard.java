@@ -130,8 +130,9 @@ final class LoadedShard implements AutoCloseable {
         return CheckpointWriter.write(checkpoint.resolve(fileName()), state, stepsDone);
     }
 
-    void export(Path out) {
-        model.export(state.shard(), out);
+    /** @param checkpoint the folder of a committed checkpoint, which is read; this rank's own weights are not */
+    void export(Path checkpoint, Path out) {
+        model.export(CheckpointFolder.files(checkpoint), out);
     }
 
     @Override
@@ -145,7 +146,7 @@ final class LoadedShard implements AutoCloseable {
     /** @return the steps that the weights have seen */
     private long restore(Optional<String> checkpoint) {
         if (checkpoint.isPresent()) {
-            return CheckpointReader.restore(Path.of(checkpoint.get()).resolve(fileName()), state);
+            return CheckpointReader.restore(CheckpointFolder.files(Path.of(checkpoint.get())), state);
         }
         state.shard().load(state.source());
         return 0;

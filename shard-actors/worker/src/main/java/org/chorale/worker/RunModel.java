@@ -20,7 +20,9 @@ import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PipelineModel;
 import org.chorale.training.PipelineObjective;
 import org.chorale.training.WrappedModel;
+import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.training.checkpoint.StoredFile;
 import org.chorale.training.checkpoint.WeightsExport;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.pipeline.LocalComponents;
@@ -99,18 +101,26 @@ final class RunModel implements AutoCloseable {
         return new PipelineObjective(model, pipeline.get().stages(), shard::parameter, seed);
     }
 
-    /** A folder that Transformers loads; of a user's own model a folder with its weights, by name. */
-    void export(ModelShard shard, Path out) {
+    /** A committed checkpoint as a folder that Transformers loads; of a user's own model a folder with its weights, by name. */
+    void export(List<StoredFile> checkpoint, Path out) {
+        try (CheckpointWeights weights = CheckpointWeights.open(checkpoint)) {
+            export(weights, out);
+        }
+    }
+
+    private void export(CheckpointWeights weights, Path out) {
         if (folder.isPresent()) {
             Path tokenizer = ConfigReader.read(runConf, "data.tokenizer", TokenizerPath.class)
                     .path()
                     .orElse(folder.get().folder());
             Optional<Path> template = ConfigReader.read(runConf, "data.chat", ChatTemplatePath.class)
                     .template();
-            ModelExport.of(folder.get(), shard, tokenizer).chattingBy(template).write(out);
+            ModelExport.of(folder.get(), weights, tokenizer)
+                    .chattingBy(template)
+                    .write(out);
             return;
         }
-        WeightsExport.write(own.orElseThrow().units(), shard, out);
+        WeightsExport.write(own.orElseThrow(), weights, PlanTranslation.precision(runConf), out);
     }
 
     @Override
