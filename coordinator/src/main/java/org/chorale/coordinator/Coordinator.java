@@ -22,20 +22,18 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
-import org.chorale.coordinator.directory.Checkpoint;
-import org.chorale.coordinator.directory.Checkpoints;
-import org.chorale.coordinator.directory.MetricsLog;
 import org.chorale.coordinator.directory.MetricsSettings;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.plan.DataFacts;
 import org.chorale.coordinator.plan.Decision;
 import org.chorale.coordinator.plan.Effect;
-import org.chorale.coordinator.plan.ResumePoint;
+import org.chorale.coordinator.plan.ParallelSettings.Isolation;
 import org.chorale.coordinator.plan.RunPlan;
 import org.chorale.coordinator.plan.RunSignal;
 import org.chorale.coordinator.plan.RunState;
 import org.chorale.coordinator.plan.RunTerms;
-import org.chorale.coordinator.plan.Standing;
+import org.chorale.coordinator.plan.Worker;
+import org.chorale.coordinator.plan.WorkerId;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
@@ -44,30 +42,25 @@ import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.pulse.Pulse;
-import org.chorale.proto.wire.CheckpointCommitted;
-import org.chorale.proto.wire.CheckpointManifest;
-import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
 import org.chorale.proto.wire.StillWorking;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * Leads one run: turns messages into signals, and carries out what {@link RunPlan} decides, with messages, the run
- * directory and two timers; what reads whole checkpoints it has done on another thread. It decides nothing itself. However the run ends, the listener hears {@link RunEnded} once,
- * and the actor stops; the directory stays open for whoever opened it to close.
+ * Leads one run: turns messages into signals, and has carried out what {@link RunPlan} decides. It decides nothing itself.
+ * Workers and feeders join it, wherever they are. However the run ends, the listener hears {@link RunEnded} once, all
+ * workers are dismissed, and the actor stops; the directory stays open for whoever opened it to close.
  */
 public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
-    private static final Logger LOG = LoggerFactory.getLogger(Coordinator.class); // for other threads than the actor's
-    private static final int RANK = 0; // of the only worker
-
     /** Nothing moved the run for {@code run.progress-timeout}. */
     private record ProgressTimedOut() implements CoordinatorCommand.Internal {}
 
-    /** The worker's actor is gone. */
-    private record WorkerGone() implements CoordinatorCommand.Internal {}
+    /** The actor of a worker in this JVM has stopped; of others their node tells. */
+    private record WorkerStopped(WorkerId worker) implements CoordinatorCommand.Internal {}
+
+    /** The actor of a feeder has stopped, or its node is gone. */
+    private record FeederStopped(String feeder, ActorRef<FeederCommand> ref) implements CoordinatorCommand.Internal {}
 
     /** Long enough for a fault that arises together with another; the user waits for it. */
     private static final Duration ANOTHER_FAULT = Duration.ofSeconds(1);
@@ -75,22 +68,25 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     /** Nobody has told another fault. */
     private record NothingMore() implements CoordinatorCommand.Internal {}
 
+    /** Shortest time between two assurances that there is work going on. */
+    private static final Duration BETWEEN_ASSURANCES = Duration.ofMillis(200);
+
+    /** The listener may be assured again. */
+    private record Assured() implements CoordinatorCommand.Internal {}
+
     /** Work on the disk is done: what follows from it, or how it failed. */
     private record DiskDone(
             @Nullable RunSignal signal, @Nullable Throwable failure) implements CoordinatorCommand.Internal {}
 
-    private final String runConf;
-    private final MetricsSettings metricsSettings;
     private final RunDirectory directory;
-    private final ActorRef<FeederCommand> feeder;
     private final ActorRef<RunEvent> listener;
     private final TimerScheduler<CoordinatorCommand> timers;
     private final Executor disk;
     private final DiskReading reading;
+    private final Roster roster = new Roster();
+    private final RunRecords records;
+    private final Direction direction;
     private RunState state;
-    private @Nullable ActorRef<WorkerCommand> worker;
-    private @Nullable MetricsLog metrics;
-    private String workerName = "no worker"; // host and device: what decides bits is recorded with the run
 
     private Coordinator(
             ActorContext<CoordinatorCommand> context,
@@ -99,64 +95,75 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
             MetricsSettings metricsSettings,
             String runConf,
             RunDirectory directory,
-            ActorRef<FeederCommand> feeder,
             ActorRef<RunEvent> listener) {
         super(context);
         this.timers = timers;
-        this.metricsSettings = metricsSettings;
-        this.runConf = runConf;
         this.directory = directory;
-        this.feeder = feeder;
         this.listener = listener;
         this.state = RunPlan.start(terms);
         this.disk = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
         this.reading = new DiskReading(context.getSelf(), Pulse.interval(progressTimeout()));
+        this.records = new RunRecords(directory, terms.checkpoint(), metricsSettings);
+        this.direction = new Direction(runConf, directory, records, roster, listener, context.getSelf());
         awaitProgress();
     }
 
     /**
-     * A coordinator that waits for a worker to join.
+     * A coordinator that waits for workers and feeders to join.
      *
      * @param runConf the configuration as resolved, in HOCON
      * @param directory of this run
      * @throws FaultException CONFIG_INVALID, with every problem
      */
     public static Behavior<CoordinatorCommand> create(
-            String runConf, RunDirectory directory, ActorRef<FeederCommand> feeder, ActorRef<RunEvent> listener) {
+            String runConf, RunDirectory directory, ActorRef<RunEvent> listener) {
         RunTerms terms = RunTerms.read(runConf);
         MetricsSettings metrics = ConfigReader.read(runConf, "metrics", MetricsSettings.class);
         return Behaviors.setup(context -> Behaviors.withTimers(
-                timers -> new Coordinator(context, timers, terms, metrics, runConf, directory, feeder, listener)));
+                timers -> new Coordinator(context, timers, terms, metrics, runConf, directory, listener)));
     }
 
     @Override
     public Receive<CoordinatorCommand> createReceive() {
         return newReceiveBuilder()
                 .onMessage(CoordinatorCommand.WorkerJoined.class, this::onWorkerJoined)
+                .onMessage(CoordinatorCommand.WorkerLost.class, this::onWorkerLost)
+                .onMessage(WorkerStopped.class, this::onWorkerStopped)
+                .onMessage(
+                        CoordinatorCommand.WorkerUnavailable.class,
+                        m -> hear(new RunSignal.WorkerUnavailable(m.worker(), m.fault())))
+                .onMessage(CoordinatorCommand.FeederJoined.class, this::onFeederJoined)
+                .onMessage(CoordinatorCommand.FeederLost.class, m -> onFeederLost(m.feeder(), m.reason()))
+                .onMessage(FeederStopped.class, this::onFeederStopped)
+                .onMessage(
+                        CoordinatorCommand.Abandoned.class,
+                        m -> hear(new RunSignal.Abandoned(m.generation(), new WorkerId(m.worker(), m.incarnation()))))
                 .onMessage(
                         CoordinatorCommand.ModelDescribed.class,
                         m -> hear(new RunSignal.ModelDescribed(m.generation(), m.outline())))
                 .onMessage(CoordinatorCommand.DataDescribed.class, this::onDataDescribed)
                 .onMessage(
                         CoordinatorCommand.ShardReady.class,
-                        m -> hear(new RunSignal.ShardReady(m.generation(), m.step(), m.checkpointBytes())))
+                        m -> hear(new RunSignal.ShardReady(
+                                m.generation(), m.rank(), m.step(), m.checkpointBytes(), m.holding())))
                 .onMessage(
                         CoordinatorCommand.StepDone.class,
-                        m -> hear(new RunSignal.StepDone(m.generation(), m.report())))
+                        m -> hear(new RunSignal.StepDone(m.generation(), m.rank(), m.report())))
                 .onMessage(
-                        CoordinatorCommand.SpanDone.class, m -> hear(new RunSignal.SpanDone(m.generation(), m.step())))
+                        CoordinatorCommand.SpanDone.class,
+                        m -> hear(new RunSignal.SpanDone(m.generation(), m.rank(), m.step())))
                 .onMessage(
                         CoordinatorCommand.Evaluated.class,
-                        m -> hear(new RunSignal.Evaluated(m.generation(), m.report())))
+                        m -> hear(new RunSignal.Evaluated(m.generation(), m.rank(), m.report())))
                 .onMessage(
                         CoordinatorCommand.ShardWritten.class,
-                        m -> hear(new RunSignal.ShardWritten(m.generation(), m.step(), m.file())))
+                        m -> hear(new RunSignal.ShardWritten(m.generation(), m.rank(), m.step(), m.file())))
                 .onMessage(
                         CoordinatorCommand.ModelExported.class,
                         m -> hear(new RunSignal.ModelExported(m.generation(), m.step())))
                 .onMessage(
                         CoordinatorCommand.WorkerFailed.class,
-                        m -> hear(new RunSignal.WorkerFailed(m.generation(), m.fault())))
+                        m -> hear(new RunSignal.WorkerFailed(m.generation(), m.rank(), m.fault())))
                 .onMessage(
                         CoordinatorCommand.FeedFailed.class,
                         m -> hear(new RunSignal.FeedFailed(m.generation(), m.feed(), m.fault())))
@@ -166,31 +173,74 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                 .onMessage(CoordinatorCommand.StopRun.class, m -> hear(new RunSignal.StopRequested(m.reason())))
                 .onMessage(DiskDone.class, this::onDiskDone)
                 .onMessage(NothingMore.class, m -> hear(new RunSignal.NothingMore()))
-                .onMessage(WorkerGone.class, m -> hear(new RunSignal.WorkerLost()))
+                .onMessage(Assured.class, m -> this)
                 .onMessage(ProgressTimedOut.class, m -> hear(new RunSignal.Silence(progressTimeout())))
                 .onSignal(PostStop.class, signal -> onPostStop())
                 .build();
     }
 
+    /** Only the worker of this JVM is watched: the process of another is watched by its node, which says at once. */
     private Behavior<CoordinatorCommand> onWorkerJoined(CoordinatorCommand.WorkerJoined joined) {
-        if (worker == null) {
-            worker = joined.worker();
-            workerName = "the worker on %s (%s)".formatted(joined.host(), joined.device());
-            getContext().watchWith(joined.worker(), new WorkerGone());
+        WorkerId id = new WorkerId(joined.worker(), joined.incarnation());
+        roster.add(id, joined.ref());
+        if (isInThisJvm(joined.ref())) {
+            getContext().watchWith(joined.ref(), new WorkerStopped(id));
         }
-        return hear(new RunSignal.WorkerJoined("the worker on %s (%s)".formatted(joined.host(), joined.device())));
+        return hear(new RunSignal.WorkerJoined(new Worker(id, joined.host(), joined.device())));
+    }
+
+    private Behavior<CoordinatorCommand> onWorkerLost(CoordinatorCommand.WorkerLost lost) {
+        return onWorkerLost(new WorkerId(lost.worker(), lost.incarnation()), lost.reason());
+    }
+
+    private Behavior<CoordinatorCommand> onWorkerLost(WorkerId worker, String reason) {
+        Behavior<CoordinatorCommand> next = hear(new RunSignal.WorkerLost(worker, reason));
+        roster.remove(worker);
+        return next;
+    }
+
+    /** Nobody starts another in its place where workers are threads of this process. */
+    private Behavior<CoordinatorCommand> onWorkerStopped(WorkerStopped stopped) {
+        return state.terms().parallel().isolation() == Isolation.IN_PROCESS
+                ? hear(new RunSignal.WorkerUnavailable(
+                        stopped.worker().place(),
+                        new Fault(
+                                FaultCode.WORKER_LOST,
+                                "the worker %s ended while the run waited for %s"
+                                        .formatted(stopped.worker().place(), state.awaited()))))
+                : onWorkerLost(stopped.worker(), "its actor has stopped");
+    }
+
+    private Behavior<CoordinatorCommand> onFeederJoined(CoordinatorCommand.FeederJoined joined) {
+        if (roster.isAnother(joined.feeder(), joined.ref())) {
+            onFeederLost(joined.feeder(), "another came in its place");
+        }
+        roster.add(joined.feeder(), joined.ref());
+        getContext().watchWith(joined.ref(), new FeederStopped(joined.feeder(), joined.ref()));
+        return hear(new RunSignal.FeederJoined(joined.feeder()));
+    }
+
+    private Behavior<CoordinatorCommand> onFeederStopped(FeederStopped stopped) {
+        return roster.isHere(stopped.feeder(), stopped.ref())
+                ? onFeederLost(stopped.feeder(), "its actor has stopped, or its node is gone")
+                : this;
+    }
+
+    private Behavior<CoordinatorCommand> onFeederLost(String feeder, String reason) {
+        Behavior<CoordinatorCommand> next = hear(new RunSignal.FeederLost(feeder, reason));
+        roster.remove(feeder);
+        return next;
     }
 
     private Behavior<CoordinatorCommand> onDataDescribed(CoordinatorCommand.DataDescribed data) {
-        return hear(new RunSignal.DataDescribed(
-                data.generation(),
-                new DataFacts(
-                        data.examples(),
-                        data.steps(),
-                        data.rowsSkipped(),
-                        data.evaluationExamples(),
-                        data.tokenIds(),
-                        data.digest())));
+        DataFacts facts = new DataFacts(
+                data.examples(),
+                data.steps(),
+                data.rowsSkipped(),
+                data.evaluationExamples(),
+                data.tokenIds(),
+                data.digest());
+        return hear(new RunSignal.DataDescribed(data.generation(), data.feeder(), facts));
     }
 
     private Behavior<CoordinatorCommand> onDiskDone(DiskDone done) {
@@ -202,9 +252,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
 
     private Behavior<CoordinatorCommand> onPostStop() {
         reading.cancel();
-        if (metrics != null) {
-            metrics.close();
-        }
+        records.close();
         return this;
     }
 
@@ -217,6 +265,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         return state instanceof RunState.Ended ? Behaviors.stopped() : this;
     }
 
+    /** Progress is what changes what is waited for: a rank that runs ahead of one that hangs is none. */
     private Optional<RunSignal> follow(RunSignal signal) {
         Decision decision;
         try {
@@ -224,7 +273,9 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         } catch (RuntimeException e) {
             return Optional.of(new RunSignal.EffectFailed(bug(e)));
         }
-        if (decision.state() != state) {
+        boolean progress =
+                decision.state() != state && !decision.state().awaited().equals(state.awaited());
+        if (progress) {
             awaitProgress();
         }
         state = decision.state();
@@ -260,47 +311,17 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         return new Fault(FaultCode.INTERNAL, "the coordinator failed: " + e);
     }
 
-    /** What an effect gives rise to at once, if anything. */
     private Optional<RunSignal> carryOut(Effect effect) {
-        if (effect instanceof Effect.ClaimGeneration) {
-            onDisk(claimGeneration(workerName));
+        if (effect instanceof Effect.ClaimGeneration claim) {
+            onDisk(records.claim(claim, reading.progress(state.generation())));
         } else if (effect instanceof Effect.VerifyCheckpoint verify) {
-            onDisk(verifyCheckpoint(verify));
-        } else if (effect instanceof Effect.Commit commit) {
-            return Optional.of(commit(commit));
-        } else if (effect instanceof Effect.Describe describe) {
-            describe(describe);
-        } else if (effect instanceof Effect.RememberInputs remember) {
-            directory.rememberInputs(remember.dataDigest(), remember.configDigest());
-        } else if (effect instanceof Effect.OpenMetrics open) {
-            openMetrics(open);
-        } else if (effect instanceof Effect.TakeShard take) {
-            takeShard(take);
-        } else if (effect instanceof Effect.Order order) {
-            worker().tell(order.command());
-        } else if (effect instanceof Effect.Announce announce) {
-            listener.tell(RunEvent.newBuilder().setStarted(announce.started()).build());
-        } else if (effect instanceof Effect.RecordStep record) {
-            metrics().append(record.report());
-            listener.tell(RunEvent.newBuilder().setStep(record.report()).build());
-        } else if (effect instanceof Effect.RecordEvaluation record) {
-            metrics().append(record.report());
-            listener.tell(RunEvent.newBuilder().setEvaluation(record.report()).build());
-        } else if (effect instanceof Effect.WriteCheckpoint write) {
-            String folder = directory
-                    .beginCheckpoint(write.step(), write.generation(), write.bytes())
-                    .toString();
-            worker().tell(new WorkerCommand.WriteShard(write.generation(), write.step(), folder));
-        } else if (effect instanceof Effect.Export export) {
-            directory.discardExport();
-            String folder = directory.exportFolder().toString();
-            worker().tell(new WorkerCommand.ExportModel(export.generation(), export.step(), folder));
+            onDisk(records.verify(verify, reading.progress(verify.generation())));
         } else if (effect instanceof Effect.WaitOn wait) {
             waitOn(wait);
         } else if (effect instanceof Effect.AwaitMore) {
             timers.startSingleTimer(NothingMore.class, new NothingMore(), ANOTHER_FAULT);
         } else {
-            throw new IllegalStateException("nobody carries out " + effect);
+            return direction.carryOut(effect);
         }
         return Optional.empty();
     }
@@ -310,57 +331,12 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         getContext().pipeToSelf(CompletableFuture.supplyAsync(work, disk), DiskDone::new);
     }
 
-    private Supplier<RunSignal> claimGeneration(String workers) {
-        Runnable progress = reading.progress(state.generation());
-        boolean keepBest = state.terms().checkpoint().keepBest();
-        return () -> {
-            long generation = directory.claimGeneration(workers);
-            Checkpoints.Found found = directory.checkpoints().newestWhole(progress);
-            found.defects().forEach(defect -> LOG.warn("Checkpoint passed over: {}", defect));
-            Optional<ResumePoint> resume = found.checkpoint().map(checkpoint -> resumePoint(checkpoint, keepBest));
-            return new RunSignal.GenerationClaimed(generation, resume, directory.exported());
-        };
-    }
-
-    private ResumePoint resumePoint(Checkpoint checkpoint, boolean keepBest) {
-        return new ResumePoint(
-                checkpoint.folder().toString(),
-                checkpoint.step(),
-                checkpoint.manifest().getSkippedInARow(),
-                standing(checkpoint.manifest(), keepBest),
-                directory.dataDigest(),
-                directory.configDigest());
-    }
-
-    /** A best one whose checkpoint is lost can neither be exported nor be what later ones have to beat. */
-    private Standing standing(CheckpointManifest manifest, boolean keepBest) {
-        Optional<EvaluationReport> own =
-                manifest.hasEvaluation() ? Optional.of(manifest.getEvaluation()) : Optional.empty();
-        Optional<EvaluationReport> best = manifest.hasBest() ? Optional.of(manifest.getBest()) : Optional.empty();
-        boolean lost = keepBest
-                && best.filter(report -> !directory.checkpoints().isCommitted(report.getStep()))
-                        .isPresent();
-        if (lost) {
-            LOG.warn(
-                    "The checkpoint of step {}, the best so far, is gone; the next evaluation is the best then",
-                    manifest.getBest().getStep());
-        }
-        return new Standing(own, lost ? Optional.empty() : best, manifest.getEvaluationsSinceBest());
-    }
-
-    private Supplier<RunSignal> verifyCheckpoint(Effect.VerifyCheckpoint verify) {
-        Runnable progress = reading.progress(verify.generation());
-        return () -> new RunSignal.CheckpointVerified(
-                verify.generation(),
-                directory
-                        .checkpoints()
-                        .wholeAt(verify.step(), progress)
-                        .folder()
-                        .toString());
-    }
-
     private void waitOn(Effect.WaitOn wait) {
         awaitProgress();
+        if (timers.isTimerActive(Assured.class)) {
+            return; // every rank says that it is at work
+        }
+        timers.startSingleTimer(Assured.class, new Assured(), BETWEEN_ASSURANCES);
         StillWorking working = StillWorking.newBuilder()
                 .setAwaited(state.awaited())
                 .setDone(wait.done())
@@ -369,68 +345,9 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
         listener.tell(RunEvent.newBuilder().setWorking(working).build());
     }
 
-    private void describe(Effect.Describe describe) {
-        ActorRef<CoordinatorCommand> self = getContext().getSelf();
-        worker().tell(new WorkerCommand.DescribeModel(describe.generation(), runConf, self));
-        feeder.tell(new FeederCommand.DescribeData(describe.generation(), runConf, self));
-    }
-
-    private void openMetrics(Effect.OpenMetrics open) {
-        MetricsLog opened = open.resumeStep()
-                .map(step -> directory.resumeMetrics(step, metricsSettings))
-                .orElseGet(() -> directory.startMetrics(metricsSettings));
-        opened.remarks().forEach(remark -> getContext().getLog().warn("{}", remark));
-        metrics = opened;
-    }
-
-    private void takeShard(Effect.TakeShard take) {
-        worker().tell(new WorkerCommand.TakeShard(
-                take.generation(),
-                RANK,
-                take.plan(),
-                runConf,
-                take.checkpoint(),
-                take.totalSteps(),
-                feeder,
-                getContext().getSelf()));
-    }
-
-    /** The metrics up to this step are on the disk before the checkpoint says that they are. */
-    private RunSignal commit(Effect.Commit commit) {
-        metrics().sync();
-        Checkpoint checkpoint = directory.commit(manifest(commit));
-        directory.prune(
-                checkpoint,
-                state.terms().checkpoint().keep(),
-                state.terms().checkpoint().keepBest());
-        CheckpointCommitted event = CheckpointCommitted.newBuilder()
-                .setStep(commit.step())
-                .setPath(checkpoint.folder().toString())
-                .setBytes(checkpoint.bytes())
-                .setBest(commit.standing().isBest(commit.step()))
-                .build();
-        listener.tell(RunEvent.newBuilder().setCheckpoint(event).build());
-        return new RunSignal.Committed(commit.generation(), commit.step());
-    }
-
-    private static CheckpointManifest manifest(Effect.Commit commit) {
-        Standing standing = commit.standing();
-        CheckpointManifest.Builder manifest = CheckpointManifest.newBuilder()
-                .setFormatVersion(Checkpoint.FORMAT_VERSION)
-                .setGeneration(commit.generation())
-                .setStep(commit.step())
-                .setSkippedInARow(commit.skippedInARow())
-                .setWorldSize(commit.files().size())
-                .setChoraleVersion(ReleaseVersion.read())
-                .addAllFiles(commit.files())
-                .setEvaluationsSinceBest(standing.sinceBest());
-        standing.at(commit.step()).ifPresent(manifest::setEvaluation);
-        standing.best().ifPresent(manifest::setBest);
-        return manifest.build();
-    }
-
     /** A run whose last effects failed did not end as it was meant to. */
     private void end(Effect.End end, Optional<Fault> failure) {
+        roster.workers().forEach(worker -> worker.tell(new WorkerCommand.Dismiss()));
         Optional<Fault> fault = end.fault().or(() -> failure);
         RunEnded.Builder ended = RunEnded.newBuilder()
                 .setStep(end.step())
@@ -454,8 +371,12 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                     .ifPresent(best -> ended.setBest(best.manifest().getEvaluation())
                             .setBestPath(best.folder().toString()));
         } catch (FaultException e) {
-            LOG.warn("The best checkpoint cannot be looked up: {}", e.getMessage());
+            getContext().getLog().warn("The best checkpoint cannot be looked up: {}", e.getMessage());
         }
+    }
+
+    private static boolean isInThisJvm(ActorRef<?> ref) {
+        return ref.path().address().hasLocalScope();
     }
 
     private void awaitProgress() {
@@ -464,13 +385,5 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
 
     private Duration progressTimeout() {
         return state.terms().run().progressTimeout();
-    }
-
-    private ActorRef<WorkerCommand> worker() {
-        return Objects.requireNonNull(worker, "no worker has joined");
-    }
-
-    private MetricsLog metrics() {
-        return Objects.requireNonNull(metrics, "the metrics are not open yet");
     }
 }

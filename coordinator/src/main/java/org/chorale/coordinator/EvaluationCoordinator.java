@@ -23,11 +23,15 @@ import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.DataDescribed;
 import org.chorale.proto.message.CoordinatorCommand.Evaluated;
 import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
+import org.chorale.proto.message.CoordinatorCommand.FeederJoined;
+import org.chorale.proto.message.CoordinatorCommand.FeederLost;
 import org.chorale.proto.message.CoordinatorCommand.ModelDescribed;
 import org.chorale.proto.message.CoordinatorCommand.ShardReady;
 import org.chorale.proto.message.CoordinatorCommand.StopRun;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
+import org.chorale.proto.message.CoordinatorCommand.WorkerLost;
+import org.chorale.proto.message.CoordinatorCommand.WorkerUnavailable;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.ModelOutline;
@@ -44,7 +48,7 @@ import org.jspecify.annotations.Nullable;
 public final class EvaluationCoordinator extends AbstractBehavior<CoordinatorCommand> {
     private static final long GENERATION = 1; // there is no second
     private static final int RANK = 0; // of the only worker
-    private static final int WORLD_SIZE = 1;
+    private static final int FEEDER = 0; // the only one
     private static final int STEP = 0;
 
     /** Nobody was heard for {@code run.progress-timeout}. */
@@ -55,48 +59,46 @@ public final class EvaluationCoordinator extends AbstractBehavior<CoordinatorCom
 
     private final String runConf;
     private final RunTerms terms;
-    private final ActorRef<FeederCommand> feeder;
     private final ActorRef<RunEvent> listener;
     private final TimerScheduler<CoordinatorCommand> timers;
     private @Nullable ActorRef<WorkerCommand> worker;
+    private @Nullable ActorRef<FeederCommand> feeder;
     private @Nullable ModelOutline model;
     private @Nullable DataDescribed data;
-    private String awaited = "a worker to join";
+    private String awaited = "a worker and a feeder to join";
 
     private EvaluationCoordinator(
             ActorContext<CoordinatorCommand> context,
             TimerScheduler<CoordinatorCommand> timers,
             RunTerms terms,
             String runConf,
-            ActorRef<FeederCommand> feeder,
             ActorRef<RunEvent> listener) {
         super(context);
         this.timers = timers;
         this.terms = terms;
         this.runConf = runConf;
-        this.feeder = feeder;
         this.listener = listener;
-        await("a worker to join");
+        await("a worker and a feeder to join");
     }
 
     /**
-     * A coordinator that waits for a worker to join.
+     * A coordinator that waits for a worker and a feeder to join.
      *
      * @param runConf the configuration as resolved, in HOCON
      * @param listener told how far it is, the evaluation, and how it ended
      * @throws FaultException CONFIG_INVALID, with every problem
      */
-    public static Behavior<CoordinatorCommand> create(
-            String runConf, ActorRef<FeederCommand> feeder, ActorRef<RunEvent> listener) {
+    public static Behavior<CoordinatorCommand> create(String runConf, ActorRef<RunEvent> listener) {
         RunTerms terms = RunTerms.read(runConf);
-        return Behaviors.setup(context -> Behaviors.withTimers(
-                timers -> new EvaluationCoordinator(context, timers, terms, runConf, feeder, listener)));
+        return Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new EvaluationCoordinator(context, timers, terms, runConf, listener)));
     }
 
     @Override
     public Receive<CoordinatorCommand> createReceive() {
         return newReceiveBuilder()
                 .onMessage(WorkerJoined.class, this::onWorkerJoined)
+                .onMessage(FeederJoined.class, this::onFeederJoined)
                 .onMessage(ModelDescribed.class, this::onModelDescribed)
                 .onMessage(DataDescribed.class, this::onDataDescribed)
                 .onMessage(ShardReady.class, this::onShardReady)
@@ -104,7 +106,10 @@ public final class EvaluationCoordinator extends AbstractBehavior<CoordinatorCom
                 .onMessage(Evaluated.class, this::onEvaluated)
                 .onMessage(WorkerFailed.class, failed -> fail(failed.fault()))
                 .onMessage(FeedFailed.class, failed -> fail(failed.fault()))
+                .onMessage(WorkerUnavailable.class, unavailable -> fail(unavailable.fault()))
+                .onMessage(WorkerLost.class, lost -> fail(FaultCode.WORKER_LOST, "the worker ended"))
                 .onMessage(WorkerGone.class, gone -> fail(FaultCode.WORKER_LOST, "the worker ended"))
+                .onMessage(FeederLost.class, lost -> fail(FaultCode.FEEDER_LOST, "the feeder ended"))
                 .onMessage(ProgressTimedOut.class, silence -> fail(FaultCode.TIMED_OUT, "nothing was heard"))
                 .onMessage(StopRun.class, stop -> end(Outcome.STOPPED, Optional.empty(), stop.reason()))
                 .onAnyMessage(other -> fail(FaultCode.INTERNAL, other + " was heard"))
@@ -112,11 +117,23 @@ public final class EvaluationCoordinator extends AbstractBehavior<CoordinatorCom
     }
 
     private Behavior<CoordinatorCommand> onWorkerJoined(WorkerJoined joined) {
-        worker = joined.worker();
-        getContext().watchWith(joined.worker(), new WorkerGone());
+        worker = joined.ref();
+        getContext().watchWith(joined.ref(), new WorkerGone());
+        return describeOnceBothAreThere();
+    }
+
+    private Behavior<CoordinatorCommand> onFeederJoined(FeederJoined joined) {
+        feeder = joined.ref();
+        return describeOnceBothAreThere();
+    }
+
+    private Behavior<CoordinatorCommand> describeOnceBothAreThere() {
+        if (worker == null || feeder == null) {
+            return await(worker == null ? "a worker to join" : "a feeder to join");
+        }
         ActorRef<CoordinatorCommand> self = getContext().getSelf();
-        joined.worker().tell(new WorkerCommand.DescribeModel(GENERATION, runConf, self));
-        feeder.tell(new FeederCommand.DescribeData(GENERATION, runConf, self));
+        worker.tell(new WorkerCommand.DescribeModel(GENERATION, runConf, self));
+        feeder.tell(new FeederCommand.DescribeData(GENERATION, FEEDER, runConf, self));
         return await("the outline of the model and the description of the data");
     }
 
@@ -143,11 +160,12 @@ public final class EvaluationCoordinator extends AbstractBehavior<CoordinatorCom
         worker().tell(new WorkerCommand.TakeShard(
                 GENERATION,
                 RANK,
-                ShardPlanner.plan(ShardPlanner.frozen(outline), WORLD_SIZE),
+                ShardPlanner.measured(outline),
                 runConf,
                 Optional.empty(),
                 1,
-                feeder,
+                terms.run().dir().toString(), // the only rank has nobody to meet there
+                Objects.requireNonNull(feeder, "no feeder has joined"),
                 getContext().getSelf()));
         return await("the model to be loaded");
     }
@@ -187,6 +205,9 @@ public final class EvaluationCoordinator extends AbstractBehavior<CoordinatorCom
                 .setFaultCode(code.map(Enum::name).orElse(""))
                 .setMessage(message)
                 .build();
+        if (worker != null) {
+            worker.tell(new WorkerCommand.Dismiss());
+        }
         listener.tell(RunEvent.newBuilder().setEnded(ended).build());
         return Behaviors.stopped();
     }

@@ -73,6 +73,7 @@ class CoordinatorTest {
             run.evaluate(4);
             run.checkpoint(4);
             run.export(4);
+            run.worker.expectMessage(new WorkerCommand.Dismiss());
             RunEnded ended = run.ended();
             assertThat(ended.getOutcome()).isEqualTo(Outcome.FINISHED);
             assertThat(ended.getStep()).isEqualTo(4);
@@ -109,7 +110,7 @@ class CoordinatorTest {
         try (Rehearsal again = new Rehearsal(KIT, dir, SHORT)) {
             again.describe(0);
             assertThat(again.ended().getOutcome()).isEqualTo(Outcome.FINISHED);
-            again.worker.expectNoMessage();
+            again.worker.expectMessage(new WorkerCommand.Dismiss());
         }
     }
 
@@ -216,13 +217,13 @@ class CoordinatorTest {
     }
 
     @Test
-    void aWorkerThatIsGoneEndsTheRun() {
-        try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
+    void aWorkerOfThisProcessThatIsGoneEndsTheRun() {
+        try (Rehearsal run = new Rehearsal(KIT, dir, "parallel.isolation = in-process")) {
             run.prepare(0);
             run.worker.stop();
             RunEnded ended = run.listener.receiveMessage().getEnded();
             assertThat(ended.getFaultCode()).isEqualTo("WORKER_LOST");
-            assertThat(ended.getMessage()).contains("the worker on host (cpu) to load the model");
+            assertThat(ended.getMessage()).contains("to be loaded by rank 0, node/0 (host, cpu)");
         }
     }
 
@@ -262,7 +263,7 @@ class CoordinatorTest {
         }
         Files.delete(dir.resolve("checkpoints/step-000002/rank-00000.safetensors"));
         try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
-            run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "host", "cpu"));
+            run.join();
             RunEnded ended = run.ended();
             assertThat(ended.getFaultCode()).isEqualTo("CHECKPOINT_CORRUPT");
             assertThat(ended.getMessage()).contains("rank-00000.safetensors is missing");
@@ -272,9 +273,10 @@ class CoordinatorTest {
     @Test
     void aModelThatCannotBePlannedEndsTheRunAsABugAndNotInSilence() {
         try (Rehearsal run = new Rehearsal(KIT, dir, "run.epochs = 3")) {
-            run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "host", "cpu"));
+            run.join();
             WorkerCommand.DescribeModel model = run.worker.expectMessageClass(WorkerCommand.DescribeModel.class);
-            run.coordinator.tell(new CoordinatorCommand.DataDescribed(model.generation(), 100, 50, 0, 0, 1, "digest"));
+            run.coordinator.tell(
+                    new CoordinatorCommand.DataDescribed(model.generation(), 0, 100, 50, 0, 0, 1, "digest"));
             run.coordinator.tell(new CoordinatorCommand.ModelDescribed(model.generation(), TOO_LARGE));
             assertThat(run.ended().getFaultCode()).isEqualTo("INTERNAL");
         }
@@ -301,11 +303,7 @@ class CoordinatorTest {
             run.prepare(3);
             run.ready(3);
             oneStep(run, 4, 5.5);
-            WorkerCommand.TakeShard recall = run.worker.expectMessageClass(WorkerCommand.TakeShard.class);
-            assertThat(recall.checkpoint())
-                    .contains(dir.resolve("checkpoints/step-000002").toString());
-            run.coordinator.tell(new CoordinatorCommand.ShardReady(run.generation(), 0, 2, 100));
-            run.export(2);
+            assertThat(run.export(2)).isEqualTo(dir.resolve("checkpoints/step-000002"));
             RunEnded ended = run.ended();
             assertThat(ended.getOutcome()).isEqualTo(Outcome.FINISHED);
             assertThat(ended.getStep()).isEqualTo(4);
@@ -370,7 +368,7 @@ class CoordinatorTest {
             RunEnded ended = run.ended();
             assertThat(ended.getFaultCode()).isEqualTo("STORAGE_FAILED");
             assertThat(ended.getMessage()).contains("a checkpoint takes 9,223,372,036,854,775,807 bytes");
-            run.worker.expectNoMessage();
+            run.worker.expectMessage(new WorkerCommand.Dismiss());
         }
         assertThat(dir.resolve("checkpoints")).isEmptyDirectory();
     }
@@ -378,7 +376,7 @@ class CoordinatorTest {
     @Test
     void whatIsWrongWithModelAndDataIsToldTogether() {
         try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
-            run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "host", "cpu"));
+            run.join();
             long generation = run.worker
                     .expectMessageClass(WorkerCommand.DescribeModel.class)
                     .generation();
@@ -396,15 +394,12 @@ class CoordinatorTest {
     @Test
     void wrongSettingsAreRefusedBeforeAnythingStarts() {
         try (RunDirectory directory = RunDirectory.open(dir, RunFixture.conf(dir))) {
-            String conf = RunFixture.conf(dir, "checkpoint.keep = 0", "parallel.workers = 8");
-            assertThatThrownBy(() -> Coordinator.create(
-                            conf,
-                            directory,
-                            KIT.system().ignoreRef(),
-                            KIT.system().ignoreRef()))
+            String conf = RunFixture.conf(dir, "checkpoint.keep = 0", "parallel.workers = 0");
+            assertThatThrownBy(() ->
+                            Coordinator.create(conf, directory, KIT.system().ignoreRef()))
                     .isInstanceOf(FaultException.class)
                     .hasMessageContaining("checkpoint.keep = 0")
-                    .hasMessageContaining("parallel.workers = 8");
+                    .hasMessageContaining("parallel.workers = 0");
         }
     }
 

@@ -35,7 +35,7 @@ class CoordinatorTimeoutTest {
         try (Rehearsal run = new Rehearsal(KIT, dir, SETTINGS)) {
             TIME.expectNoMessageFor(Duration.ofSeconds(59), run.listener);
             TIME.timePasses(Duration.ofSeconds(1));
-            assertTimedOut(run, "a worker to join");
+            assertTimedOut(run, "a worker to join and a feeder to join");
         }
     }
 
@@ -49,7 +49,7 @@ class CoordinatorTimeoutTest {
             run.step(1);
             TIME.expectNoMessageFor(Duration.ofSeconds(59), run.listener);
             TIME.timePasses(Duration.ofSeconds(1));
-            assertTimedOut(run, "step 2 of the span up to step 4 from the worker on host (cpu)");
+            assertTimedOut(run, "step 2 of the span up to step 4 from rank 0, node/0 (host, cpu)");
         }
     }
 
@@ -63,7 +63,7 @@ class CoordinatorTimeoutTest {
                 TIME.timePasses(Duration.ofSeconds(59));
                 run.coordinator.tell(new CoordinatorCommand.StillWorking(run.generation(), examples));
                 StillWorking working = run.listener.receiveMessage().getWorking();
-                assertThat(working.getAwaited()).startsWith("the evaluation at step 0 from the worker on host");
+                assertThat(working.getAwaited()).startsWith("the evaluation at step 0 from rank 0, node/0");
                 assertThat(working.getDone()).isEqualTo(examples);
                 assertThat(working.getTotal()).isEqualTo(3);
             }
@@ -81,7 +81,7 @@ class CoordinatorTimeoutTest {
             TIME.timePasses(Duration.ofSeconds(59));
             run.coordinator.tell(new CoordinatorCommand.SpanDone(run.generation() + 1, 0, 4));
             run.coordinator.tell(new CoordinatorCommand.StillWorking(run.generation() - 1, 0));
-            run.coordinator.tell(new CoordinatorCommand.WorkerJoined(run.worker.ref(), "other", "cpu"));
+            run.coordinator.tell(new CoordinatorCommand.WorkerJoined("node/0", 1, "other", "cpu", run.worker.ref()));
             TIME.timePasses(Duration.ofSeconds(1));
             assertTimedOut(run, "step 1 of the span up to step 4");
         }

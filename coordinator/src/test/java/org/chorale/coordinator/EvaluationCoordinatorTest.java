@@ -21,6 +21,7 @@ import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.RunEvent;
@@ -36,7 +37,7 @@ class EvaluationCoordinatorTest {
     private final TestProbe<FeederCommand> feeder = KIT.createTestProbe();
     private final TestProbe<RunEvent> listener = KIT.createTestProbe();
     private final ActorRef<CoordinatorCommand> coordinator =
-            KIT.spawn(EvaluationCoordinator.create(CONF, feeder.ref(), listener.ref()));
+            KIT.spawn(EvaluationCoordinator.create(CONF, listener.ref()));
     private long generation;
 
     @AfterAll
@@ -50,7 +51,7 @@ class EvaluationCoordinatorTest {
         WorkerCommand.TakeShard take = worker.expectMessageClass(WorkerCommand.TakeShard.class);
         assertThat(take.checkpoint()).isEmpty();
         assertThat(take.plan().getUnits(0).getGroupsList()).isNotEmpty().noneMatch(group -> group.getTrainable());
-        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, 0, 1));
+        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, 0, 1, RankHolding.getDefaultInstance()));
         worker.expectMessage(new WorkerCommand.Evaluate(generation, 0));
         coordinator.tell(new CoordinatorCommand.StillWorking(generation, 2));
         RunEvent working = listener.receiveMessage();
@@ -58,8 +59,9 @@ class EvaluationCoordinatorTest {
         assertThat(working.getWorking().getTotal()).isEqualTo(3);
         EvaluationReport report =
                 EvaluationReport.newBuilder().setLossNats(2).setExamples(3).build();
-        coordinator.tell(new CoordinatorCommand.Evaluated(generation, report));
+        coordinator.tell(new CoordinatorCommand.Evaluated(generation, 0, report));
         assertThat(listener.receiveMessage().getEvaluation()).isEqualTo(report);
+        worker.expectMessage(new WorkerCommand.Dismiss());
         assertThat(ended().getOutcome()).isEqualTo(Outcome.FINISHED);
     }
 
@@ -93,7 +95,7 @@ class EvaluationCoordinatorTest {
     @Test
     void silenceEndsItAndNamesWhatWasAwaited() {
         describe(3, 100);
-        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, 0, 1));
+        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, 0, 1, RankHolding.getDefaultInstance()));
         TIME.timePasses(Duration.ofSeconds(59));
         coordinator.tell(new CoordinatorCommand.StillWorking(generation, 2));
         assertThat(listener.receiveMessage().hasWorking()).isTrue();
@@ -121,13 +123,14 @@ class EvaluationCoordinatorTest {
     @Test
     void wrongSettingsAreRefusedBeforeAnythingStarts() {
         String wrong = RunFixture.conf(Path.of("temporary"), "data.sequence-tokens = 0");
-        assertThatThrownBy(() -> EvaluationCoordinator.create(wrong, feeder.ref(), listener.ref()))
+        assertThatThrownBy(() -> EvaluationCoordinator.create(wrong, listener.ref()))
                 .isInstanceOf(FaultException.class)
                 .hasMessageContaining("data.sequence-tokens = 0");
     }
 
     private void join() {
-        coordinator.tell(new CoordinatorCommand.WorkerJoined(worker.ref(), "host", "cpu"));
+        coordinator.tell(new CoordinatorCommand.WorkerJoined("local/0", 1, "host", "cpu", worker.ref()));
+        coordinator.tell(new CoordinatorCommand.FeederJoined("local", "host", feeder.ref()));
         generation =
                 worker.expectMessageClass(WorkerCommand.DescribeModel.class).generation();
         feeder.expectMessageClass(FeederCommand.DescribeData.class);
@@ -137,7 +140,7 @@ class EvaluationCoordinatorTest {
         join();
         coordinator.tell(new CoordinatorCommand.ModelDescribed(generation, Rehearsal.MODEL));
         coordinator.tell(
-                new CoordinatorCommand.DataDescribed(generation, examples, 1, 0, examples, tokenIds, "digest"));
+                new CoordinatorCommand.DataDescribed(generation, 0, examples, 1, 0, examples, tokenIds, "digest"));
     }
 
     private RunEnded ended() {

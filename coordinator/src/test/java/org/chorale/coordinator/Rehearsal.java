@@ -5,6 +5,7 @@ package org.chorale.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
@@ -22,6 +23,7 @@ import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
 import org.chorale.proto.wire.ShardFile;
@@ -64,7 +66,7 @@ final class Rehearsal implements AutoCloseable {
         worker = kit.createTestProbe();
         feeder = kit.createTestProbe();
         listener = kit.createTestProbe();
-        coordinator = kit.spawn(Coordinator.create(conf, directory, feeder.ref(), listener.ref()));
+        coordinator = kit.spawn(Coordinator.create(conf, directory, listener.ref()));
     }
 
     /** A worker joins, model and data are described; returns what the worker is to load. */
@@ -78,20 +80,28 @@ final class Rehearsal implements AutoCloseable {
         describe(evaluationExamples, MODEL);
     }
 
+    /** The worker and the feeder join. */
+    void join() {
+        coordinator.tell(new CoordinatorCommand.WorkerJoined("node/0", 1, "host", "cpu", worker.ref()));
+        coordinator.tell(new CoordinatorCommand.FeederJoined("node", "host", feeder.ref()));
+    }
+
     /** A worker joins, this model and data are described. */
     void describe(long evaluationExamples, ModelOutline outline) {
-        coordinator.tell(new CoordinatorCommand.WorkerJoined(worker.ref(), "host", "cpu"));
+        join();
         WorkerCommand.DescribeModel model = worker.expectMessageClass(WorkerCommand.DescribeModel.class);
         FeederCommand.DescribeData data = feeder.expectMessageClass(FeederCommand.DescribeData.class);
         generation = model.generation();
         model.replyTo().tell(new CoordinatorCommand.ModelDescribed(generation, outline));
         data.replyTo()
-                .tell(new CoordinatorCommand.DataDescribed(generation, 100, 50, 0, evaluationExamples, 100, "digest"));
+                .tell(new CoordinatorCommand.DataDescribed(
+                        generation, data.feeder(), 100, 50, 0, evaluationExamples, 100, "digest"));
     }
 
     /** The shard is loaded; returns the step that listeners are told of as the run's first. */
     long ready(long step) {
-        coordinator.tell(new CoordinatorCommand.ShardReady(generation, 0, step, checkpointBytes));
+        coordinator.tell(new CoordinatorCommand.ShardReady(
+                generation, 0, step, checkpointBytes, RankHolding.getDefaultInstance()));
         RunEvent event = listener.receiveMessage();
         assertThat(event.hasStarted()).isTrue();
         return event.getStarted().getFromStep();
@@ -134,7 +144,7 @@ final class Rehearsal implements AutoCloseable {
                 .setStep(step)
                 .setLossNats(lossNats)
                 .build();
-        coordinator.tell(new CoordinatorCommand.Evaluated(generation, report));
+        coordinator.tell(new CoordinatorCommand.Evaluated(generation, 0, report));
         EvaluationReport told = listener.receiveMessage().getEvaluation();
         assertThat(told.toBuilder().clearBest().build()).isEqualTo(report);
         return told.getBest();
@@ -157,11 +167,13 @@ final class Rehearsal implements AutoCloseable {
         assertThat(Path.of(event.getCheckpoint().getPath())).isDirectory();
     }
 
-    /** Expects the export to be ordered, and writes it. */
-    void export(long step) throws IOException {
+    /** Expects the export to be ordered, writes it, and returns the checkpoint that it was to be made of. */
+    @CanIgnoreReturnValue
+    Path export(long step) throws IOException {
         WorkerCommand.ExportModel order = worker.expectMessageClass(WorkerCommand.ExportModel.class);
         RunFixture.export(Path.of(order.folder()));
         coordinator.tell(new CoordinatorCommand.ModelExported(generation, step));
+        return Path.of(order.checkpoint());
     }
 
     /** Expects the run to end and the actor with it. */

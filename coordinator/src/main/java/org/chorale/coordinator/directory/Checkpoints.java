@@ -113,7 +113,12 @@ public final class Checkpoints {
 
     /** Whether there is a checkpoint of this step. */
     public boolean isCommitted(long step) {
-        return Files.isDirectory(folder.resolve(name(step)));
+        return Files.isDirectory(folder(step));
+    }
+
+    /** Where the checkpoint of a step is, if there is one. */
+    public Path folder(long step) {
+        return folder.resolve(name(step));
     }
 
     private static Optional<Checkpoint> readable(Path path) {

@@ -26,7 +26,8 @@ import org.chorale.proto.wire.CheckpointManifest;
  * config.sha256            of the model's config.json that the run began with
  * index/, data/            where each row of the data begins, and generated examples; the feeder's
  * metrics.jsonl            a line per step and evaluation
- * generations/7            one file per start of the run, claimed by exclusive creation
+ * generations/7            one file per start of the run and recovery, claimed by exclusive creation
+ * rendezvous/7/            where the ranks of generation 7 find each other
  * checkpoints/step-000123/ manifest.pb and rank-00000.safetensors
  * export/                  the result, as Transformers loads it
  * </pre>
@@ -39,6 +40,7 @@ public final class RunDirectory implements AutoCloseable {
     private static final String DATA_DIGEST = "data.sha256";
     private static final String CONFIG_DIGEST = "config.sha256";
     private static final String EXPORT = "export";
+    private static final String RENDEZVOUS = "rendezvous";
     private static final int MAX_CLAIM_ATTEMPTS = 100;
 
     /** What a directory may hold whose run died before its run.conf was written. */
@@ -123,6 +125,7 @@ public final class RunDirectory implements AutoCloseable {
         Storage.replace(conf, runConf.getBytes(StandardCharsets.UTF_8));
         Files.createDirectories(dir.resolve("checkpoints"));
         Files.createDirectories(dir.resolve("generations"));
+        Storage.delete(dir.resolve(RENDEZVOUS));
         checkpoints.removeLeftovers();
         Storage.syncFolder(dir);
     }
@@ -172,7 +175,8 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     /**
-     * Claims the next generation. The file that stands for it can be created once only, whoever tries.
+     * Claims the next generation. The file that stands for it can be created once only, whoever tries. What the generation
+     * before has begun and not committed is removed: nobody works on it any more.
      *
      * @param workers who computes in this generation: the bits of a run depend on device and threads
      */
@@ -186,6 +190,7 @@ public final class RunDirectory implements AutoCloseable {
                 }
             }
             Storage.syncFolder(folder);
+            checkpoints.removeLeftovers();
             return generation;
         });
     }
@@ -208,6 +213,15 @@ public final class RunDirectory implements AutoCloseable {
                 .mapToLong(Long::parseLong)
                 .max()
                 .orElse(0);
+    }
+
+    /** Makes the folder where the ranks of a generation find each other; those of generations before go. */
+    public Path beginRendezvous(long generation) {
+        Path folder = dir.resolve(RENDEZVOUS);
+        return Storage.at(folder, () -> {
+            Storage.delete(folder);
+            return Files.createDirectories(folder.resolve(Long.toString(generation)));
+        });
     }
 
     /** The committed checkpoints. */
@@ -330,7 +344,11 @@ public final class RunDirectory implements AutoCloseable {
     @Override
     public void close() {
         Storage.at(dir, () -> {
-            lock.close();
+            try {
+                Storage.delete(dir.resolve(RENDEZVOUS));
+            } finally {
+                lock.close();
+            }
             return dir;
         });
     }

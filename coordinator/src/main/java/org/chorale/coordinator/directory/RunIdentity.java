@@ -25,8 +25,9 @@ import org.chorale.proto.fault.FaultException;
  */
 final class RunIdentity {
     /**
-     * Keys that may differ from one start of a run to the next. Recompute may change the last bits of a gradient, but
-     * whoever ran out of memory must be able to go on with it; it changes no sample and no formula.
+     * Keys that may differ from one start of a run to the next. Recompute, and how the work is cut over workers, may change
+     * the last bits of a gradient, but whoever ran out of memory or lost machines must be able to go on; they change no
+     * sample and no formula.
      */
     private static final Set<String> FREE = Set.of(
             "run.dir",
@@ -35,6 +36,13 @@ final class RunIdentity {
             "checkpoint.keep",
             "data.prefetch-batches",
             "metrics.samples",
+            "parallel.workers",
+            "parallel.isolation",
+            "parallel.mode",
+            "parallel.shard-size",
+            "parallel.reduce",
+            "parallel.feeders",
+            "parallel.recoveries",
             "model.recompute");
 
     private static final String UNSET = "nothing";

@@ -10,15 +10,15 @@ import org.chorale.proto.wire.ShardPlan;
 /**
  * What is settled once model and data are known, and stays so while the generation lasts.
  *
- * @param worker where it runs, for messages to people
+ * @param team who has which rank
  * @param totalSteps the step after which the run is done
  * @param plan who holds what of the model
  * @param parameters of the whole model
- * @param checkpointBytes that a checkpoint takes; 0 before the shard is loaded
+ * @param checkpointBytes that a checkpoint takes; 0 before the shards are loaded
  */
 record Course(
         RunTerms terms,
-        String worker,
+        Team team,
         long generation,
         Optional<ResumePoint> resume,
         DataFacts data,
@@ -26,7 +26,7 @@ record Course(
         ShardPlan plan,
         long parameters,
         long checkpointBytes) {
-    /** The next step after which the worker must pause, for an evaluation, a checkpoint or the end. */
+    /** The next step after which the ranks must pause, for an evaluation, a checkpoint or the end. */
     long nextBoundary(long step) {
         long boundary = totalSteps;
         if (terms.checkpoint().every() > 0) {
@@ -66,7 +66,7 @@ record Course(
     }
 
     Course with(long bytes) {
-        return new Course(terms, worker, generation, resume, data, totalSteps, plan, parameters, bytes);
+        return new Course(terms, team, generation, resume, data, totalSteps, plan, parameters, bytes);
     }
 
     /** The next multiple; the end of time where there is none, as {@code every} may be any number. */

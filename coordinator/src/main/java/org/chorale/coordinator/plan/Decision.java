@@ -4,6 +4,8 @@
 package org.chorale.coordinator.plan;
 
 import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * What follows from a signal.
@@ -18,5 +20,19 @@ public record Decision(RunState state, List<Effect> effects) {
 
     static Decision of(RunState state, Effect... effects) {
         return new Decision(state, List.of(effects));
+    }
+
+    /** With an effect before all others. */
+    Decision after(Effect first) {
+        return new Decision(
+                state, Stream.concat(Stream.of(first), effects.stream()).toList());
+    }
+
+    /** With what follows from the state that is reached here. */
+    Decision then(Function<RunState, Decision> next) {
+        Decision second = next.apply(state);
+        return new Decision(
+                second.state(),
+                Stream.concat(effects.stream(), second.effects().stream()).toList());
     }
 }

@@ -9,7 +9,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RunEnded;
-import org.chorale.proto.wire.RunStarted;
+import org.chorale.proto.wire.RunEvent;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.ShardPlan;
 import org.chorale.proto.wire.StepReport;
@@ -17,10 +17,17 @@ import org.chorale.proto.wire.StepReport;
 /** What is to be done in the world after a decision, in the order of the decision's list. */
 public sealed interface Effect {
     /** Claim the next generation and look for a checkpoint; answered by {@link RunSignal.GenerationClaimed}. */
-    record ClaimGeneration() implements Effect {}
+    record ClaimGeneration(Team team) implements Effect {}
 
-    /** Ask the worker for the model and the feeder for the data. */
-    record Describe(long generation) implements Effect {}
+    /** Ask a worker for the model. */
+    record DescribeModel(long generation, WorkerId worker) implements Effect {}
+
+    /**
+     * Ask a feeder for the data.
+     *
+     * @param number for the answer
+     */
+    record DescribeData(long generation, int number, String feeder) implements Effect {}
 
     /** Note which data and which config.json the run is about. */
     record RememberInputs(String dataDigest, String configDigest) implements Effect {}
@@ -28,17 +35,22 @@ public sealed interface Effect {
     /** Cut the metrics back to the step of the checkpoint; start them anew where there is none. */
     record OpenMetrics(Optional<Long> resumeStep) implements Effect {}
 
-    /** Have the worker load the model. */
-    record TakeShard(long generation, ShardPlan plan, Optional<String> checkpoint, long totalSteps) implements Effect {}
+    /** Make the place where the ranks find each other, and have each load its part of the model. */
+    record TakeShard(long generation, Team team, ShardPlan plan, Optional<String> checkpoint, long totalSteps)
+            implements Effect {}
 
     /** Read every byte of the committed checkpoint of a step; answered by {@link RunSignal.CheckpointVerified}. */
     record VerifyCheckpoint(long generation, long step) implements Effect {}
 
-    /** Send the worker an order that needs nothing but numbers. */
-    record Order(WorkerCommand command) implements Effect {}
+    /** Send workers an order that needs nothing but numbers. */
+    record Order(List<WorkerId> workers, WorkerCommand command) implements Effect {
+        public Order {
+            workers = List.copyOf(workers);
+        }
+    }
 
-    /** Tell listeners that training begins. */
-    record Announce(RunStarted started) implements Effect {}
+    /** Tell listeners. */
+    record Announce(RunEvent event) implements Effect {}
 
     /** Append to the metrics, and tell listeners. */
     record RecordStep(StepReport report) implements Effect {}
@@ -47,17 +59,21 @@ public sealed interface Effect {
     record RecordEvaluation(EvaluationReport report) implements Effect {}
 
     /**
-     * Make the folder of an uncommitted checkpoint and have the worker write into it.
+     * Make the folder of an uncommitted checkpoint and have these workers write into it.
      *
      * @param bytes that the disk must have for it
      */
-    record WriteCheckpoint(long generation, long step, long bytes) implements Effect {}
+    record WriteCheckpoint(long generation, long step, long bytes, List<WorkerId> workers) implements Effect {
+        public WriteCheckpoint {
+            workers = List.copyOf(workers);
+        }
+    }
 
     /**
      * Make the checkpoint one, then drop the oldest; answered by {@link RunSignal.Committed}.
      *
      * @param standing of the evaluations up to this step
-     * @param files one per rank
+     * @param files one per rank that writes
      */
     record Commit(long generation, long step, int skippedInARow, Standing standing, List<ShardFile> files)
             implements Effect {
@@ -66,8 +82,8 @@ public sealed interface Effect {
         }
     }
 
-    /** Have the worker write the result. */
-    record Export(long generation, long step) implements Effect {}
+    /** Have a worker write the result from the committed checkpoint of a step. */
+    record Export(long generation, long step, WorkerId worker) implements Effect {}
 
     /**
      * Wait for what was awaited as long again, and tell listeners that there is work going on.
@@ -81,7 +97,7 @@ public sealed interface Effect {
     record AwaitMore() implements Effect {}
 
     /**
-     * Tell listeners, and stop.
+     * Tell listeners, dismiss everyone, and stop.
      *
      * @param fault where the outcome is FAILED
      * @param message for people

@@ -5,7 +5,9 @@ package org.chorale.coordinator.plan;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.chorale.coordinator.plan.EvaluationSettings.Metric;
 import org.chorale.proto.fault.Fault;
@@ -91,6 +93,23 @@ public final class Fitness {
                 "data.train.path: the run began with data or tokenizer of SHA-256 %s, now it is %s:"
                                 .formatted(then, now)
                         + " restore data and tokenizer, or start another run in another --run-dir");
+    }
+
+    /** Feeders that do not see the same data, if there are such: the batches of one run would differ by feeder. */
+    static Optional<Fault> unlikeData(Map<String, DataFacts> byFeeder) {
+        if (byFeeder.values().stream().distinct().count() == 1) {
+            return Optional.empty();
+        }
+        String seen = new TreeMap<>(byFeeder)
+                .entrySet().stream()
+                        .map(entry -> "  %s: %d examples, SHA-256 %s"
+                                .formatted(
+                                        entry.getKey(),
+                                        entry.getValue().examples(),
+                                        entry.getValue().digest()))
+                        .collect(Collectors.joining("\n"));
+        return Optional.of(new Fault(
+                FaultCode.DATA_CHANGED, "data.train.path and tokenizer must be the same on all feeders:\n" + seen));
     }
 
     /** Keys that need evaluations where there is nothing to evaluate. */

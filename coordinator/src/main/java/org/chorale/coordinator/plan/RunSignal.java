@@ -9,25 +9,39 @@ import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.StepReport;
 
-/** What a run can hear, from worker, feeder, run directory, user and clock. */
+/** What a run can hear, from workers, feeders, nodes, run directory, user and clock. */
 public sealed interface RunSignal {
     /** News that counts in one generation only. */
     sealed interface OfGeneration extends RunSignal {
         long generation();
     }
 
+    /** Who comes and goes, which may be heard late, twice and in any order. */
+    sealed interface OfCrew extends RunSignal {}
+
     /** What may come at any time, wherever the run stands. */
     sealed interface Interruption extends RunSignal {}
 
-    /**
-     * A worker waits for work.
-     *
-     * @param name of it, for messages to people
-     */
-    record WorkerJoined(String name) implements RunSignal {}
+    /** A worker waits for work. */
+    record WorkerJoined(Worker worker) implements OfCrew {}
+
+    /** A worker's process has ended; so have those before it in its place. */
+    record WorkerLost(WorkerId worker, String reason) implements OfCrew {}
+
+    /** A worker is ready for a generation: it goes on with none before. */
+    record Abandoned(long generation, WorkerId worker) implements OfCrew {}
+
+    /** A feeder waits for work. */
+    record FeederJoined(String feeder) implements OfCrew {}
+
+    record FeederLost(String feeder, String reason) implements OfCrew {}
+
+    /** No worker will ever come in this place. */
+    record WorkerUnavailable(String place, Fault fault) implements Interruption {}
 
     /**
      * The run directory is ours under this generation.
@@ -39,27 +53,30 @@ public sealed interface RunSignal {
 
     record ModelDescribed(long generation, ModelOutline outline) implements OfGeneration {}
 
-    record DataDescribed(long generation, DataFacts facts) implements OfGeneration {}
+    /** @param feeder its number */
+    record DataDescribed(long generation, int feeder, DataFacts facts) implements OfGeneration {}
 
-    record ShardReady(long generation, long step, long checkpointBytes) implements OfGeneration {}
+    record ShardReady(long generation, int rank, long step, long checkpointBytes, RankHolding holding)
+            implements OfGeneration {}
 
-    record StepDone(long generation, StepReport report) implements OfGeneration {}
+    record StepDone(long generation, int rank, StepReport report) implements OfGeneration {}
 
-    record SpanDone(long generation, long step) implements OfGeneration {}
+    record SpanDone(long generation, int rank, long step) implements OfGeneration {}
 
-    record Evaluated(long generation, EvaluationReport report) implements OfGeneration {}
+    record Evaluated(long generation, int rank, EvaluationReport report) implements OfGeneration {}
 
-    record ShardWritten(long generation, long step, ShardFile file) implements OfGeneration {}
+    record ShardWritten(long generation, int rank, long step, ShardFile file) implements OfGeneration {}
 
     /** The manifest of the checkpoint of {@code step} is durable. */
     record Committed(long generation, long step) implements OfGeneration {}
 
+    /** The checkpoint of {@code step} is whole. */
+    record CheckpointVerified(long generation, long step) implements OfGeneration {}
+
     record ModelExported(long generation, long step) implements OfGeneration {}
 
-    /** The checkpoint in {@code folder} is whole. */
-    record CheckpointVerified(long generation, String folder) implements OfGeneration {}
-
-    record WorkerFailed(long generation, Fault fault) implements OfGeneration, Interruption {}
+    /** @param rank -1 where the worker has none yet */
+    record WorkerFailed(long generation, int rank, Fault fault) implements OfGeneration, Interruption {}
 
     /** @param feed that broke; empty where the data could not be opened */
     record FeedFailed(long generation, Optional<Feed> feed, Fault fault) implements OfGeneration, Interruption {}
@@ -73,9 +90,6 @@ public sealed interface RunSignal {
 
     /** Nobody said more in the moment after a fault. */
     record NothingMore() implements RunSignal {}
-
-    /** The worker is gone without a word. */
-    record WorkerLost() implements Interruption {}
 
     /** Nothing that moved the run was heard for this long. */
     record Silence(Duration length) implements Interruption {}

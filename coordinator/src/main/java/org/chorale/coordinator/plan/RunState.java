@@ -3,51 +3,74 @@
 
 package org.chorale.coordinator.plan;
 
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.chorale.proto.fault.Fault;
-import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.ShardFile;
 
 /** Where a run stands. Each stage holds what is known in it, and knows what it waits for. */
 public sealed interface RunState {
-    RunTerms terms();
+    /** What outlives the generation. */
+    Footing footing();
 
-    /** The generation that messages must carry; 0 before one is claimed. */
+    RunState with(Footing changed);
+
+    /** The generation that messages must carry; 0 before there is any. */
     long generation();
 
-    /** Optimizer steps done and recorded. */
+    /** Optimizer steps done and recorded; where a generation has yet to form, those that are committed. */
     long step();
 
     /** What would make the run go on, and who owes it, as the end of a sentence: "the run waits for ...". */
     String awaited();
 
-    /** Nobody is there to train. */
-    record Joining(RunTerms terms) implements RunState {
-        @Override
-        public long generation() {
-            return 0;
+    default RunTerms terms() {
+        return footing().terms();
+    }
+
+    /**
+     * Not as many are there as the run needs, or not all of them have left the generation before.
+     *
+     * @param generation that whoever is there was told to make ready for; 0 where there was none before
+     * @param step committed, as far as is known
+     * @param leaving those that go on with the generation before, until they say otherwise
+     */
+    record Gathering(Footing footing, long generation, long step, Set<WorkerId> leaving) implements RunState {
+        public Gathering {
+            leaving = Set.copyOf(leaving);
         }
 
         @Override
-        public long step() {
-            return 0;
+        public Gathering with(Footing changed) {
+            return new Gathering(changed, generation, step, leaving);
+        }
+
+        boolean awaits(RunSignal.Abandoned abandoned) {
+            return abandoned.generation() == generation && leaving.contains(abandoned.worker());
+        }
+
+        /** Nobody in this place has anything to leave any more. */
+        Gathering without(String place) {
+            Set<WorkerId> others = leaving.stream()
+                    .filter(worker -> !worker.place().equals(place))
+                    .collect(Collectors.toSet());
+            return new Gathering(footing, generation, step, others);
         }
 
         @Override
         public String awaited() {
-            return "a worker to join";
+            return Wording.missing(footing, leaving);
         }
     }
 
-    /** A worker is there; the run directory is asked for a generation and a checkpoint. */
-    record Claiming(RunTerms terms, String worker) implements RunState {
+    /** All are there; the run directory is asked for a generation and a checkpoint. */
+    record Claiming(Footing footing, Team team, long generation, long step) implements RunState {
         @Override
-        public long generation() {
-            return 0;
-        }
-
-        @Override
-        public long step() {
-            return 0;
+        public Claiming with(Footing changed) {
+            return new Claiming(changed, team, generation, step);
         }
 
         @Override
@@ -56,122 +79,157 @@ public sealed interface RunState {
         }
     }
 
-    /** Worker and feeder say what model and data are. */
-    record Describing(
-            RunTerms terms,
-            String worker,
-            long generation,
-            Optional<ResumePoint> resume,
-            boolean exported,
-            Optional<ModelOutline> model,
-            Optional<DataFacts> data)
+    /**
+     * Rank 0 and the feeders say what model and data are, where that is not known from an earlier generation.
+     *
+     * @param exported whether the result is there already
+     */
+    record Describing(Footing footing, Team team, long generation, Optional<ResumePoint> resume, boolean exported)
             implements RunState {
+        @Override
+        public Describing with(Footing changed) {
+            return new Describing(changed, team, generation, resume, exported);
+        }
+
+        Describing with(Knowledge changed) {
+            return with(footing.with(changed));
+        }
+
         @Override
         public long step() {
             return resume.map(ResumePoint::step).orElse(0L);
         }
 
+        /** Feeders that have yet to describe the data. */
+        List<String> undescribed() {
+            return footing.knowledge().missing(team.feeders());
+        }
+
         @Override
         public String awaited() {
-            if (data.isPresent()) {
-                return "the outline of the model from " + worker;
-            }
-            return "the description of the data from the feeder"
-                    + (model.isPresent() ? "" : " and the outline of the model from " + worker);
-        }
-
-        Describing with(ModelOutline outline) {
-            return new Describing(terms, worker, generation, resume, exported, Optional.of(outline), data);
-        }
-
-        Describing with(DataFacts facts) {
-            return new Describing(terms, worker, generation, resume, exported, model, Optional.of(facts));
+            boolean model = footing.knowledge().model().isEmpty();
+            boolean data = !undescribed().isEmpty();
+            return (data ? "the description of the data from " + Wording.feeders(undescribed()) : "")
+                    + (data && model ? " and " : "")
+                    + (model ? "the outline of the model from " + team.named(List.of(0)) : "");
         }
     }
 
-    /** The stages in which the worker has, or is getting, its shard. */
+    /** The stages in which all ranks have, or are getting, their shards. */
     sealed interface UnderWay extends RunState {
-        Course course();
+        Leg leg();
 
-        Progress progress();
+        UnderWay with(Leg changed);
 
-        UnderWay with(Progress progress);
+        default UnderWay with(Progress changed) {
+            return with(leg().with(changed));
+        }
 
         @Override
-        default RunTerms terms() {
-            return course().terms();
+        default UnderWay with(Footing changed) {
+            return with(leg().with(changed));
+        }
+
+        @Override
+        default Footing footing() {
+            return leg().footing();
+        }
+
+        default Course course() {
+            return leg().course();
+        }
+
+        default Progress progress() {
+            return leg().progress();
+        }
+
+        default Team team() {
+            return leg().team();
         }
 
         @Override
         default long generation() {
-            return course().generation();
+            return leg().generation();
         }
 
         @Override
         default long step() {
-            return progress().step();
+            return leg().step();
         }
     }
 
-    /** The worker reads its part of the model. */
-    record Loading(Course course, Progress progress) implements UnderWay {
+    /** Every rank reads its part of the model. */
+    record Loading(Leg leg, Answers<RunSignal.ShardReady> ready) implements UnderWay {
         @Override
-        public Loading with(Progress changed) {
-            return new Loading(course, changed);
+        public Loading with(Leg changed) {
+            return new Loading(changed, ready);
         }
 
         @Override
         public String awaited() {
-            return "%s to load the model at step %d".formatted(course.worker(), step());
+            return "the model at step %d to be loaded by %s".formatted(step(), team().named(ready.missing()));
         }
     }
 
-    /** A span is granted: the worker runs the steps after {@code from} up to and including {@code until}. */
-    record Training(Course course, Progress progress, long from, long until) implements UnderWay {
+    /**
+     * A span is granted: all ranks run the steps after {@code from} up to and including {@code until}.
+     *
+     * @param ended the step after which each rank has ended the span
+     */
+    record Training(Leg leg, long from, long until, StepReports reports, Answers<Long> ended) implements UnderWay {
         @Override
-        public Training with(Progress changed) {
-            return new Training(course, changed, from, until);
+        public Training with(Leg changed) {
+            return new Training(changed, from, until, reports, ended);
+        }
+
+        Training with(StepReports changed) {
+            return new Training(leg, from, until, changed, ended);
+        }
+
+        Training with(Answers<Long> changed) {
+            return new Training(leg, from, until, reports, changed);
         }
 
         @Override
         public String awaited() {
-            return step() < until
-                    ? "step %d of the span up to step %d from %s".formatted(step() + 1, until, course.worker())
-                    : "the end of the span at step %d from %s".formatted(until, course.worker());
+            return step() < until && ended.given().isEmpty()
+                    ? "step %d of the span up to step %d from %s"
+                            .formatted(step() + 1, until, team().named(reports.missing()))
+                    : "the end of the span at step %d from %s".formatted(step(), team().named(ended.missing()));
         }
     }
 
-    /** The worker measures the held-out examples. */
-    record Evaluating(Course course, Progress progress) implements UnderWay {
+    /** All ranks measure the held-out examples. */
+    record Evaluating(Leg leg, Answers<EvaluationReport> reports) implements UnderWay {
         @Override
-        public Evaluating with(Progress changed) {
-            return new Evaluating(course, changed);
+        public Evaluating with(Leg changed) {
+            return new Evaluating(changed, reports);
         }
 
         @Override
         public String awaited() {
-            return "the evaluation at step %d from %s".formatted(step(), course.worker());
+            return "the evaluation at step %d from %s".formatted(step(), team().named(reports.missing()));
         }
     }
 
-    /** The worker writes its part of a checkpoint. */
-    record Checkpointing(Course course, Progress progress) implements UnderWay {
+    /** The ranks of the first shard group write their parts of a checkpoint. */
+    record Checkpointing(Leg leg, Answers<ShardFile> files) implements UnderWay {
         @Override
-        public Checkpointing with(Progress changed) {
-            return new Checkpointing(course, changed);
+        public Checkpointing with(Leg changed) {
+            return new Checkpointing(changed, files);
         }
 
         @Override
         public String awaited() {
-            return "the files of the checkpoint of step %d from %s".formatted(step(), course.worker());
+            return "the files of the checkpoint of step %d from %s".formatted(step(), team().named(files.missing()));
         }
     }
 
     /** All parts are written; the manifest is not yet. */
-    record Committing(Course course, Progress progress) implements UnderWay {
+    record Committing(Leg leg) implements UnderWay {
         @Override
-        public Committing with(Progress changed) {
-            return new Committing(course, changed);
+        public Committing with(Leg changed) {
+            return new Committing(changed);
         }
 
         @Override
@@ -180,36 +238,52 @@ public sealed interface RunState {
         }
     }
 
-    /** All steps are done and committed; the worker writes the result, the model as it was after {@code exported} steps. */
-    record Exporting(Course course, Progress progress, long exported) implements UnderWay {
+    /** All steps are done and committed; the best checkpoint, which is to be exported, is read once more. */
+    record Verifying(Leg leg, long bestStep) implements UnderWay {
         @Override
-        public Exporting with(Progress changed) {
-            return new Exporting(course, changed, exported);
+        public Verifying with(Leg changed) {
+            return new Verifying(changed, bestStep);
         }
 
         @Override
         public String awaited() {
-            return "the export of step %d from %s".formatted(exported, course.worker());
+            return "the best checkpoint, of step %d, to be checked in the run directory".formatted(bestStep);
         }
     }
 
-    /** All steps are done and committed; the worker reads the best checkpoint, which is to be exported. */
-    record Recalling(Course course, Progress progress, long bestStep, boolean verified) implements UnderWay {
+    /** All steps are done and committed; rank 0 writes the result, the model as it was after {@code exported} steps. */
+    record Exporting(Leg leg, long exported) implements UnderWay {
         @Override
-        public Recalling with(Progress changed) {
-            return new Recalling(course, changed, bestStep, verified);
+        public Exporting with(Leg changed) {
+            return new Exporting(changed, exported);
         }
 
         @Override
         public String awaited() {
-            return verified
-                    ? "%s to load the best checkpoint, of step %d".formatted(course.worker(), bestStep)
-                    : "the best checkpoint, of step %d, to be checked in the run directory".formatted(bestStep);
+            return "the export of step %d from %s".formatted(exported, team().named(List.of(0)));
+        }
+    }
+
+    /** A rank could not reach another. Who was lost, or what was wrong there, may be told in a moment. */
+    record Settling(Leg leg, Loss loss) implements UnderWay {
+        @Override
+        public Settling with(Leg changed) {
+            return new Settling(changed, loss);
+        }
+
+        @Override
+        public String awaited() {
+            return "word of what happened: " + loss.reason();
         }
     }
 
     /** Model or data cannot be used. What is wrong with the other is told together, if it comes to light at once. */
-    record Failing(RunTerms terms, long generation, long step, Fault fault) implements RunState {
+    record Failing(Footing footing, long generation, long step, Fault fault) implements RunState {
+        @Override
+        public Failing with(Footing changed) {
+            return new Failing(changed, generation, step, fault);
+        }
+
         @Override
         public String awaited() {
             return "whether there is more to tell";
@@ -217,7 +291,12 @@ public sealed interface RunState {
     }
 
     /** The run is over, and nothing is waited for. */
-    record Ended(RunTerms terms, long generation, long step) implements RunState {
+    record Ended(Footing footing, long generation, long step) implements RunState {
+        @Override
+        public Ended with(Footing changed) {
+            return new Ended(changed, generation, step);
+        }
+
         @Override
         public String awaited() {
             return "nothing";

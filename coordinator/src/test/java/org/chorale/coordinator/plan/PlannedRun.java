@@ -14,8 +14,10 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.ShardPlan;
 
 /** Plays a run to the plan, signal by signal, and keeps what follows from the last one. */
 abstract class PlannedRun {
@@ -24,6 +26,13 @@ abstract class PlannedRun {
     static final Fault ROW_7 = new Fault(FaultCode.DATA_MALFORMED, "row 7");
     static final Fault NO_MODEL = new Fault(FaultCode.FILE_MISSING, "no config.json");
     static final Fault DISK_FULL = new Fault(FaultCode.STORAGE_FAILED, "no space");
+
+    static final Worker WORKER = new Worker(new WorkerId("node/0", 1), "host", "cpu");
+    static final List<WorkerId> IDS = List.of(WORKER.id());
+    static final Team TEAM = new Team(List.of(WORKER), List.of("node"));
+    static final ShardPlan PLAN = ShardPlanner.plan(Runs.MODEL, Runs.terms().parallel());
+    static final RankHolding HOLDING =
+            RankHolding.newBuilder().setParameterBytes(6_400).build();
 
     RunState state = RunPlan.start(Runs.terms());
     List<Effect> effects = List.of();
@@ -34,40 +43,46 @@ abstract class PlannedRun {
         effects = decision.effects();
     }
 
+    /** The only worker and the only feeder. */
+    final void join() {
+        hear(new RunSignal.WorkerJoined(WORKER));
+        hear(new RunSignal.FeederJoined("node"));
+    }
+
     final void describe() {
-        hear(new RunSignal.WorkerJoined("worker a"));
+        join();
         hear(new RunSignal.GenerationClaimed(GENERATION, Optional.empty(), false));
     }
 
     final void load() {
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, Runs.DATA));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, Runs.DATA));
     }
 
     final void resume(ResumePoint point, boolean exported) {
-        hear(new RunSignal.WorkerJoined("worker a"));
+        join();
         hear(new RunSignal.GenerationClaimed(GENERATION, Optional.of(point), exported));
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, Runs.DATA));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, Runs.DATA));
     }
 
     /** Up to the first span. */
     final void train(String... settings) {
         state = RunPlan.start(Runs.terms(settings));
         load();
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         evaluated(0);
     }
 
     final void steps(long from, long until) {
         LongStream.rangeClosed(from + 1, until)
-                .forEach(step -> hear(new RunSignal.StepDone(GENERATION, Runs.step(step, false))));
+                .forEach(step -> hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(step, false))));
     }
 
     final void span(long from, long until) {
         steps(from, until);
-        hear(new RunSignal.SpanDone(GENERATION, until));
+        hear(new RunSignal.SpanDone(GENERATION, 0, until));
     }
 
     final void evaluated(long step) {
@@ -79,7 +94,7 @@ abstract class PlannedRun {
     }
 
     final void evaluated(EvaluationReport.Builder report) {
-        hear(new RunSignal.Evaluated(GENERATION, report.build()));
+        hear(new RunSignal.Evaluated(GENERATION, 0, report.build()));
         assertThat(recorded().toBuilder().clearBest().build()).isEqualTo(report.build());
     }
 
@@ -88,7 +103,7 @@ abstract class PlannedRun {
         for (long step = 2; step <= 6; step += 2) {
             span(step - 2, step);
             evaluated(step, (double) step);
-            if (step == 2 && effects.contains(new Effect.WriteCheckpoint(GENERATION, 2, BYTES))) {
+            if (step == 2 && effects.contains(new Effect.WriteCheckpoint(GENERATION, 2, BYTES, IDS))) {
                 committed(2);
             }
         }
@@ -105,7 +120,7 @@ abstract class PlannedRun {
 
     @CanIgnoreReturnValue
     final Standing committed(long step) {
-        hear(new RunSignal.ShardWritten(GENERATION, step, ShardFile.getDefaultInstance()));
+        hear(new RunSignal.ShardWritten(GENERATION, 0, step, ShardFile.getDefaultInstance()));
         assertThat(effects).singleElement().isInstanceOf(Effect.Commit.class);
         Standing standing = ((Effect.Commit) effects.get(0)).standing();
         hear(new RunSignal.Committed(GENERATION, step));

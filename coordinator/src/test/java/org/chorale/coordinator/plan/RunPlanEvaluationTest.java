@@ -19,7 +19,7 @@ class RunPlanEvaluationTest extends PlannedRun {
         span(0, 2);
         evaluated(2, 3.0);
         assertThat(recorded().getBest()).isTrue();
-        assertThat(effects).contains(new Effect.WriteCheckpoint(GENERATION, 2, BYTES));
+        assertThat(effects).contains(new Effect.WriteCheckpoint(GENERATION, 2, BYTES, IDS));
         committed(2);
         span(2, 4);
         evaluated(4, 3.5);
@@ -41,7 +41,7 @@ class RunPlanEvaluationTest extends PlannedRun {
     void theUntrainedModelIsNeverTheBest() {
         state = RunPlan.start(Runs.terms("checkpoint.keep-best = true", "evaluation.every = 1"));
         load();
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         evaluated(0, 0.1);
         span(0, 1);
         evaluated(1, 5.0);
@@ -53,7 +53,7 @@ class RunPlanEvaluationTest extends PlannedRun {
         state = RunPlan.start(Runs.terms(
                 "run.steps = 8", "evaluation { every = 2, metric = exact-match }", "checkpoint.keep-best = true"));
         load();
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         evaluated(EvaluationReport.newBuilder().setJudged(4));
         span(0, 2);
         evaluated(EvaluationReport.newBuilder()
@@ -76,9 +76,9 @@ class RunPlanEvaluationTest extends PlannedRun {
     void aMetricThatTheHeldOutExamplesCannotGiveIsRefusedAtTheFirstEvaluation() {
         state = RunPlan.start(Runs.terms("evaluation.metric = exact-match", "evaluation.patience = 1"));
         load();
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         hear(new RunSignal.Evaluated(
-                GENERATION, EvaluationReport.newBuilder().setLossNats(1).build()));
+                GENERATION, 0, EvaluationReport.newBuilder().setLossNats(1).build()));
         assertThat(fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
         assertThat(fault().message())
                 .contains("evaluation.metric = exact-match")
@@ -90,7 +90,7 @@ class RunPlanEvaluationTest extends PlannedRun {
         state = RunPlan.start(Runs.terms("checkpoint.keep-best = true", "evaluation.patience = 2"));
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 5, 0, 0, 100, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, new DataFacts(10, 5, 0, 0, 100, "abc")));
         assertThat(fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
         assertThat(fault().message())
                 .contains("checkpoint.keep-best = true and evaluation.patience = 2")
@@ -101,9 +101,9 @@ class RunPlanEvaluationTest extends PlannedRun {
     void whenPatienceIsExhaustedTheModelIsCommittedAndExportedBeforeTheLastStep() {
         train("run.steps = 100", "evaluation { every = 2, patience = 2 }", "checkpoint.every = 0");
         worseAndWorse();
-        assertThat(effects).contains(new Effect.WriteCheckpoint(GENERATION, 6, BYTES));
+        assertThat(effects).contains(new Effect.WriteCheckpoint(GENERATION, 6, BYTES, IDS));
         committed(6);
-        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 6));
+        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 6, WORKER.id()));
         hear(new RunSignal.ModelExported(GENERATION, 6));
         assertThat(end().outcome()).isEqualTo(Outcome.FINISHED);
         assertThat(end().message()).isEqualTo("2 evaluations in a row were not the best (evaluation.patience)");
@@ -127,25 +127,21 @@ class RunPlanEvaluationTest extends PlannedRun {
         Standing standing = new Standing(Optional.of(best), Optional.of(best), 0);
         state = RunPlan.start(Runs.terms("evaluation { every = 2 }", "checkpoint.keep-best = true"));
         resume(new ResumePoint("step-000002", 2, 0, standing, Optional.of("abc"), Optional.of("cfg")), false);
-        hear(new RunSignal.ShardReady(GENERATION, 2, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 2, BYTES, HOLDING));
         span(2, 4);
         evaluated(4, 1.5);
         assertThat(recorded().getBest()).isFalse();
     }
 
     @Test
-    void theBestModelIsLoadedAndExportedWhereItIsNotTheLast() {
+    void theBestModelIsVerifiedAndExportedWhereItIsNotTheLast() {
         train("run.steps = 6", "evaluation.every = 2", "checkpoint { keep-best = true, export = best, every = 0 }");
         worseAndWorse();
         committed(6);
         assertThat(effects).containsExactly(new Effect.VerifyCheckpoint(GENERATION, 2));
         assertThat(state.awaited()).contains("step 2, to be checked");
-        hear(new RunSignal.CheckpointVerified(GENERATION, "step-000002"));
-        assertThat(effects)
-                .containsExactly(new Effect.TakeShard(
-                        GENERATION, ShardPlanner.plan(Runs.MODEL, 1), Optional.of("step-000002"), 6));
-        hear(new RunSignal.ShardReady(GENERATION, 2, BYTES));
-        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 2));
+        hear(new RunSignal.CheckpointVerified(GENERATION, 2));
+        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 2, WORKER.id()));
         hear(new RunSignal.ModelExported(GENERATION, 2));
         assertThat(end().outcome()).isEqualTo(Outcome.FINISHED);
         assertThat(end().step()).isEqualTo(6);

@@ -11,7 +11,6 @@ import java.util.Optional;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
-import org.chorale.proto.message.WorkerCommand.StopSpan;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.ShardFile;
 import org.junit.jupiter.api.Test;
@@ -21,16 +20,15 @@ class RunPlanFaultTest extends PlannedRun {
     void aFailedWorkerEndsTheRunWithItsFaultAndNoCheckpoint() {
         train();
         steps(0, 2);
-        hear(new RunSignal.WorkerFailed(GENERATION, new Fault(FaultCode.OUT_OF_MEMORY, "2 GB short")));
+        hear(new RunSignal.WorkerFailed(GENERATION, 0, new Fault(FaultCode.OUT_OF_MEMORY, "2 GB short")));
         assertThat(fault()).isEqualTo(new Fault(FaultCode.OUT_OF_MEMORY, "2 GB short"));
         assertThat(effects).noneMatch(effect -> effect instanceof Effect.WriteCheckpoint);
     }
 
     @Test
-    void aFailedFeedEndsTheRunAndTheWorkersSpan() {
+    void aFailedFeedEndsTheRun() {
         train();
         hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
-        assertThat(orders()).containsExactly(new StopSpan(GENERATION));
         assertThat(fault().code()).isEqualTo(FaultCode.DATA_MALFORMED);
     }
 
@@ -46,11 +44,11 @@ class RunPlanFaultTest extends PlannedRun {
         steps(4, 5);
         hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7)); // batches of a sixth step
         assertThat(effects).isEmpty();
-        hear(new RunSignal.SpanDone(GENERATION, 5));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 5));
         hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
         evaluated(5);
         committed(5);
-        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 5));
+        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 5, WORKER.id()));
     }
 
     @Test
@@ -67,7 +65,7 @@ class RunPlanFaultTest extends PlannedRun {
         steps(0, 2);
         hear(new RunSignal.StopRequested("Ctrl-C"));
         hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
-        hear(new RunSignal.SpanDone(GENERATION, 2));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 2));
         committed(2);
         assertThat(end().outcome()).isEqualTo(Outcome.STOPPED);
     }
@@ -82,14 +80,14 @@ class RunPlanFaultTest extends PlannedRun {
 
     @Test
     void faultsOfModelAndDataAreToldTogetherInWhateverOrder() {
-        RunSignal model = new RunSignal.WorkerFailed(GENERATION, NO_MODEL);
+        RunSignal model = new RunSignal.WorkerFailed(GENERATION, 0, NO_MODEL);
         RunSignal data = new RunSignal.FeedFailed(GENERATION, Optional.empty(), ROW_7);
         for (List<RunSignal> order : List.of(List.of(model, data), List.of(data, model))) {
             state = RunPlan.start(Runs.terms());
             describe();
             hear(order.get(0));
             assertThat(effects).containsExactly(new Effect.AwaitMore());
-            hear(new RunSignal.WorkerLost()); // a worker that failed ends itself
+            hear(new RunSignal.WorkerLost(WORKER.id(), "signal 9")); // a worker that failed ends itself
             assertThat(effects).isEmpty();
             hear(order.get(1));
             assertThat(fault().message().lines()).containsExactly("no config.json", "row 7");
@@ -101,11 +99,11 @@ class RunPlanFaultTest extends PlannedRun {
     void aFaultOfModelOrDataIsToldAloneWhereTheOtherIsFineOrSaysNothing() {
         for (RunSignal more : List.of(
                 new RunSignal.NothingMore(),
-                new RunSignal.DataDescribed(GENERATION, Runs.DATA),
+                new RunSignal.DataDescribed(GENERATION, 0, Runs.DATA),
                 new RunSignal.StopRequested("Ctrl-C"))) {
             state = RunPlan.start(Runs.terms());
             describe();
-            hear(new RunSignal.WorkerFailed(GENERATION, NO_MODEL));
+            hear(new RunSignal.WorkerFailed(GENERATION, 0, NO_MODEL));
             hear(more);
             assertThat(fault()).isEqualTo(NO_MODEL);
         }
@@ -114,8 +112,8 @@ class RunPlanFaultTest extends PlannedRun {
     @Test
     void aFaultOfTheModelIsToldAtOnceWhereTheDataIsKnown() {
         describe();
-        hear(new RunSignal.DataDescribed(GENERATION, Runs.DATA));
-        hear(new RunSignal.WorkerFailed(GENERATION, NO_MODEL));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, Runs.DATA));
+        hear(new RunSignal.WorkerFailed(GENERATION, 0, NO_MODEL));
         assertThat(fault()).isEqualTo(NO_MODEL);
     }
 
@@ -124,7 +122,7 @@ class RunPlanFaultTest extends PlannedRun {
         load();
         hear(new RunSignal.StillWorking(GENERATION, 0));
         assertThat(effects).containsExactly(new Effect.WaitOn(0, 0));
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         RunState evaluating = state;
         hear(new RunSignal.StillWorking(GENERATION, 3));
         assertThat(effects).containsExactly(new Effect.WaitOn(3, 4));
@@ -136,23 +134,17 @@ class RunPlanFaultTest extends PlannedRun {
     @Test
     void anOverflowWhileTheLossScaleAdaptsNeitherCountsNorEndsARow() {
         train("run.non-finite-steps = 1");
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(1, true)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(1, true)));
         for (long step = 2; step <= 4; step++) {
             hear(new RunSignal.StepDone(
                     GENERATION,
+                    0,
                     Runs.step(step, true).toBuilder().setOverflow(true).build()));
             assertThat(state).isNotInstanceOf(RunState.Ended.class);
         }
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(5, true)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(5, true)));
         assertThat(fault().code()).isEqualTo(FaultCode.NOT_FINITE);
         assertThat(fault().message()).contains("the 2. time in a row");
-    }
-
-    @Test
-    void aLostWorkerEndsTheRun() {
-        train();
-        hear(new RunSignal.WorkerLost());
-        assertThat(fault().code()).isEqualTo(FaultCode.WORKER_LOST);
     }
 
     @Test
@@ -170,17 +162,17 @@ class RunPlanFaultTest extends PlannedRun {
         assertThat(fault().code()).isEqualTo(FaultCode.TIMED_OUT);
         assertThat(fault().message())
                 .contains("1800 seconds")
-                .contains("step 3 of the span up to step 5 from worker a");
+                .contains("step 3 of the span up to step 5 from rank 0, node/0 (host, cpu)");
     }
 
     @Test
     void asManyStepsAsAllowedMayBeSkippedAndOneMoreEndsTheRun() {
         train("run.non-finite-steps = 1");
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(1, true)));
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(2, false)));
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(3, true)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(1, true)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(2, false)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(3, true)));
         assertThat(state).isNotInstanceOf(RunState.Ended.class);
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(4, true)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(4, true)));
         assertThat(effects.get(0)).isEqualTo(new Effect.RecordStep(Runs.step(4, true)));
         assertThat(fault().code()).isEqualTo(FaultCode.NOT_FINITE);
         assertThat(fault().message()).contains("step 4").contains("[6, 7]");
@@ -189,7 +181,7 @@ class RunPlanFaultTest extends PlannedRun {
     @Test
     void aGapBetweenStepsIsABug() {
         train();
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(2, false)));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(2, false)));
         assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
         assertThat(fault().message()).contains("step 2 was reported").contains("step 1 of the span");
     }
@@ -198,14 +190,14 @@ class RunPlanFaultTest extends PlannedRun {
     void aSpanThatEndsEarlyUnaskedIsABug() {
         train();
         steps(0, 2);
-        hear(new RunSignal.SpanDone(GENERATION, 2));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 2));
         assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
     }
 
     @Test
     void aShardAtAnotherStepThanTheCheckpointsIsABug() {
         resume(new ResumePoint("step-000002", 2, 0, Standing.NONE, Optional.empty(), Optional.empty()), false);
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
     }
 
@@ -214,10 +206,10 @@ class RunPlanFaultTest extends PlannedRun {
         train();
         RunState before = state;
         List<RunSignal> stale = List.of(
-                new RunSignal.StepDone(GENERATION - 1, Runs.step(1, false)),
-                new RunSignal.SpanDone(GENERATION + 1, 5),
-                new RunSignal.WorkerFailed(GENERATION - 1, DISK_FULL),
-                new RunSignal.ShardWritten(GENERATION - 1, 5, ShardFile.getDefaultInstance()));
+                new RunSignal.StepDone(GENERATION - 1, 0, Runs.step(1, false)),
+                new RunSignal.SpanDone(GENERATION + 1, 0, 5),
+                new RunSignal.WorkerFailed(GENERATION - 1, 0, DISK_FULL),
+                new RunSignal.ShardWritten(GENERATION - 1, 0, 5, ShardFile.getDefaultInstance()));
         for (RunSignal signal : stale) {
             hear(signal);
             assertThat(state).isSameAs(before);
@@ -228,8 +220,8 @@ class RunPlanFaultTest extends PlannedRun {
     @Test
     void afterTheEndNothingMatters() {
         hear(new RunSignal.StopRequested("Ctrl-C"));
-        hear(new RunSignal.WorkerJoined("late"));
-        hear(new RunSignal.WorkerLost());
+        hear(new RunSignal.WorkerJoined(WORKER));
+        hear(new RunSignal.WorkerLost(WORKER.id(), "signal 9"));
         assertThat(effects).isEmpty();
         assertThat(state).isInstanceOf(RunState.Ended.class);
     }

@@ -18,40 +18,44 @@ import org.junit.jupiter.api.Test;
 
 class RunPlanTest extends PlannedRun {
     @Test
-    void theFirstWorkerHasAGenerationClaimedAndIsAskedForItsModel() {
-        hear(new RunSignal.WorkerJoined("a"));
-        assertThat(effects).containsExactly(new Effect.ClaimGeneration());
+    void onceWorkerAndFeederAreThereAGenerationIsClaimedAndBothAreAsked() {
+        hear(new RunSignal.WorkerJoined(WORKER));
+        assertThat(state.awaited()).isEqualTo("a feeder to join");
+        hear(new RunSignal.FeederJoined("node"));
+        assertThat(effects).containsExactly(new Effect.ClaimGeneration(TEAM));
         hear(new RunSignal.GenerationClaimed(GENERATION, Optional.empty(), false));
-        assertThat(effects).containsExactly(new Effect.Describe(GENERATION));
+        assertThat(effects)
+                .containsExactly(
+                        new Effect.DescribeModel(GENERATION, WORKER.id()),
+                        new Effect.DescribeData(GENERATION, 0, "node"));
     }
 
     @Test
-    void aSecondWorkerChangesNothing() {
+    void aWorkerThatNobodyAskedForChangesNothing() {
         describe();
-        RunState before = state;
-        hear(new RunSignal.WorkerJoined("b"));
-        assertThat(state).isSameAs(before);
+        hear(new RunSignal.WorkerJoined(new Worker(new WorkerId("node/1", 1), "host", "cpu")));
+        assertThat(state).isInstanceOf(RunState.Describing.class);
         assertThat(effects).isEmpty();
     }
 
     @Test
     void theShardIsTakenOnceModelAndDataAreKnownInWhateverOrder() {
         describe();
-        hear(new RunSignal.DataDescribed(GENERATION, Runs.DATA));
-        assertThat(state.awaited()).contains("outline of the model").contains("worker a");
+        hear(new RunSignal.DataDescribed(GENERATION, 0, Runs.DATA));
+        assertThat(state.awaited()).contains("outline of the model").contains("rank 0, node/0 (host, cpu)");
         assertThat(effects).isEmpty();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
         assertThat(effects)
                 .containsExactly(
                         new Effect.RememberInputs("abc", "cfg"),
                         new Effect.OpenMetrics(Optional.empty()),
-                        new Effect.TakeShard(GENERATION, ShardPlanner.plan(Runs.MODEL, 1), Optional.empty(), 5));
+                        new Effect.TakeShard(GENERATION, TEAM, PLAN, Optional.empty(), 5));
     }
 
     @Test
     void theUntrainedModelIsMeasuredBeforeTheFirstStep() {
         load();
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         assertThat(effects.get(0)).isInstanceOf(Effect.Announce.class);
         assertThat(orders()).containsExactly(new Evaluate(GENERATION, 0));
         evaluated(0);
@@ -63,11 +67,11 @@ class RunPlanTest extends PlannedRun {
         state = RunPlan.start(Runs.terms("evaluation.every = 2"));
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 5, 0, 0, 100, "abc")));
-        hear(new RunSignal.ShardReady(GENERATION, 0, BYTES));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, new DataFacts(10, 5, 0, 0, 100, "abc")));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 0, BYTES, HOLDING));
         assertThat(orders()).containsExactly(new RunSteps(GENERATION, 0, 5));
         span(0, 5);
-        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 5, BYTES));
+        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 5, BYTES, IDS));
     }
 
     @Test
@@ -79,7 +83,7 @@ class RunPlanTest extends PlannedRun {
         evaluated(2);
         assertThat(orders()).containsExactly(new RunSteps(GENERATION, 2, 3));
         span(2, 3);
-        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 3, BYTES));
+        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 3, BYTES, IDS));
         committed(3);
         assertThat(orders()).containsExactly(new RunSteps(GENERATION, 3, 4));
     }
@@ -90,9 +94,9 @@ class RunPlanTest extends PlannedRun {
         span(0, 5);
         assertThat(orders()).containsExactly(new Evaluate(GENERATION, 5));
         evaluated(5);
-        assertThat(effects).contains(new Effect.WriteCheckpoint(GENERATION, 5, BYTES));
+        assertThat(effects).contains(new Effect.WriteCheckpoint(GENERATION, 5, BYTES, IDS));
         committed(5);
-        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 5));
+        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 5, WORKER.id()));
         hear(new RunSignal.ModelExported(GENERATION, 5));
         assertThat(end().outcome()).isEqualTo(Outcome.FINISHED);
     }
@@ -101,12 +105,12 @@ class RunPlanTest extends PlannedRun {
     void theManifestIsWrittenWithWhatWasSkippedInARow() {
         train();
         LongStream.rangeClosed(1, 5)
-                .forEach(step -> hear(new RunSignal.StepDone(GENERATION, Runs.step(step, step >= 4))));
-        hear(new RunSignal.SpanDone(GENERATION, 5));
+                .forEach(step -> hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(step, step >= 4))));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 5));
         evaluated(5);
         ShardFile file =
                 ShardFile.newBuilder().setName("rank-00000.safetensors").build();
-        hear(new RunSignal.ShardWritten(GENERATION, 5, file));
+        hear(new RunSignal.ShardWritten(GENERATION, 0, 5, file));
         assertThat(effects).containsExactly(new Effect.Commit(GENERATION, 5, 2, standing(), List.of(file)));
     }
 
@@ -115,17 +119,16 @@ class RunPlanTest extends PlannedRun {
         resume(new ResumePoint("step-000002", 2, 1, Standing.NONE, Optional.of("abc"), Optional.of("cfg")), false);
         assertThat(effects)
                 .contains(new Effect.OpenMetrics(Optional.of(2L)))
-                .contains(new Effect.TakeShard(
-                        GENERATION, ShardPlanner.plan(Runs.MODEL, 1), Optional.of("step-000002"), 5));
-        hear(new RunSignal.ShardReady(GENERATION, 2, BYTES));
+                .contains(new Effect.TakeShard(GENERATION, TEAM, PLAN, Optional.of("step-000002"), 5));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 2, BYTES, HOLDING));
         assertThat(orders()).containsExactly(new RunSteps(GENERATION, 2, 5));
     }
 
     @Test
     void skippedStepsInARowAreCountedAcrossAResume() {
         resume(new ResumePoint("step-000002", 2, 3, Standing.NONE, Optional.of("abc"), Optional.of("cfg")), false);
-        hear(new RunSignal.ShardReady(GENERATION, 2, BYTES));
-        hear(new RunSignal.StepDone(GENERATION, Runs.step(3, true)));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 2, BYTES, HOLDING));
+        hear(new RunSignal.StepDone(GENERATION, 0, Runs.step(3, true)));
         assertThat(fault().code()).isEqualTo(FaultCode.NOT_FINITE);
     }
 
@@ -139,8 +142,8 @@ class RunPlanTest extends PlannedRun {
     @Test
     void aCompleteRunWithoutItsExportWritesThatOnly() {
         resume(new ResumePoint("step-000005", 5, 0, Standing.NONE, Optional.of("abc"), Optional.of("cfg")), false);
-        hear(new RunSignal.ShardReady(GENERATION, 5, BYTES));
-        assertThat(effects).last().isEqualTo(new Effect.Export(GENERATION, 5));
+        hear(new RunSignal.ShardReady(GENERATION, 0, 5, BYTES, HOLDING));
+        assertThat(effects).last().isEqualTo(new Effect.Export(GENERATION, 5, WORKER.id()));
         hear(new RunSignal.ModelExported(GENERATION, 5));
         assertThat(end().outcome()).isEqualTo(Outcome.FINISHED);
     }
@@ -168,7 +171,7 @@ class RunPlanTest extends PlannedRun {
         state = RunPlan.start(Runs.terms("data.sequence-tokens = 65"));
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(10, 5, 0, 0, 101, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, new DataFacts(10, 5, 0, 0, 101, "abc")));
         assertThat(fault().code()).isEqualTo(FaultCode.TOKENIZER_INVALID);
         assertThat(fault().message())
                 .contains("ids up to 100")
@@ -186,7 +189,7 @@ class RunPlanTest extends PlannedRun {
     @Test
     void aModelWithoutParametersIsRefused() {
         describe();
-        hear(new RunSignal.DataDescribed(GENERATION, Runs.DATA));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, Runs.DATA));
         hear(new RunSignal.ModelDescribed(
                 GENERATION, Runs.MODEL.toBuilder().clearUnits().build()));
         assertThat(fault().code()).isEqualTo(FaultCode.MODEL_MISMATCH);
@@ -196,7 +199,7 @@ class RunPlanTest extends PlannedRun {
     void dataWithoutExamplesIsRefused() {
         describe();
         hear(new RunSignal.ModelDescribed(GENERATION, Runs.MODEL));
-        hear(new RunSignal.DataDescribed(GENERATION, new DataFacts(0, 0, 3, 0, 100, "abc")));
+        hear(new RunSignal.DataDescribed(GENERATION, 0, new DataFacts(0, 0, 3, 0, 100, "abc")));
         assertThat(fault().code()).isEqualTo(FaultCode.DATA_EMPTY);
     }
 
@@ -207,8 +210,8 @@ class RunPlanTest extends PlannedRun {
         hear(new RunSignal.StopRequested("Ctrl-C"));
         assertThat(orders()).containsExactly(new StopSpan(GENERATION));
         steps(2, 3);
-        hear(new RunSignal.SpanDone(GENERATION, 3));
-        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 3, BYTES));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 3));
+        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 3, BYTES, IDS));
         committed(3);
         assertThat(end()).isEqualTo(new Effect.End(Outcome.STOPPED, 3, Optional.empty(), "Ctrl-C"));
     }
@@ -217,7 +220,7 @@ class RunPlanTest extends PlannedRun {
     void aStopBeforeTheFirstStepNeedsNoCheckpoint() {
         train();
         hear(new RunSignal.StopRequested("Ctrl-C"));
-        hear(new RunSignal.SpanDone(GENERATION, 0));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 0));
         assertThat(end().outcome()).isEqualTo(Outcome.STOPPED);
         assertThat(effects).hasSize(1);
     }
@@ -228,8 +231,8 @@ class RunPlanTest extends PlannedRun {
         span(0, 2);
         evaluated(2);
         hear(new RunSignal.StopRequested("Ctrl-C"));
-        hear(new RunSignal.SpanDone(GENERATION, 2));
-        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 2, BYTES));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 2));
+        assertThat(effects).containsExactly(new Effect.WriteCheckpoint(GENERATION, 2, BYTES, IDS));
     }
 
     @Test
@@ -237,7 +240,7 @@ class RunPlanTest extends PlannedRun {
         train("evaluation.every = 2");
         steps(0, 2);
         hear(new RunSignal.StopRequested("Ctrl-C"));
-        hear(new RunSignal.SpanDone(GENERATION, 2));
+        hear(new RunSignal.SpanDone(GENERATION, 0, 2));
         assertThat(orders()).containsExactly(new Evaluate(GENERATION, 2));
         evaluated(2);
         committed(2);

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.chorale.coordinator.plan.CheckpointSettings.Exported;
 import org.chorale.coordinator.plan.EvaluationSettings.Metric;
 import org.chorale.proto.fault.FaultCode;
@@ -50,9 +51,37 @@ class RunTermsTest {
     }
 
     @Test
-    void moreThanOneWorkerIsRefusedWithTheReason() {
-        assertThatThrownBy(() -> Runs.terms("parallel.workers = 2"))
-                .hasMessage("parallel.workers = 2: must be 1: this release trains on one worker");
+    void aRunIsCutAsItsModeCanBe() {
+        assertThat(problems("mode = hybrid"))
+                .containsExactly("parallel.shard-size = null: must be more than 1, less than parallel.workers and a"
+                        + " divisor of it where parallel.mode is hybrid");
+        assertThat(problems("workers = 6", "mode = hybrid", "shard-size = 4")).hasSize(1);
+        assertThat(problems("workers = 4", "mode = hybrid", "shard-size = 4")).hasSize(1);
+        assertThat(problems("workers = 4", "shard-size = 2"))
+                .containsExactly("parallel.shard-size = 2: must be null unless the mode is hybrid");
+        assertThat(problems("workers = 4", "mode = replicate", "reduce = micro-batch"))
+                .containsExactly("parallel.reduce = micro-batch: must be step where parallel.mode is replicate:"
+                        + " every rank holds all gradients anyway");
+    }
+
+    @Test
+    void everythingThatIsWrongWithTheWorkersIsToldAtOnce() {
+        assertThat(problems("workers = 1025", "feeders = 0", "recoveries = -1", "shard-size = 3"))
+                .containsExactly(
+                        "parallel.workers = 1025: must be from 1 to 1024",
+                        "parallel.shard-size = 3: must be null unless the mode is hybrid",
+                        "parallel.feeders = 0: must be from 1 to parallel.workers",
+                        "parallel.recoveries = -1: must be 0 or more");
+        assertThat(problems("workers = 2", "feeders = 3")).hasSize(1);
+    }
+
+    private static List<String> problems(String... settings) {
+        try {
+            Runs.terms("parallel { %s }".formatted(String.join(", ", settings)));
+            return List.of();
+        } catch (FaultException e) {
+            return e.fault().message().lines().toList();
+        }
     }
 
     @Test

@@ -6,11 +6,14 @@ package org.chorale.coordinator.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import org.chorale.proto.wire.GroupPlan;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.RankGroup;
 import org.chorale.proto.wire.RankSlice;
 import org.chorale.proto.wire.SegmentPlan;
 import org.chorale.proto.wire.ShardPlan;
@@ -24,9 +27,8 @@ class ShardPlannerTest {
 
     @Test
     void aModelThatIsOnlyMeasuredIsHeldInTheDtypeOfTheComputation() {
-        ModelOutline measured = ShardPlanner.frozen(
-                Runs.MODEL.toBuilder().setComputeDtype("BF16").build());
-        assertThat(ShardPlanner.plan(measured, 1).getUnits(0).getGroupsList())
+        ModelOutline measured = Runs.MODEL.toBuilder().setComputeDtype("BF16").build();
+        assertThat(ShardPlanner.measured(measured).getUnits(0).getGroupsList())
                 .singleElement()
                 .satisfies(group -> {
                     assertThat(group.getTrainable()).isFalse();
@@ -104,7 +106,7 @@ class ShardPlannerTest {
                 .addParameters(parameter("d", "BF16", true, 3))
                 .build();
         UnitPlan plan = ShardPlanner.plan(
-                        ModelOutline.newBuilder().addUnits(unit).build(), 2)
+                        ModelOutline.newBuilder().addUnits(unit).build(), workers(2))
                 .getUnits(0);
         assertThat(plan.getGroupsList())
                 .extracting(group -> group.getSegmentsList().stream()
@@ -122,15 +124,15 @@ class ShardPlannerTest {
                         .addParameters(
                                 ParameterOutline.newBuilder().setName("scale").setHeldDtype("F32")))
                 .build();
-        GroupPlan group = ShardPlanner.plan(outline, 8).getUnits(0).getGroups(0);
+        GroupPlan group = ShardPlanner.plan(outline, workers(8)).getUnits(0).getGroups(0);
         assertThat(group.getElements()).isEqualTo(8 * ALIGNED_ELEMENTS);
         assertThat(group.getSegments(0).getOffset()).isZero();
     }
 
     @Test
     void theSameOutlineAlwaysGivesTheSamePlan() {
-        assertThat(ShardPlanner.plan(outline(new Random(3)), 4))
-                .isEqualTo(ShardPlanner.plan(outline(new Random(3)), 4));
+        assertThat(ShardPlanner.plan(outline(new Random(3)), workers(4)))
+                .isEqualTo(ShardPlanner.plan(outline(new Random(3)), workers(4)));
     }
 
     @Test
@@ -138,13 +140,116 @@ class ShardPlannerTest {
         ModelOutline outline = ModelOutline.newBuilder()
                 .addUnits(UnitOutline.newBuilder().addParameters(parameter("a", "I4", false, 3)))
                 .build();
-        assertThatThrownBy(() -> ShardPlanner.plan(outline, 1))
+        assertThatThrownBy(() -> ShardPlanner.plan(outline, workers(1)))
                 .hasMessage("held dtype I4: must be one of [BF16, F16, F32]");
     }
 
     @Test
-    void aWorldOfNobodyIsRefused() {
-        assertThatThrownBy(() -> ShardPlanner.plan(Runs.MODEL, 0)).hasMessageContaining("world size 0");
+    void inEveryModeEachShardGroupHoldsEveryElementOnceAndReplicasHoldTheSame() {
+        for (int seed = 0; seed < 10; seed++) {
+            ModelOutline outline = outline(new Random(seed));
+            for (ParallelSettings parallel : everyWay()) {
+                ShardPlan plan = ShardPlanner.plan(outline, parallel);
+                assertThat(ranks(plan.getShardGroupsList())).hasSize(parallel.workers());
+                assertThat(ranks(plan.getReplicaGroupsList())).hasSize(parallel.workers());
+                groups(plan).forEach(group -> {
+                    plan.getShardGroupsList().forEach(copy -> assertCovers(group, copy));
+                    plan.getReplicaGroupsList().forEach(replicas -> assertSame(group, replicas));
+                });
+            }
+        }
+    }
+
+    private static void assertCovers(GroupPlan group, RankGroup copy) {
+        long end = 0;
+        for (int rank : copy.getRanksList()) {
+            assertThat(group.getSlices(rank).getRank()).isEqualTo(rank);
+            assertThat(group.getSlices(rank).getFrom()).isEqualTo(end);
+            end = group.getSlices(rank).getUntil();
+            assertThat(end % aligned(group)).isZero();
+        }
+        assertThat(end).isEqualTo(group.getElements());
+        assertThat(group.getElements() % copy.getRanksCount()).isZero();
+    }
+
+    private static void assertSame(GroupPlan group, RankGroup replicas) {
+        assertThat(replicas.getRanksList().stream()
+                        .map(group::getSlices)
+                        .map(RankSlice::getFrom)
+                        .distinct())
+                .hasSize(1);
+    }
+
+    @Test
+    void hybridGroupsKeepACopyTogetherAndReplicateAcross() {
+        assertThat(groupsOf("workers = 4", "mode = hybrid", "shard-size = 2"))
+                .isEqualTo("[[0, 1], [2, 3]] [[0, 2], [1, 3]] PER_USE true");
+        assertThat(groupsOf("workers = 8", "mode = hybrid", "shard-size = 4"))
+                .isEqualTo("[[0, 1, 2, 3], [4, 5, 6, 7]] [[0, 4], [1, 5], [2, 6], [3, 7]] PER_USE true");
+    }
+
+    @Test
+    void theModeSaysHowLongParametersAreHeldAndWhenGradientsAreReduced() {
+        assertThat(groupsOf("workers = 2")).isEqualTo("[[0, 1]] [[0], [1]] PER_USE true");
+        assertThat(groupsOf("workers = 2", "reduce = step")).isEqualTo("[[0, 1]] [[0], [1]] PER_USE false");
+        assertThat(groupsOf("workers = 2", "mode = keep-gathered")).isEqualTo("[[0, 1]] [[0], [1]] PER_STEP false");
+        assertThat(groupsOf("workers = 2", "mode = keep-gathered", "reduce = micro-batch"))
+                .isEqualTo("[[0, 1]] [[0], [1]] PER_STEP true");
+        assertThat(groupsOf("workers = 2", "mode = optimizer-only")).isEqualTo("[[0, 1]] [[0], [1]] ALWAYS false");
+        assertThat(groupsOf("workers = 2", "mode = replicate")).isEqualTo("[[0], [1]] [[0, 1]] ALWAYS false");
+    }
+
+    @Test
+    void aSingleRankHoldsEverythingAlwaysWhateverTheMode() {
+        for (String mode : List.of("full-shard", "keep-gathered", "optimizer-only", "replicate")) {
+            assertThat(groupsOf("workers = 1", "mode = " + mode)).isEqualTo("[[0]] [[0]] ALWAYS false");
+        }
+    }
+
+    private static String groupsOf(String... settings) {
+        ShardPlan plan = ShardPlanner.plan(Runs.MODEL, parallel(settings));
+        return "%s %s %s %s"
+                .formatted(
+                        lists(plan.getShardGroupsList()),
+                        lists(plan.getReplicaGroupsList()),
+                        plan.getGathering(),
+                        plan.getReduceEachMicroBatch());
+    }
+
+    private static List<List<Integer>> lists(List<RankGroup> groups) {
+        return groups.stream().map(RankGroup::getRanksList).toList();
+    }
+
+    /** All ranks of groups that have none in common. */
+    private static Set<Integer> ranks(List<RankGroup> groups) {
+        List<Integer> all =
+                groups.stream().flatMap(group -> group.getRanksList().stream()).toList();
+        assertThat(all).doesNotHaveDuplicates();
+        return Set.copyOf(all);
+    }
+
+    private static ParallelSettings parallel(String... settings) {
+        return Runs.terms("parallel { %s }".formatted(String.join(", ", settings)))
+                .parallel();
+    }
+
+    private static ParallelSettings workers(int count) {
+        return parallel("workers = " + count);
+    }
+
+    private static List<ParallelSettings> everyWay() {
+        List<ParallelSettings> all = new ArrayList<>();
+        for (int workers = 1; workers <= 8; workers++) {
+            all.add(workers(workers));
+            all.add(parallel("workers = " + workers, "mode = keep-gathered"));
+            all.add(parallel("workers = " + workers, "mode = optimizer-only"));
+            all.add(parallel("workers = " + workers, "mode = replicate"));
+        }
+        all.add(parallel("workers = 4", "mode = hybrid", "shard-size = 2"));
+        all.add(parallel("workers = 8", "mode = hybrid", "shard-size = 2"));
+        all.add(parallel("workers = 8", "mode = hybrid", "shard-size = 4"));
+        all.add(parallel("workers = 6", "mode = hybrid", "shard-size = 3"));
+        return all;
     }
 
     private interface Claim {
@@ -155,7 +260,7 @@ class ShardPlannerTest {
         for (int seed = 0; seed < 30; seed++) {
             ModelOutline outline = outline(new Random(seed));
             for (int worldSize = 1; worldSize <= 8; worldSize++) {
-                claim.check(outline, ShardPlanner.plan(outline, worldSize));
+                claim.check(outline, ShardPlanner.plan(outline, workers(worldSize)));
             }
         }
     }

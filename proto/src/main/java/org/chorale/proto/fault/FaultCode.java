@@ -22,6 +22,7 @@ public enum FaultCode {
     CHECKPOINT_CORRUPT(FaultKind.LOST_RESOURCE, "No checkpoint of the run is whole; the message names each defect."),
     STORAGE_FAILED(FaultKind.LOST_RESOURCE, "Writing to the run directory failed: no space, no permission, I/O error."),
     WORKER_LOST(FaultKind.LOST_RESOURCE, "A worker ended without being asked to."),
+    FEEDER_LOST(FaultKind.LOST_RESOURCE, "A feeder ended without being asked to."),
     PEER_LOST(
             FaultKind.LOST_RESOURCE,
             "A rank could not finish what all ranks do together: another is gone, or was not heard in time."),
