@@ -30,7 +30,7 @@ import picocli.CommandLine.ScopeType;
         name = "chorale",
         description = "Trains Hugging Face language models on the JVM.",
         mixinStandardHelpOptions = true,
-        subcommands = DataCommand.class,
+        subcommands = {DataCommand.class, CertsCommand.class},
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
         footer = {

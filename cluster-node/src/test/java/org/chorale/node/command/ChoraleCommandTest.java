@@ -31,7 +31,7 @@ final class ChoraleCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"train", "verify", "eval", "inspect", "export", "generate"})
+    @ValueSource(strings = {"train", "verify", "eval", "inspect", "export", "generate", "certs"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         assertThat(run(command, "--help")).isZero();
         assertThat(out())
@@ -46,7 +46,8 @@ final class ChoraleCommandTest {
     @Test
     void theProgramListsItsCommandsAndExitCodes() {
         assertThat(run("--help")).isZero();
-        assertThat(out()).contains("train", "verify", "eval", "inspect", "export", "generate", "130 interrupted");
+        assertThat(out())
+                .contains("train", "verify", "eval", "inspect", "export", "generate", "certs", "130 interrupted");
     }
 
     @Test
@@ -66,6 +67,8 @@ final class ChoraleCommandTest {
                     eval a b --micro-batch x | Invalid value for option '--micro-batch'
                     inspect            | Missing required parameter: 'PATH'
                     export a b c       | Unmatched argument at index 3: 'c'
+                    certs --host a     | Missing required option: '--out=OUT'
+                    certs --out c      | Missing required option: '--host=HOST'
                     inspect x --log-level LOUD | Invalid value for option '--log-level'
                     """)
     void aCommandLineThatCannotBeReadIsWrongInput(String line, String message) {

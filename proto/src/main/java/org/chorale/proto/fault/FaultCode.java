@@ -16,6 +16,9 @@ public enum FaultCode {
     DATA_CHANGED(FaultKind.USER, "The data is not what the run began with, so its order cannot be continued."),
     TOKENIZER_INVALID(FaultKind.USER, "The tokenizer is missing, malformed or larger than the model's vocabulary."),
     OUTPUT_REFUSED(FaultKind.USER, "What a command is to write exists already, or cannot be made where it was named."),
+    CERTIFICATES_INVALID(
+            FaultKind.USER,
+            "A node's certificates are missing, unreadable, out of date or not its own, or it needs some to be reached."),
     RUN_DIRECTORY_TAKEN(FaultKind.USER, "The run directory belongs to a run with other settings, or is in use."),
     NODE_UNFIT(FaultKind.USER, "A node has not the cluster's release, Java or class path, or not what a run needs."),
     NOT_FINITE(FaultKind.USER, "Too many steps in a row had a loss or gradient that is not finite."),
