@@ -8,6 +8,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -108,84 +109,87 @@ public final class GlooCollectives implements Collectives {
     @Override
     public Pending allGather(Tensor whole, Tensor part) {
         Operands.checkPart("allGather", whole, part, worldSize);
-        Operation operation = new Operation("allGather");
-        try (TensorScope scope = new TensorScope()) {
+        return begin("allGather", operation -> {
             Tensor parts = whole.view(worldSize, part.numel()); // [W, n]
             for (int peer : peers()) {
                 operation.exchange.receive(peer, parts.select(0, peer));
                 operation.exchange.send(peer, part);
             }
             Operands.copy(parts.select(0, rank), part);
-        }
-        return operation.inOrder(() -> {});
+        });
     }
 
     @Override
     public Pending reduceScatter(Tensor part, Tensor whole) {
         Operands.checkPart("reduceScatter", whole, part, worldSize);
         Operands.checkReducible("reduceScatter", whole);
-        Operation operation = new Operation("reduceScatter");
-        try (TensorScope scope = new TensorScope()) {
-            Tensor parts = operation.held.hold(whole.view(worldSize, part.numel())); // [W, n]
+        return begin("reduceScatter", operation -> {
+            Tensor parts = operation.hold(whole.view(worldSize, part.numel())); // [W, n]
             Tensor others = operation.receiveFromAll(parts.select(0, rank)); // [W - 1, n]
             for (int peer : peers()) {
                 operation.exchange.send(peer, parts.select(0, peer));
             }
-            operation.held.hold(part);
-            return operation.inOrder(() -> Operands.copy(part, reduced(parts.select(0, rank), others, Reduction.SUM)));
-        }
+            operation.hold(part);
+            operation.rest = () -> Operands.copy(part, reduced(parts.select(0, rank), others, Reduction.SUM));
+        });
     }
 
     @Override
     public Pending allReduce(Tensor values, Reduction reduction) {
-        Operands.checkReducible("allReduce", values);
-        Operation operation = new Operation("allReduce");
-        try (TensorScope scope = new TensorScope()) {
-            Tensor flat = operation.held.hold(values.view(values.numel())); // [n]
-            return worldSize == 2 || values.nbytes() <= SMALL_BYTES
-                    ? exchangeAll(operation, flat, reduction)
-                    : reduceParts(operation, flat, reduction);
-        }
+        return allReduce("allReduce", values, reduction);
+    }
+
+    private Pending allReduce(String name, Tensor values, Reduction reduction) {
+        Operands.checkReducible(name, values);
+        boolean small = worldSize == 2 || values.nbytes() <= SMALL_BYTES;
+        return begin(name, operation -> {
+            Tensor flat = operation.hold(values.view(values.numel())); // [n]
+            if (small) {
+                exchangeAll(operation, flat, reduction);
+            } else {
+                reduceParts(operation, flat, reduction);
+            }
+        });
     }
 
     /** Every rank gets all values of all others, and reduces them itself. */
-    private Pending exchangeAll(Operation operation, Tensor flat, Reduction reduction) {
+    private void exchangeAll(Operation operation, Tensor flat, Reduction reduction) {
         Tensor others = operation.receiveFromAll(flat); // [W - 1, n]
         for (int peer : peers()) {
             operation.exchange.send(peer, flat);
         }
-        return operation.inOrder(() -> Operands.copy(flat, reduced(flat, others, reduction)));
+        operation.rest = () -> Operands.copy(flat, reduced(flat, others, reduction));
     }
 
     /** Every rank reduces a part and sends it to all others. */
-    private Pending reduceParts(Operation operation, Tensor flat, Reduction reduction) {
+    private void reduceParts(Operation operation, Tensor flat, Reduction reduction) {
         Tensor others = operation.receiveFromAll(part(flat, rank)); // [W - 1, about n / W]
         for (int peer : peers()) {
             operation.exchange.send(peer, part(flat, peer));
         }
-        return operation.inOrder(() -> {
+        operation.rest = () -> {
             Tensor own = part(flat, rank);
             Operands.copy(own, reduced(own, others, reduction));
-            Exchange results = new Exchange(mesh, operation.operation, operation.firstSlot + 1);
+            Exchange results = operation.secondExchange();
             for (int peer : peers()) {
                 results.receive(peer, part(flat, peer));
                 results.send(peer, own);
             }
             results.await(rendezvous.timeout());
-        });
+        };
     }
 
     @Override
     public Pending broadcast(Tensor values, int root) {
         Operands.checkBuffer("broadcast", values);
         Operands.checkRank("broadcast", root, worldSize);
-        Operation operation = new Operation("broadcast");
-        if (root != rank) {
-            operation.exchange.receive(root, values);
-        } else {
-            peers().forEach(peer -> operation.exchange.send(peer, values));
-        }
-        return operation.inOrder(() -> {});
+        return begin("broadcast", operation -> {
+            if (root != rank) {
+                operation.exchange.receive(root, values);
+            } else {
+                peers().forEach(peer -> operation.exchange.send(peer, values));
+            }
+        });
     }
 
     @Override
@@ -209,7 +213,21 @@ public final class GlooCollectives implements Collectives {
     @Override
     public Pending barrier() {
         try (TensorScope scope = new TensorScope()) {
-            return allReduce(HostTensors.zeros(ScalarType.Long, 1), Reduction.MAX);
+            return allReduce("barrier", HostTensors.zeros(ScalarType.Long, 1), Reduction.MAX);
+        }
+    }
+
+    /** Begins what all ranks do together; in the order of the calls, which is the same on all ranks, it ends. */
+    private Pending begin(String name, Consumer<Operation> exchange) {
+        Operation operation = new Operation(name, nextSlot);
+        nextSlot += SLOTS_PER_OPERATION;
+        try (TensorScope scope = new TensorScope()) {
+            exchange.accept(operation);
+            begun.add(operation);
+            return operation;
+        } catch (RuntimeException e) {
+            operation.end(e);
+            throw e;
         }
     }
 
@@ -221,7 +239,8 @@ public final class GlooCollectives implements Collectives {
     @Override
     public void close() {
         mesh.close();
-        begun.forEach(Operation::end);
+        begun.forEach(operation ->
+                operation.end(new IllegalStateException(operation.name + ": the group was closed before this ended")));
         begun.clear();
     }
 
@@ -259,41 +278,41 @@ public final class GlooCollectives implements Collectives {
         return result;
     }
 
-    /** One that has begun. Those in order end in the order in which they began, whichever is awaited. */
+    /** One that has begun. Those of all ranks end in the order in which they began, whichever is awaited. */
     private final class Operation implements Pending {
-        private final String operation;
-        private final long firstSlot;
+        private final String name;
+        private final long slot;
         private final Exchange exchange;
         private final HeldTensors held = new HeldTensors();
+
+        /** What is to be done on this rank after the exchange. */
         private Runnable rest = () -> {};
+
         private boolean ended;
         private @Nullable RuntimeException failure;
 
-        Operation(String operation) {
-            this(operation, nextSlot);
-            nextSlot += SLOTS_PER_OPERATION;
+        Operation(String name, long slot) {
+            this.name = name;
+            this.slot = slot;
+            this.exchange = new Exchange(mesh, name, slot);
         }
 
-        Operation(String operation, long firstSlot) {
-            this.operation = operation;
-            this.firstSlot = firstSlot;
-            this.exchange = new Exchange(mesh, operation, firstSlot);
+        /** Holds a tensor until the operation ends. */
+        Tensor hold(Tensor tensor) {
+            return held.hold(tensor);
         }
 
         /** Receives as many values from each peer as {@code own} has: [W - 1, n], by rank. */
         Tensor receiveFromAll(Tensor own) {
-            Tensor others = held.hold(HostTensors.empty(own.scalar_type(), worldSize - 1, own.numel()));
+            Tensor others = hold(HostTensors.empty(own.scalar_type(), worldSize - 1, own.numel()));
             for (int peer : peers()) {
                 exchange.receive(peer, others.select(0, peer < rank ? peer : peer - 1));
             }
             return others;
         }
 
-        /** @param rest what is to be done on this rank once the exchange has ended */
-        Pending inOrder(Runnable rest) {
-            this.rest = rest;
-            begun.add(this);
-            return this;
+        Exchange secondExchange() {
+            return new Exchange(mesh, name, slot + 1);
         }
 
         @Override
@@ -311,15 +330,15 @@ public final class GlooCollectives implements Collectives {
             try (TensorScope scope = new TensorScope()) {
                 exchange.await(rendezvous.timeout());
                 rest.run();
+                end(null);
             } catch (RuntimeException e) {
-                failure = e;
-            } finally {
-                end();
+                end(e);
             }
         }
 
-        void end() {
+        void end(@Nullable RuntimeException failure) {
             ended = true;
+            this.failure = failure;
             held.close();
         }
     }

@@ -140,7 +140,9 @@ final class Mesh implements AutoCloseable {
             pair(peer).connect(new ByteVector(address));
         } catch (RuntimeException e) {
             halfConnected = true;
-            throw new CollectiveException("rank " + rank + " could not connect to rank " + peer, e);
+            String reason = "rank " + rank + " could not connect to rank " + peer;
+            breakConnections(reason);
+            throw new CollectiveException(reason, e);
         }
     }
 
@@ -190,8 +192,9 @@ final class Mesh implements AutoCloseable {
 
     /** What to throw where a peer did not come in time, which breaks all connections, too. */
     CollectiveException late(String what, RuntimeException cause) {
-        breakConnections("rank " + rank + " waited " + Ranks.seconds(timeout) + " for it");
-        return failure(what, cause);
+        String reason = "rank " + rank + " waited " + Ranks.seconds(timeout) + " for it";
+        breakConnections(reason);
+        return new CollectiveException(what + ": " + reason, cause);
     }
 
     /**

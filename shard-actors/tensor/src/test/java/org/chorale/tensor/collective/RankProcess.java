@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.tensor.collective;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+
+/** A rank in a JVM of its own, which can be stopped and killed. */
+final class RankProcess implements AutoCloseable {
+    /** More than fits into the buffers of a connection. */
+    static final long LARGE_BYTES = 256 << 20;
+
+    /** What the rank does once it has joined. */
+    enum Deed {
+        NOTHING,
+        SEND_TO_RANK_0,
+        RECEIVE_FROM_RANK_0
+    }
+
+    private final Process process;
+
+    private RankProcess(Process process) {
+        this.process = process;
+    }
+
+    /** Starts a rank, and returns before it has joined. */
+    static RankProcess start(Rendezvous rendezvous, int rank, int worldSize, Deed deed) {
+        ProcessBuilder command = jvm(
+                RankProcess.class,
+                List.of(),
+                rendezvous.folder().toString(),
+                rendezvous.timeout().toString(),
+                String.valueOf(rank),
+                String.valueOf(worldSize),
+                deed.name());
+        try {
+            return new RankProcess(command.start());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A JVM with the class path of this one. */
+    static ProcessBuilder jvm(Class<?> main, List<String> flags, String... arguments) {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(
+                "-Dorg.bytedeco.javacpp.nopointergc=true",
+                "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
+                "-Dorg.bytedeco.javacpp.maxBytes=0"));
+        command.addAll(flags);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+        command.addAll(List.of(arguments));
+        return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+    }
+
+    /** Waits until the rank is about to do its deed. */
+    void awaitJoined() throws IOException {
+        BufferedReader output = process.inputReader();
+        String line = output.readLine();
+        if (!"joined".equals(line)) {
+            throw new IllegalStateException("the process said " + line);
+        }
+    }
+
+    /** Sends a signal, such as STOP or KILL. */
+    void signal(String name) throws IOException, InterruptedException {
+        List<String> command = List.of("kill", "-" + name, String.valueOf(process.pid()));
+        int exit = new ProcessBuilder(command).inheritIO().start().waitFor();
+        if (exit != 0) {
+            throw new IllegalStateException(command + " ended with " + exit);
+        }
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+        process.destroyForcibly();
+        if (!process.waitFor(10, TimeUnit.SECONDS)) {
+            throw new IllegalStateException("process " + process.pid() + " does not end");
+        }
+    }
+
+    public static void main(String[] args) throws IOException {
+        Rendezvous rendezvous = new Rendezvous(Path.of(args[0]), "127.0.0.1", Duration.parse(args[1]));
+        try (Collectives group = GlooCollectives.join(
+                        rendezvous, Integer.parseInt(args[2]), Integer.parseInt(args[3]), () -> false);
+                TensorScope scope = new TensorScope()) {
+            Tensor bytes = HostTensors.zeros(ScalarType.Byte, LARGE_BYTES).fill_(Scalars.of(1));
+            System.out.println("joined");
+            switch (Deed.valueOf(args[4])) {
+                case NOTHING -> {}
+                case SEND_TO_RANK_0 -> group.send(bytes, 0).await();
+                case RECEIVE_FROM_RANK_0 -> group.receive(bytes, 0).await();
+            }
+            while (System.in.read() >= 0) {} // until the test ends
+        }
+    }
+}
