@@ -7,10 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,8 +21,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class FlatMemoryTest {
     /** A third of what a leak of 4 KB a step adds in 990 steps; what a flat run adds is far below. */
     private static final long TOLERATED_KILOBYTES = 1_300;
-
-    private static final long DEADLINE_SECONDS = 300;
 
     @TempDir
     private Path directory;
@@ -55,32 +51,8 @@ final class FlatMemoryTest {
         assertThat(kilobytes[1] - kilobytes[0]).as("growth of RssAnon in KB").isLessThan(TOLERATED_KILOBYTES);
     }
 
-    /** With one compiler that is soon done and a heap whose pages are all touched, only native memory can grow. */
     private List<String> probe(String leak) throws IOException, InterruptedException {
-        ProcessBuilder command = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Dorg.bytedeco.javacpp.nopointergc=true",
-                        "-Dorg.bytedeco.javacpp.maxBytes=0",
-                        "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
-                        "-XX:TieredStopAtLevel=1",
-                        "-XX:+UseSerialGC",
-                        "-Xms96m",
-                        "-Xmx96m",
-                        "-XX:+AlwaysPreTouch",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        MemoryProbe.class.getName(),
-                        directory.toString(),
-                        leak)
-                .redirectError(ProcessBuilder.Redirect.INHERIT);
-        command.environment().put("OMP_NUM_THREADS", "1");
-        Process process = command.start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS))
-                .as("the probe ended")
-                .isTrue();
-        assertThat(process.exitValue()).as(output).isZero();
-        return output.lines().toList();
+        return ProbeProcess.run(MemoryProbe.class, directory.toString(), leak);
     }
 
     private static long[] numbers(List<String> lines, String name) {
