@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.BoolOptional;
@@ -34,6 +36,12 @@ public final class WrappedModel implements PipelineModel {
     private static final boolean ALLOW_UNUSED = true;
     private static final boolean CREATE_GRAPH = false;
 
+    /**
+     * Held while a model computes. Ranks may be threads of one process, in which libtorch has one random number generator,
+     * and a module that they share has one set of parameters. No rank waits for another meanwhile.
+     */
+    private static final Lock PROCESS = new ReentrantLock();
+
     private final AutogradModel model;
     private final ShardView shard;
     private final List<String> units;
@@ -49,20 +57,30 @@ public final class WrappedModel implements PipelineModel {
     @Override
     public Pass forward(NamedTensors inputs, Context context) {
         Context asSeen = context.copy();
+        try {
+            open(shard.units()::open);
+            NamedTensors outputs = outputs(inputs, context);
+            units.forEach(shard.units()::close);
+            return new WrappedPass(inputs, asSeen, outputs);
+        } catch (RuntimeException | Error e) {
+            asSeen.close();
+            throw e;
+        }
+    }
+
+    private NamedTensors outputs(NamedTensors inputs, Context context) {
+        PROCESS.lock();
         try (TensorScope scope = new TensorScope();
                 AutoGradMode off = new AutoGradMode(false)) {
-            open(shard.units()::open);
             NamedTensors outputs = NamedTensors.empty();
             Map<String, Tensor> leaves = leaves();
             NamedTensors given = compute(inputs, context, leaves);
             for (Map.Entry<String, Tensor> output : given.asMap().entrySet()) {
                 outputs = outputs.with(output.getKey(), scope.keep(detached(output.getValue(), leaves)));
             }
-            units.forEach(shard.units()::close);
-            return new WrappedPass(inputs, asSeen, outputs);
-        } catch (RuntimeException | Error e) {
-            asSeen.close();
-            throw e;
+            return outputs;
+        } finally {
+            PROCESS.unlock();
         }
     }
 
@@ -148,6 +166,7 @@ public final class WrappedModel implements PipelineModel {
         }
 
         private void addGradients(Map<String, Tensor> gradients) {
+            PROCESS.lock();
             try (TensorScope scope = new TensorScope();
                     AutoGradMode on = new AutoGradMode(true)) {
                 Map<String, Tensor> leaves = leaves();
@@ -168,6 +187,8 @@ public final class WrappedModel implements PipelineModel {
                                     .formatted(gradients.keySet(), model.name()));
                 }
                 addGradients(leaves, ends, incoming);
+            } finally {
+                PROCESS.unlock();
             }
         }
 

@@ -73,13 +73,18 @@ final class RankMatrix {
 
     private RankMatrix() {}
 
-    /** Every combination that there is: a hybrid has two copies on two ranks each. */
+    /** Every combination that there is: a hybrid has two copies on two ranks each, and one rank alone has one mode. */
     static List<Case> whole() {
         List<Case> cases = new ArrayList<>();
         for (Model model : Model.values()) {
             for (Mode mode : Mode.values()) {
                 for (int worldSize = 1; worldSize <= 4; worldSize++) {
-                    if (mode == Mode.HYBRID && worldSize != 4) {
+                    boolean exists = switch (mode) {
+                        case FULL_SHARD -> true;
+                        case HYBRID -> worldSize == 4;
+                        default -> worldSize > 1;
+                    };
+                    if (!exists) {
                         continue;
                     }
                     for (Accumulation accumulation : Accumulation.values()) {

@@ -22,24 +22,29 @@ final class TinyModel {
     private TinyModel() {}
 
     static ModelFolder folder(Path directory, boolean tied) {
-        return folder(directory, tied, true);
+        return folder(directory, tied, true, 2);
     }
 
     /** Without the bias of keys, whose gradient is hardly more than noise, which Adam turns into moves. */
     static ModelFolder unbiased(Path directory, boolean tied) {
         try {
-            return folder(Files.createTempDirectory(directory, "model"), tied, false);
+            return folder(Files.createTempDirectory(directory, "model"), tied, false, 2);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private static ModelFolder folder(Path directory, boolean tied, boolean attentionBias) {
+    /** Untied, with so many blocks. */
+    static ModelFolder deep(Path directory, int blocks) {
+        return folder(directory, false, true, blocks);
+    }
+
+    private static ModelFolder folder(Path directory, boolean tied, boolean attentionBias, int blocks) {
         String config = """
                 {"model_type": "llama", "vocab_size": %d, "hidden_size": 24, "intermediate_size": 40,
-                 "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+                 "num_hidden_layers": %d, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
                  "attention_bias": %s, "mlp_bias": true, "initializer_range": 0.3, "tie_word_embeddings": %s}
-                """.formatted(VOCABULARY, attentionBias, tied);
+                """.formatted(VOCABULARY, blocks, attentionBias, tied);
         try {
             Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {

@@ -56,7 +56,9 @@ final class LlamaUnits {
     }
 
     void openHead() {
-        units.open(head);
+        if (!isTied()) {
+            units.open(head);
+        }
     }
 
     /** Where no backward follows. */
@@ -85,7 +87,7 @@ final class LlamaUnits {
     }
 
     void openEmbeddingForBackward() {
-        if (embeddingTrained) {
+        if (embeddingTrained && !isTied()) {
             units.openForBackward(LlamaNames.ROOT_UNIT);
         }
     }

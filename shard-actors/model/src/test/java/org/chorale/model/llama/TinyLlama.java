@@ -89,7 +89,12 @@ public final class TinyLlama {
     }
 
     public LlamaModel model(boolean recompute) {
-        return folder.model(name -> Objects.requireNonNull(parameters.get(name), name), Units.ALWAYS_OPEN, recompute);
+        return model(Units.ALWAYS_OPEN, recompute);
+    }
+
+    /** The model, which tells of its use. */
+    LlamaModel model(Units units, boolean recompute) {
+        return folder.model(name -> Objects.requireNonNull(parameters.get(name), name), units, recompute);
     }
 
     /** The same values as leaves of autograd, in any dtype. */

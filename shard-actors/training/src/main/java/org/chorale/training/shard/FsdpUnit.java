@@ -28,6 +28,8 @@ public final class FsdpUnit implements AutoCloseable {
     private final String name;
     private final HeldTensors owner = new HeldTensors();
     private final List<FlatGroup> groups;
+    private final List<WholeBuffers> gathered; // empty where this rank holds all of the unit
+    private final List<WholeBuffers> reduced; // likewise, of the groups that are trained
 
     /** Allocates what one rank holds alone; weights and gradients are zero. */
     public FsdpUnit(UnitLayout layout) {
@@ -45,6 +47,12 @@ public final class FsdpUnit implements AutoCloseable {
             owner.close();
             throw e;
         }
+        this.gathered = whole(groups.stream());
+        this.reduced = whole(trainedGroups());
+    }
+
+    private static List<WholeBuffers> whole(Stream<FlatGroup> groups) {
+        return groups.map(FlatGroup::whole).flatMap(Optional::stream).toList();
     }
 
     /** Reads, or draws, the unit's first weights. */
@@ -66,33 +74,33 @@ public final class FsdpUnit implements AutoCloseable {
 
     /** Has the values fetched that an {@link #open} will wait for. */
     void beginGather() {
-        whole().forEach(WholeBuffers::beginGather);
+        gathered.forEach(WholeBuffers::beginGather);
     }
 
     /** From here on the values can be read. */
     void open() {
         beginGather();
-        whole().forEach(WholeBuffers::openValues);
+        gathered.forEach(WholeBuffers::openValues);
     }
 
     /** From here on values can be read and gradients added to. */
     void openForBackward() {
         open();
-        trainedGroups().map(FlatGroup::whole).flatMap(Optional::stream).forEach(WholeBuffers::openGradients);
+        reduced.forEach(WholeBuffers::openGradients);
     }
 
     /** Gives the values' buffers back. */
     void releaseValues() {
-        whole().forEach(WholeBuffers::releaseValues);
+        gathered.forEach(WholeBuffers::releaseValues);
     }
 
     boolean isGathering() {
-        return whole().anyMatch(WholeBuffers::isGathering);
+        return gathered.stream().anyMatch(WholeBuffers::isGathering);
     }
 
     /** Waits for the end of a gather that has begun, good or bad. */
     void abandon() {
-        whole().forEach(WholeBuffers::abandon);
+        gathered.forEach(WholeBuffers::abandon);
     }
 
     public String name() {
@@ -115,11 +123,7 @@ public final class FsdpUnit implements AutoCloseable {
 
     @Override
     public void close() {
-        whole().forEach(WholeBuffers::close);
+        gathered.forEach(WholeBuffers::close);
         owner.close();
-    }
-
-    private Stream<WholeBuffers> whole() {
-        return groups.stream().map(FlatGroup::whole).flatMap(Optional::stream);
     }
 }

@@ -1,4 +1,7 @@
-/** What a rank holds of a model: units with flat buffers, and the model over them. */
+/**
+ * Between the plan and the train step: a rank's part of a model. Units hold their parts in flat buffers; a {@link
+ * org.chorale.training.shard.UnitSchedule} gathers the whole values while the model uses them, and reduces the gradients.
+ */
 @NullMarked
 package org.chorale.training.shard;
 

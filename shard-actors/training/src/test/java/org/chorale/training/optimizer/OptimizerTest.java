@@ -150,6 +150,32 @@ final class OptimizerTest {
     }
 
     @Test
+    void aPartOfABufferIsCutIntoWhatItHoldsOfEachRunAndCountsFromItsOwnStart() {
+        OptimizerConfig grouped =
+                config(Algorithm.ADAMW, 0, false, List.of(group(List.of("proj.bias", "norm.weight"), 2, 0.0)));
+        Hyperparameters usual = new Hyperparameters(1, DECAY);
+        Hyperparameters other = new Hyperparameters(2, 0);
+        assertThat(ParameterRun.cut(grouped, List.of(part(0, 192))))
+                .containsOnlyKeys(usual, other)
+                .containsEntry(usual, List.of(new ParameterRun(0, 0, 128)))
+                .containsEntry(other, List.of(new ParameterRun(0, 128, 192)));
+        assertThat(ParameterRun.cut(grouped, List.of(part(192, 384))))
+                .containsOnlyKeys(usual, other)
+                .containsEntry(other, List.of(new ParameterRun(0, 0, 128)))
+                .containsEntry(usual, List.of(new ParameterRun(0, 128, 192)));
+        assertThat(ParameterRun.cut(grouped, List.of(part(128, 320))))
+                .as("an entry that gets parameters on other ranks is no mistake")
+                .containsOnlyKeys(other);
+        assertThat(ParameterRun.cut(grouped, List.of(part(384, 384)))).isEmpty();
+    }
+
+    private static UnitLayout.Group part(long from, long until) {
+        UnitLayout.Group whole = UnitLayout.whole(UNIT).groups().get(0);
+        return new UnitLayout.Group(
+                whole.trainable(), whole.precision(), whole.elements(), whole.segments(), from, until);
+    }
+
+    @Test
     void aGroupThatGetsNoParameterIsRefusedWithItsPlace() {
         List<UnitLayout.Group> buffers = List.of(UnitLayout.whole(UNIT).groups().get(0));
         List<ParameterGroup> groups = List.of(

@@ -6,6 +6,7 @@ package org.chorale.training.shard;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.ParameterSource;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.training.shard.UnitLayout.Group;
@@ -67,6 +68,17 @@ public final class RankShards {
                 new BufferPool(true),
                 (parameters, units) -> folder.model(parameters, units, recompute));
         shard.load(folder);
+        return shard;
+    }
+
+    /** Likewise, of a model that computes elsewhere. */
+    public static ModelShard load(ParameterSource source, RankGroups ranks) {
+        ModelShard shard = new ModelShard(
+                layout(source.units(), Precision.FP32, ranks),
+                ranks,
+                new BufferPool(true),
+                (parameters, units) -> null);
+        shard.load(source);
         return shard;
     }
 
