@@ -16,6 +16,7 @@ import org.chorale.coordinator.plan.Effect;
 import org.chorale.coordinator.plan.ResumePoint;
 import org.chorale.coordinator.plan.RunSignal;
 import org.chorale.coordinator.plan.Standing;
+import org.chorale.proto.checkpoint.ManifestFile;
 import org.chorale.proto.wire.CheckpointManifest;
 import org.chorale.proto.wire.EvaluationReport;
 import org.jspecify.annotations.Nullable;
@@ -111,7 +112,7 @@ final class RunRecords implements AutoCloseable {
     private static CheckpointManifest manifest(Effect.Commit commit) {
         Standing standing = commit.standing();
         CheckpointManifest.Builder manifest = CheckpointManifest.newBuilder()
-                .setFormatVersion(Checkpoint.FORMAT_VERSION)
+                .setFormatVersion(ManifestFile.FORMAT_VERSION)
                 .setGeneration(commit.generation())
                 .setStep(commit.step())
                 .setSkippedInARow(commit.skippedInARow())

@@ -28,9 +28,6 @@ import org.chorale.proto.wire.ShardFile;
  * @param folder such as {@code checkpoints/step-000123}
  */
 public record Checkpoint(Path folder, CheckpointManifest manifest) {
-    /** Of the manifests that this release writes and reads. */
-    public static final int FORMAT_VERSION = ManifestFile.FORMAT_VERSION;
-
     private static final int BUFFER_BYTES = 1 << 20;
 
     /**
