@@ -13,11 +13,8 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.japi.function.Function;
-import org.apache.pekko.stream.Attributes;
 import org.apache.pekko.stream.OverflowStrategy;
 import org.apache.pekko.stream.javadsl.Flow;
-import org.apache.pekko.stream.javadsl.Sink;
-import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
 import org.chorale.data.example.MicroBatch;
 import org.chorale.data.example.TokenizedExample;
@@ -79,11 +76,6 @@ public final class BatchStream {
                 .via(batches(examples));
     }
 
-    /** Where batches are pulled from, one at a time. Pekko's default would hold 16 more than prefetchBatches says. */
-    public static Sink<StepBatch, SinkQueueWithCancel<StepBatch>> pulled() {
-        return Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1));
-    }
-
     private Flow<Step, StepBatch, NotUsed> batches(LongFunction<TokenizedExample> examples) {
         return Flow.of(Step.class)
                 .mapConcat(step -> step.parts(microBatch))
@@ -127,17 +119,20 @@ public final class BatchStream {
             return new Step(Feed.TRAIN, step, order.step(step, rank, worldSize), packed, false);
         }
 
-        /** The step's micro-batches, at least one. */
+        /** The step's micro-batches, at least one, and as many on every rank: the last may be empty. */
         List<Part> parts(int microBatch) {
             long[][] all = sequences.sequences();
-            int parts = Math.max(1, (all.length - 1) / microBatch + 1);
+            int parts = sequences.most() == 0 ? 1 : (sequences.most() - 1) / microBatch + 1;
             return IntStream.range(0, parts)
                     .mapToObj(part -> new Part(
                             this,
-                            Arrays.copyOfRange(
-                                    all, part * microBatch, (int) Math.min(all.length, (part + 1L) * microBatch)),
+                            Arrays.copyOfRange(all, begin(part, microBatch), begin(part + 1, microBatch)),
                             part == parts - 1))
                     .toList();
+        }
+
+        private int begin(int part, int microBatch) {
+            return (int) Math.min(sequences.sequences().length, (long) part * microBatch);
         }
 
         StepBatch batch(List<MicroBatch> microBatches) {
@@ -159,29 +154,33 @@ public final class BatchStream {
 
     private record Tokenized(Part part, MicroBatch microBatch) {}
 
-    /** A rank's neighbouring part of the held-out examples. */
-    private record Evaluation(long from, long until, int microBatch) {
+    /**
+     * A rank's neighbouring part of the held-out examples.
+     *
+     * @param most examples of the rank that has the most
+     */
+    private record Evaluation(long from, long until, long most, int microBatch) {
         static Evaluation of(long count, int microBatch, int rank, int worldSize) {
             // split without overflow: the whole quotient, and the remainder spread over the ranks
             long begin = count / worldSize * rank + count % worldSize * rank / worldSize;
             long end = count / worldSize * (rank + 1) + count % worldSize * (rank + 1) / worldSize;
-            return new Evaluation(begin, end, microBatch);
+            return new Evaluation(begin, end, (count + worldSize - 1) / worldSize, microBatch);
         }
 
-        /** At least one, so that a rank without examples also hears that the stream ends. */
+        /** As many on every rank, some of them empty; at least one, so that all hear that the stream ends. */
         long batches() {
-            return Math.max(1, (until - from + microBatch - 1) / microBatch);
+            return Math.max(1, (most + microBatch - 1) / microBatch);
         }
 
         Step step(long batch) {
-            long begin = from + (batch - 1) * microBatch;
+            long begin = Math.min(until, from + (batch - 1) * microBatch);
             long end = Math.min(until, begin + microBatch);
             double done = until == from ? 1 : (double) (end - from) / (until - from);
             boolean last = batch == batches();
             long[][] sequences = LongStream.range(begin, end)
                     .mapToObj(example -> new long[] {example})
                     .toArray(long[][]::new);
-            return new Step(Feed.EVALUATION, batch, new StepSequences(done, sequences), false, last);
+            return new Step(Feed.EVALUATION, batch, new StepSequences(done, sequences.length, sequences), false, last);
         }
     }
 }

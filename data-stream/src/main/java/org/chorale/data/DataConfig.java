@@ -49,8 +49,8 @@ public record DataConfig(
     private static final int MAX_SEQUENCES = 1 << 20;
     private static final int MAX_SEQUENCE_TOKENS = 1 << 20;
 
-    /** Of a padded micro-batch: a column of 8-byte numbers is one array of 1 GiB then. */
-    private static final int MAX_MICRO_BATCH_TOKENS = 1 << 27;
+    /** Of a padded micro-batch: packed, with four columns and samples, it takes 40 MiB of a frame's 64 then. */
+    static final int MAX_MICRO_BATCH_TOKENS = 1 << 20;
 
     private static final int MAX_PREFETCH = 1 << 10;
     private static final int MAX_WINDOW = 1 << 20;

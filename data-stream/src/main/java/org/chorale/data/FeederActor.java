@@ -19,28 +19,35 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.apache.pekko.japi.Pair;
+import org.apache.pekko.stream.KillSwitch;
+import org.apache.pekko.stream.KillSwitches;
 import org.apache.pekko.stream.Materializer;
-import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.UniqueKillSwitch;
+import org.apache.pekko.stream.javadsl.Keep;
 import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.util.ByteString;
 import org.chorale.data.measure.Examples;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.feed.BatchFraming;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
-import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.DescribeData;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
-import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.message.WorkerCommand.FeedOpened;
+import org.chorale.proto.message.WorkerCommand.FeedRefused;
 import org.chorale.proto.pulse.Pulse;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Feeds ranks with batches: it opens the run's data when the coordinator asks what there is, keeps a stream for every
- * rank and feed, and lets through what the rank gave credit for. Stopping it stops the streams and closes the data.
+ * Feeds ranks with batches: it opens the run's data when the coordinator asks what there is, and keeps a stream for every
+ * rank and feed, which flows as the rank pulls. Stopping it stops the streams and closes the data.
  */
 public final class FeederActor extends AbstractBehavior<FeederCommand> {
     private record DataOpened(
@@ -53,41 +60,17 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         FEEL_PULSE
     }
 
-    private record Pulled(RankStream stream, Optional<StepBatch> batch) implements FeederCommand.Internal {}
-
-    private record StreamFailed(RankStream stream, Throwable failure) implements FeederCommand.Internal {}
-
     private record StreamKey(Feed feed, int rank) {}
-
-    /** A running stream; one batch at most is on its way out of it. */
-    private static final class RankStream {
-        private final OpenFeed request;
-        private final SinkQueueWithCancel<StepBatch> batches;
-        private int credit;
-        private boolean pulling;
-
-        RankStream(OpenFeed request, SinkQueueWithCancel<StepBatch> batches) {
-            this.request = request;
-            this.batches = batches;
-        }
-
-        StreamKey key() {
-            return new StreamKey(request.feed(), request.rank());
-        }
-    }
 
     private static final Logger log = LoggerFactory.getLogger(FeederActor.class);
     private static final String DISPATCHER = "chorale.tokenize-dispatcher";
     private static final int MAX_PARALLELISM = 8; // threads of the dispatcher, at most
 
-    /** More credit than this is no news: it does not overflow. */
-    private static final int MAX_CREDIT = 1 << 20;
-
     private final Executor tokenizing;
     private final Materializer materializer;
     private final TimerScheduler<FeederCommand> timers;
     private final Pulse pulse = Pulse.ofThreadsNamed(DISPATCHER);
-    private final Map<StreamKey, RankStream> streams = new HashMap<>();
+    private final Map<StreamKey, KillSwitch> streams = new HashMap<>(); // of the generation, ended ones included
 
     private long generation = Long.MIN_VALUE;
     private @Nullable ActorRef<CoordinatorCommand> coordinator;
@@ -115,9 +98,6 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
                 .onMessage(DataOpened.class, this::onDataOpened)
                 .onMessage(Tick.class, tick -> onFeelPulse())
                 .onMessage(OpenFeed.class, this::onOpenFeed)
-                .onMessage(Credit.class, this::onCredit)
-                .onMessage(Pulled.class, this::onPulled)
-                .onMessage(StreamFailed.class, this::onStreamFailed)
                 .onSignal(PostStop.class, signal -> onPostStop())
                 .build();
     }
@@ -147,7 +127,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             close(opened.data());
         } else if (opened.data() != null) {
             use(opened.data());
-            request.replyTo().tell(opened.data().describe(request.generation()));
+            request.replyTo().tell(opened.data().describe(request.generation(), request.feeder()));
         } else if (opened.failure() != null) {
             request.replyTo()
                     .tell(new CoordinatorCommand.FeedFailed(
@@ -168,56 +148,14 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         if (isStale(request.generation())) {
             return this;
         }
-        cancel(streams.remove(new StreamKey(request.feed(), request.rank())));
+        StreamKey key = new StreamKey(request.feed(), request.rank());
+        cancel(streams.remove(key));
         if (data == null || batchStream == null) {
             refuse(request, "the data has not been described before");
         } else if (request.feed() == Feed.EVALUATION && data.eval().isEmpty()) {
             refuse(request, "there are no held-out examples (data.eval.path)");
         } else {
-            RankStream stream = new RankStream(request, start(batches(request, data, batchStream)));
-            streams.put(stream.key(), stream);
-        }
-        return this;
-    }
-
-    private Behavior<FeederCommand> onCredit(Credit credit) {
-        RankStream stream = streams.get(new StreamKey(credit.feed(), credit.rank()));
-        if (stream != null && credit.generation() == generation && credit.batches() > 0) {
-            stream.credit = Math.min(MAX_CREDIT, stream.credit + Math.min(MAX_CREDIT, credit.batches()));
-            pull(stream);
-        }
-        return this;
-    }
-
-    private Behavior<FeederCommand> onPulled(Pulled pulled) {
-        RankStream stream = pulled.stream();
-        if (isReplaced(stream)) {
-            return this;
-        }
-        stream.pulling = false;
-        if (pulled.batch().isPresent()) {
-            stream.credit--;
-            stream.request
-                    .consumer()
-                    .tell(new WorkerCommand.BatchReady(
-                            generation, pulled.batch().get()));
-            pull(stream);
-        } else {
-            streams.remove(stream.key());
-        }
-        return this;
-    }
-
-    private Behavior<FeederCommand> onStreamFailed(StreamFailed failed) {
-        if (isReplaced(failed.stream())) {
-            return this;
-        }
-        Fault fault = fault(failed.failure());
-        streams.remove(failed.stream().key());
-        Feed feed = failed.stream().request.feed();
-        failed.stream().request.consumer().tell(new WorkerCommand.FeedBroken(generation, feed, fault));
-        if (coordinator != null) {
-            coordinator.tell(new CoordinatorCommand.FeedFailed(generation, Optional.of(feed), fault));
+            streams.put(key, start(request, batches(request, data, batchStream)));
         }
         return this;
     }
@@ -238,10 +176,6 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             cancelStreams();
         }
         return messageGeneration < generation;
-    }
-
-    private boolean isReplaced(RankStream stream) {
-        return streams.get(stream.key()) != stream;
     }
 
     /** Takes as long as an index takes to make, on another thread. */
@@ -274,24 +208,21 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         return batches.evaluation(eval.count(), eval::read, request.afterStep(), request.rank(), request.worldSize());
     }
 
-    private SinkQueueWithCancel<StepBatch> start(Source<StepBatch, NotUsed> batches) {
-        return batches.runWith(BatchStream.pulled(), materializer);
-    }
-
-    private void pull(RankStream stream) {
-        if (stream.credit > 0 && !stream.pulling) {
-            stream.pulling = true;
-            getContext()
-                    .pipeToSelf(
-                            stream.batches.pull(),
-                            (batch, failure) ->
-                                    failure == null ? new Pulled(stream, batch) : new StreamFailed(stream, failure));
-        }
+    /** It ends with its consumer, when it is replaced, or when nobody begins to read it. */
+    private KillSwitch start(OpenFeed request, Source<StepBatch, NotUsed> batches) {
+        Pair<UniqueKillSwitch, SourceRef<ByteString>> running = BatchFraming.encode(
+                        batches, FeederActor::fault, getContext().getSystem())
+                .viaMat(KillSwitches.single(), Keep.right())
+                .toMat(BatchFraming.forRank(), Keep.both())
+                .run(materializer);
+        request.consumer()
+                .tell(new FeedOpened(request.generation(), request.feed(), request.number(), running.second()));
+        return running.first();
     }
 
     private static void refuse(OpenFeed request, String why) {
         Fault fault = new Fault(FaultCode.INTERNAL, request.feed() + " was asked for, but " + why);
-        request.consumer().tell(new WorkerCommand.FeedBroken(request.generation(), request.feed(), fault));
+        request.consumer().tell(new FeedRefused(request.generation(), request.feed(), request.number(), fault));
     }
 
     private static Fault fault(Throwable failure) {
@@ -307,9 +238,9 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         streams.clear();
     }
 
-    private static void cancel(@Nullable RankStream stream) {
+    private static void cancel(@Nullable KillSwitch stream) {
         if (stream != null) {
-            stream.batches.cancel();
+            stream.shutdown();
         }
     }
 

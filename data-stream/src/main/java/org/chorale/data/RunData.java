@@ -134,10 +134,15 @@ final class RunData implements AutoCloseable {
         }
     }
 
-    /** The digest is of all that a row's tokens come from, so that a run also notices another tokenizer or template. */
-    DataDescribed describe(long generation) {
+    /**
+     * The digest is of all that a row's tokens come from, so that a run also notices another tokenizer or template.
+     *
+     * @param feeder its number
+     */
+    DataDescribed describe(long generation, int feeder) {
         return new DataDescribed(
                 generation,
+                feeder,
                 train.count(),
                 steps,
                 train.rowsSkipped() + eval().map(Examples::rowsSkipped).orElse(0L),

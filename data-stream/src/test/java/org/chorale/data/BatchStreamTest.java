@@ -23,6 +23,7 @@ import java.util.function.LongFunction;
 import java.util.stream.LongStream;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.stream.Attributes;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
@@ -135,6 +136,42 @@ class BatchStreamTest {
         }
     }
 
+    /** All ranks gather and reduce together, once in each micro-batch. */
+    @Test
+    void everyRankHasAsManyMicroBatchesInAStep() {
+        BatchOrder odd = new PlainOrder(ORDER, 13); // steps of 13 and 10
+        for (int worldSize = 1; worldSize <= 4; worldSize++) {
+            for (int step = 0; step < 4; step++) {
+                int most = ((step % 2 == 0 ? 13 : 10) + worldSize - 1) / worldSize;
+                for (int rank = 0; rank < worldSize; rank++) {
+                    StepBatch batch = take(stream(4).training(odd, BatchStreamTest::pair, step, rank, worldSize), 1)
+                            .get(0);
+                    assertThat(batch.microBatches()).hasSize((most + 2) / 3);
+                }
+            }
+        }
+    }
+
+    @Test
+    void everyRankHasAsManyBatchesInAnEvaluation() {
+        for (long count : new long[] {0, 1, 2, 7, 10, 19}) {
+            for (int worldSize = 1; worldSize <= 4; worldSize++) {
+                List<StepBatch> together = new ArrayList<>();
+                List<Integer> batches = new ArrayList<>();
+                for (int rank = 0; rank < worldSize; rank++) {
+                    List<StepBatch> part =
+                            take(stream(4).evaluation(count, BatchStreamTest::pair, 0, rank, worldSize), 100);
+                    assertThat(part.get(part.size() - 1).last()).isTrue();
+                    batches.add(part.size());
+                    together.addAll(part);
+                }
+                assertThat(batches).containsOnly(batches.get(0));
+                assertThat(samples(together))
+                        .isEqualTo(LongStream.range(0, count).boxed().toList());
+            }
+        }
+    }
+
     @Test
     void aRankWithoutRowsGetsOneEmptyMicroBatch() {
         List<StepBatch> steps = take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, 0, 11), 3);
@@ -180,7 +217,7 @@ class BatchStreamTest {
         };
         SinkQueueWithCancel<StepBatch> queue = stream(parallelism)
                 .training(new PlainOrder(new ExampleOrder(1, 1_000_000), 8), counting, 0, 0, 1)
-                .runWith(BatchStream.pulled(), kit.system());
+                .runWith(Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1)), kit.system());
 
         // prefetch (2) and the sink's one are filled for sure: 3 steps of 8
         assertThat(reads.tryAcquire(24, 20, TimeUnit.SECONDS)).isTrue();

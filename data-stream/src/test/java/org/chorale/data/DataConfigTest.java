@@ -80,11 +80,11 @@ class DataConfigTest {
                         "data.train.path is not set: give a .jsonl file or a folder of text files",
                         "run.dir is not set");
         assertThatThrownBy(() -> FeedSettings.read(
-                        RunConf.of("run.dir = /r", "data { micro-batch = 257, sequence-tokens = 524288 }")))
-                .hasMessageContaining("data.micro-batch = 257 with data.sequence-tokens = 524288: their product must be"
-                        + " at most 134217728");
+                        RunConf.of("run.dir = /r", "data { micro-batch = 257, sequence-tokens = 4096 }")))
+                .hasMessageContaining("data.micro-batch = 257 with data.sequence-tokens = 4096: their product must be"
+                        + " at most 1048576");
         assertThatThrownBy(() -> FeedSettings.read(
-                        RunConf.of("run.dir = /r", "data { micro-batch = 256, sequence-tokens = 524288 }")))
+                        RunConf.of("run.dir = /r", "data { micro-batch = 256, sequence-tokens = 4096 }")))
                 .hasMessageNotContaining("product");
         assertThatThrownBy(() -> FeedSettings.read(
                         RunConf.of("run.dir = /r", "data { train.path = /t.jsonl, malformed-rows = ignore }")))

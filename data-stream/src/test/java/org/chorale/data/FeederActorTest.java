@@ -4,6 +4,7 @@
 package org.chorale.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
@@ -15,31 +16,42 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.stream.Attributes;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.chorale.data.tokenizer.Tokenizers;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.feed.BatchFraming;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.DataDescribed;
 import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
 import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.FeederCommand;
-import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.DescribeData;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
-import org.chorale.proto.message.WorkerCommand.BatchReady;
-import org.chorale.proto.message.WorkerCommand.FeedBroken;
+import org.chorale.proto.message.WorkerCommand.FeedOpened;
+import org.chorale.proto.message.WorkerCommand.FeedRefused;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class FeederActorTest {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -54,6 +66,7 @@ class FeederActorTest {
     private final TestProbe<CoordinatorCommand> atWork = kit.createTestProbe();
     private final ActorRef<CoordinatorCommand> ear = kit.spawn(ear());
     private final TestProbe<WorkerCommand> worker = kit.createTestProbe();
+    private long feedsOpened;
 
     @AfterEach
     void stop() {
@@ -62,9 +75,10 @@ class FeederActorTest {
 
     @Test
     void theDataIsDescribed() throws IOException {
-        feeder.tell(new DescribeData(3, conf(rows(20), rows(5)), ear));
+        feeder.tell(new DescribeData(3, 2, conf(rows(20), rows(5)), ear));
         DataDescribed described = coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
         assertThat(described.generation()).isEqualTo(3);
+        assertThat(described.feeder()).isEqualTo(2);
         assertThat(described.examples()).isEqualTo(20);
         assertThat(described.evaluationExamples()).isEqualTo(5);
         assertThat(described.tokenIds()).isEqualTo(900);
@@ -88,58 +102,86 @@ class FeederActorTest {
     }
 
     @Test
-    void nothingIsSentWithoutCreditAndNoMoreThanWasGiven() throws IOException {
-        describe(1, conf(rows(50), ""));
-        open(1, Feed.TRAIN, 0, 1, 0);
-        worker.expectNoMessage(QUIET); // it is far ahead by now, but nobody asked
-        credit(1, Feed.TRAIN, 0, 2);
-        assertThat(receive(2)).extracting(StepBatch::index).containsExactly(1L, 2L);
-        worker.expectNoMessage(QUIET);
-        credit(1, Feed.TRAIN, 0, 1);
-        credit(1, Feed.TRAIN, 0, 3);
-        assertThat(receive(4)).extracting(StepBatch::index).containsExactly(3L, 4L, 5L, 6L);
-        worker.expectNoMessage(QUIET);
-    }
-
-    @Test
     void aFeedStartsAfterAnyStepAndReplacesItsPredecessor() throws IOException {
         describe(1, conf(rows(50), ""));
-        open(1, Feed.TRAIN, 0, 1, 0);
-        credit(1, Feed.TRAIN, 0, 40);
-        List<StepBatch> all = receive(40);
-        open(1, Feed.TRAIN, 0, 1, 25);
-        credit(1, Feed.TRAIN, 0, 15);
-        assertThat(receive(15)).isEqualTo(all.subList(25, 40));
-        worker.expectNoMessage(QUIET);
+        SinkQueueWithCancel<StepBatch> first = open(1, Feed.TRAIN, 0, 1, 0);
+        List<StepBatch> all = receive(first, 40);
+        assertThat(all).extracting(StepBatch::index).startsWith(1L, 2L, 3L).endsWith(40L);
+        SinkQueueWithCancel<StepBatch> second = open(1, Feed.TRAIN, 0, 1, 25);
+        assertThat(receive(second, 15)).isEqualTo(all.subList(25, 40));
+        assertThat(rest(first)).as("what was on its way").hasSizeLessThan(40);
     }
 
     @Test
     void ranksHaveFeedsOfTheirOwn() throws IOException {
         describe(1, conf(rows(50), ""));
-        TestProbe<WorkerCommand> other = kit.createTestProbe();
-        open(1, Feed.TRAIN, 0, 2, 0);
-        feeder.tell(new OpenFeed(1, Feed.TRAIN, 1, 2, 0, other.getRef()));
-        credit(1, Feed.TRAIN, 1, 1);
-        BatchReady second = other.expectMessageClass(BatchReady.class, PATIENCE);
-        worker.expectNoMessage(QUIET);
-        credit(1, Feed.TRAIN, 0, 1);
-        List<Long> together = new ArrayList<>();
-        for (StepBatch batch : List.of(receive(1).get(0), second.batch())) {
-            for (long sample : batch.samples()) {
-                together.add(sample);
-            }
+        SinkQueueWithCancel<StepBatch> first = open(1, Feed.TRAIN, 0, 2, 0);
+        SinkQueueWithCancel<StepBatch> second = open(1, Feed.TRAIN, 1, 2, 0);
+        StepBatch ofSecond = receive(second, 1).get(0); // while the first is not asked
+        StepBatch ofFirst = receive(first, 1).get(0);
+        assertThat(LongStream.concat(LongStream.of(ofFirst.samples()), LongStream.of(ofSecond.samples())))
+                .hasSize(4)
+                .doesNotHaveDuplicates();
+    }
+
+    /** Feeders in the places of one give what it gives: rank r is fed by feeder r mod their number. */
+    @ParameterizedTest
+    @CsvSource({
+        "'packing = false', 1, 1",
+        "'packing = false', 2, 1",
+        "'packing = false', 3, 2",
+        "'packing = false', 4, 2",
+        "'packing = true', 2, 2",
+        "'packing = true', 3, 1",
+        "'packing = true', 4, 2",
+        "'group-by-length = true', 2, 1",
+        "'group-by-length = true', 3, 2",
+        "'group-by-length = true', 4, 1"
+    })
+    void ranksTogetherSeeEveryExampleOfAnEpochOnceInTheSameOrder(String order, int worldSize, int feeders)
+            throws IOException {
+        String conf = conf(rows(50), "", "data { window = 16, " + order + " }");
+        List<ActorRef<FeederCommand>> all = new ArrayList<>(List.of(feeder));
+        while (all.size() < feeders) {
+            all.add(kit.spawn(FeederActor.create()));
         }
-        assertThat(together).hasSize(4).doesNotHaveDuplicates();
+        long steps = 0;
+        for (ActorRef<FeederCommand> each : all) {
+            each.tell(new DescribeData(1, 2, conf, ear));
+            steps = coordinator
+                    .expectMessageClass(DataDescribed.class, PATIENCE)
+                    .steps();
+        }
+        List<List<StepBatch>> ranks = new ArrayList<>();
+        for (int rank = 0; rank < worldSize; rank++) {
+            ranks.add(receive(open(all.get(rank % feeders), 1, Feed.TRAIN, rank, worldSize, 0), (int) steps));
+        }
+        List<StepBatch> whole = receive(open(1, Feed.TRAIN, 0, 1, 0), (int) steps);
+        for (int step = 0; step < steps; step++) {
+            int at = step;
+            assertThat(ranks.stream()
+                            .flatMapToLong(rank -> LongStream.of(rank.get(at).samples())))
+                    .as("step %d", step + 1)
+                    .containsExactly(
+                            LongStream.of(whole.get(step).samples()).boxed().toArray(Long[]::new));
+            assertThat(ranks.stream()
+                            .map(rank -> rank.get(at).microBatches().size())
+                            .distinct())
+                    .hasSize(1);
+        }
+        assertThat(whole.stream()
+                        .flatMapToLong(batch -> LongStream.of(batch.samples()))
+                        .sorted())
+                .containsExactlyElementsOf(LongStream.range(0, 50).boxed().toList());
     }
 
     @Test
     void anEvaluationEndsAndCanBeOpenedAgain() throws IOException {
         describe(1, conf(rows(10), rows(5)));
         for (int time = 1; time <= 2; time++) {
-            open(1, Feed.EVALUATION, 0, 1, 0);
-            credit(1, Feed.EVALUATION, 0, 100);
-            assertThat(receive(3)).extracting(StepBatch::last).containsExactly(false, false, true);
-            worker.expectNoMessage(QUIET);
+            assertThat(rest(open(1, Feed.EVALUATION, 0, 1, 0)))
+                    .extracting(StepBatch::last)
+                    .containsExactly(false, false, true);
         }
     }
 
@@ -147,31 +189,36 @@ class FeederActorTest {
     void staleGenerationsAreIgnoredAndANewOneEndsTheOldFeeds() throws IOException {
         String conf = conf(rows(50), "");
         describe(5, conf);
-        open(4, Feed.TRAIN, 0, 1, 0);
-        credit(4, Feed.TRAIN, 0, 1);
+        feeder.tell(new OpenFeed(4, Feed.TRAIN, 1, 0, 1, 0, worker.getRef()));
+        feeder.tell(new DescribeData(4, 2, conf, ear));
         worker.expectNoMessage(QUIET);
-        open(5, Feed.TRAIN, 0, 1, 0);
-        credit(4, Feed.TRAIN, 0, 1);
-        worker.expectNoMessage(QUIET);
-        feeder.tell(new DescribeData(4, conf, ear));
         coordinator.expectNoMessage(QUIET);
 
+        SinkQueueWithCancel<StepBatch> old = open(5, Feed.TRAIN, 0, 1, 0);
+        receive(old, 1);
         describe(6, conf);
-        credit(5, Feed.TRAIN, 0, 1);
-        credit(6, Feed.TRAIN, 0, 1);
-        worker.expectNoMessage(QUIET); // the feed ended with its generation
-        open(6, Feed.TRAIN, 0, 1, 7);
-        credit(6, Feed.TRAIN, 0, 1);
-        BatchReady ready = worker.expectMessageClass(BatchReady.class, PATIENCE);
-        assertThat(ready.generation()).isEqualTo(6);
-        assertThat(ready.batch().index()).isEqualTo(8);
+        assertThat(rest(old)).as("what was on its way").hasSizeLessThan(40);
+        assertThat(receive(open(6, Feed.TRAIN, 0, 1, 7), 1))
+                .extracting(StepBatch::index)
+                .containsExactly(8L);
+    }
+
+    @Test
+    void aFeedThatNobodyPullsFromStops() throws IOException {
+        describe(1, conf(rows(50), ""));
+        SinkQueueWithCancel<StepBatch> unread = open(1, Feed.TRAIN, 0, 1, 0);
+        receive(unread, 1);
+        receive(open(1, Feed.TRAIN, 1, 2, 0), 2000); // a feed beside it may run far ahead
+        describe(2, conf(rows(50), "")); // ends both
+        // what its rank was sent ahead: at most a piece for each batch, then one in the queue and one being cut
+        assertThat(rest(unread)).hasSizeLessThanOrEqualTo(BatchFraming.PIECES_IN_FLIGHT + 2);
     }
 
     @Test
     void onlyTheLastOfManyQuestionsIsAnswered() throws IOException {
         String conf = conf(rows(2000), "");
         for (long generation = 1; generation <= 5; generation++) {
-            feeder.tell(new DescribeData(generation, conf, ear));
+            feeder.tell(new DescribeData(generation, 2, conf, ear));
         }
         assertThat(coordinator.expectMessageClass(DataDescribed.class, PATIENCE).generation())
                 .isEqualTo(5);
@@ -191,29 +238,23 @@ class FeederActorTest {
     }
 
     @Test
-    void dataThatBreaksUnderARunIsEveryonesToHear() throws IOException {
+    void dataThatBreaksUnderARunEndsTheFeedAndSaysWhy() throws IOException {
         describe(1, conf(rows(50), ""));
         Files.writeString(folder.resolve("train.jsonl"), "");
-        open(1, Feed.TRAIN, 0, 1, 0);
-        credit(1, Feed.TRAIN, 0, 1);
-        FeedBroken broken = worker.expectMessageClass(FeedBroken.class, PATIENCE);
-        assertThat(broken.fault().code()).isEqualTo(FaultCode.DATA_CHANGED);
-        assertThat(broken.fault().message()).contains("train.jsonl, byte ").contains("no longer what was indexed");
-        FeedFailed failed = coordinator.expectMessageClass(FeedFailed.class, PATIENCE);
-        assertThat(failed.fault()).isEqualTo(broken.fault());
-        credit(1, Feed.TRAIN, 0, 1);
-        worker.expectNoMessage(QUIET);
+        SinkQueueWithCancel<StepBatch> feed = open(1, Feed.TRAIN, 0, 1, 0);
+        assertThatThrownBy(() -> receive(feed, 1))
+                .cause()
+                .isInstanceOfSatisfying(
+                        FaultException.class,
+                        broken -> assertThat(broken.fault().code()).isEqualTo(FaultCode.DATA_CHANGED))
+                .hasMessageContainingAll("train.jsonl, byte ", "no longer what was indexed");
     }
 
     @Test
     void aFeedOfNothingIsRefused() throws IOException {
-        open(1, Feed.TRAIN, 0, 1, 0);
-        assertThat(worker.expectMessageClass(FeedBroken.class, PATIENCE).fault().message())
-                .contains("TRAIN was asked for, but the data has not been described");
+        assertThat(refused(Feed.TRAIN)).contains("TRAIN was asked for, but the data has not been described");
         describe(1, conf(rows(3), ""));
-        open(1, Feed.EVALUATION, 0, 1, 0);
-        assertThat(worker.expectMessageClass(FeedBroken.class, PATIENCE).fault().message())
-                .contains("there are no held-out examples");
+        assertThat(refused(Feed.EVALUATION)).contains("there are no held-out examples");
     }
 
     @Test
@@ -226,28 +267,25 @@ class FeederActorTest {
         assertThat(first.examples()).isEqualTo(40);
         assertThat(first.evaluationExamples()).isEqualTo(8);
         assertThat(describe(2, conf).digest()).isEqualTo(first.digest());
-        open(2, Feed.EVALUATION, 0, 1, 0);
-        credit(2, Feed.EVALUATION, 0, 1);
-        assertThat(receive(1).get(0).samples()).containsExactly(0, 1, 2, 3, 4, 5, 6, 7);
+        assertThat(receive(open(2, Feed.EVALUATION, 0, 1, 0), 1).get(0).samples())
+                .containsExactly(0, 1, 2, 3, 4, 5, 6, 7);
     }
 
     @Test
-    void aStoppedFeederSendsNothingMore() throws IOException {
+    void aStoppedFeederBreaksItsFeedsOff() throws IOException {
         describe(1, conf(rows(50), ""));
-        open(1, Feed.TRAIN, 0, 1, 0);
-        credit(1, Feed.TRAIN, 0, 3);
-        receive(3);
+        SinkQueueWithCancel<StepBatch> feed = open(1, Feed.TRAIN, 0, 1, 0);
+        receive(feed, 3);
         assertThat(openFiles()).isNotEmpty();
         kit.stop(feeder, PATIENCE);
-        credit(1, Feed.TRAIN, 0, 3);
-        worker.expectNoMessage(QUIET);
+        assertThatThrownBy(() -> rest(feed)).isInstanceOf(CompletionException.class);
         assertThat(openFiles()).isEmpty();
     }
 
     @Test
     void aFeederThatMakesAnIndexSaysThatItWorks() throws IOException {
         String conf = conf(rows(200_000), "").replace("30 minutes", "40 ms"); // run.progress-timeout
-        feeder.tell(new DescribeData(3, conf, ear));
+        feeder.tell(new DescribeData(3, 2, conf, ear));
         assertThat(atWork.expectMessageClass(StillWorking.class, PATIENCE).generation())
                 .isEqualTo(3);
         coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
@@ -259,7 +297,7 @@ class FeederActorTest {
 
     @Test
     void aFeederThatStopsWhileItReadsLeavesNothingOpen() throws IOException {
-        feeder.tell(new DescribeData(1, conf(rows(100_000), ""), ear));
+        feeder.tell(new DescribeData(1, 2, conf(rows(100_000), ""), ear));
         coordinator.awaitAssert(
                 PATIENCE,
                 Duration.ofMillis(10),
@@ -315,36 +353,60 @@ class FeederActorTest {
     }
 
     private void assertRefused(String conf, FaultCode code, String message) {
-        feeder.tell(new DescribeData(1, conf, ear));
+        feeder.tell(new DescribeData(1, 2, conf, ear));
         FeedFailed failed = coordinator.expectMessageClass(FeedFailed.class, PATIENCE);
         assertThat(failed.fault().code()).isEqualTo(code);
         assertThat(failed.fault().message()).contains(message);
     }
 
     private DataDescribed describe(long generation, String conf) {
-        feeder.tell(new DescribeData(generation, conf, ear));
+        feeder.tell(new DescribeData(generation, 2, conf, ear));
         DataDescribed described = coordinator.expectMessageClass(DataDescribed.class, PATIENCE);
         assertThat(described.generation()).isEqualTo(generation);
         return described;
     }
 
-    private void open(long generation, Feed feed, int rank, int worldSize, long afterStep) {
-        feeder.tell(new OpenFeed(generation, feed, rank, worldSize, afterStep, worker.getRef()));
+    private SinkQueueWithCancel<StepBatch> open(long generation, Feed feed, int rank, int worldSize, long afterStep) {
+        return open(feeder, generation, feed, rank, worldSize, afterStep);
     }
 
-    private void credit(long generation, Feed feed, int rank, int batches) {
-        feeder.tell(new Credit(generation, feed, rank, batches));
+    private SinkQueueWithCancel<StepBatch> open(
+            ActorRef<FeederCommand> from, long generation, Feed feed, int rank, int worldSize, long afterStep) {
+        long number = ++feedsOpened;
+        from.tell(new OpenFeed(generation, feed, number, rank, worldSize, afterStep, worker.getRef()));
+        FeedOpened opened = worker.expectMessageClass(FeedOpened.class, PATIENCE);
+        assertThat(opened.generation()).isEqualTo(generation);
+        assertThat(opened.feed()).isEqualTo(feed);
+        assertThat(opened.number()).isEqualTo(number);
+        return BatchFraming.decode(opened.batches(), kit.system())
+                .runWith(Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1)), kit.system());
     }
 
-    private List<StepBatch> receive(int batches) {
+    private String refused(Feed feed) {
+        feeder.tell(new OpenFeed(1, feed, 1, 0, 1, 0, worker.getRef()));
+        return worker.expectMessageClass(FeedRefused.class, PATIENCE).fault().message();
+    }
+
+    private static List<StepBatch> receive(SinkQueueWithCancel<StepBatch> feed, int batches) {
         return IntStream.range(0, batches)
-                .mapToObj(i ->
-                        worker.expectMessageClass(BatchReady.class, PATIENCE).batch())
+                .mapToObj(i -> pull(feed).orElseThrow())
                 .toList();
     }
 
+    /** Until it ends. */
+    private static List<StepBatch> rest(SinkQueueWithCancel<StepBatch> feed) {
+        return Stream.generate(() -> pull(feed))
+                .takeWhile(Optional::isPresent)
+                .map(Optional::orElseThrow)
+                .toList();
+    }
+
+    private static Optional<StepBatch> pull(SinkQueueWithCancel<StepBatch> feed) {
+        return feed.pull().toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
+    }
+
     /** A run on files with these contents; no evaluation where the second are empty. */
-    private String conf(String train, String eval) throws IOException {
+    private String conf(String train, String eval, String... more) throws IOException {
         Files.writeString(folder.resolve("train.jsonl"), train);
         Files.writeString(folder.resolve("eval.jsonl"), eval);
         return RunConf.of(
@@ -352,7 +414,8 @@ class FeederActorTest {
                 "model.path = " + Tokenizers.byteLevel(),
                 "data.train.path = " + folder.resolve("train.jsonl"),
                 eval.isEmpty() ? "" : "data.eval.path = " + folder.resolve("eval.jsonl"),
-                "data { global-batch = 4, micro-batch = 2, sequence-tokens = 32 }");
+                "data { global-batch = 4, micro-batch = 2, sequence-tokens = 32 }",
+                String.join("\n", more));
     }
 
     private static String rows(int count) {

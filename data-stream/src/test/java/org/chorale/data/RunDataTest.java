@@ -115,7 +115,7 @@ class RunDataTest {
         for (long seed = 0; seed < 5; seed++) {
             try (RunData data = open(mixedRows(), settings, "run.seed = " + seed)) {
                 List<StepBatch> steps = steps(data, 0, 0, 1, (int) data.steps());
-                assertThat(data.describe(1).steps()).isEqualTo(steps.size());
+                assertThat(data.describe(1, 0).steps()).isEqualTo(steps.size());
                 assertThat(steps.get(steps.size() - 1).epoch()).isEqualTo(1.0);
                 Set<Long> seen = new HashSet<>();
                 steps.stream()
@@ -133,7 +133,7 @@ class RunDataTest {
     @Test
     void stepsOverruleEpochs() throws IOException {
         try (RunData data = open(mixedRows(), PACKED, "run.steps = 3")) {
-            assertThat(data.describe(1).steps()).isEqualTo(3);
+            assertThat(data.describe(1, 0).steps()).isEqualTo(3);
         }
     }
 
@@ -179,8 +179,8 @@ class RunDataTest {
                     .contains("Unknown role bad");
         });
         try (RunData data = open(rows, template(), "data.malformed-rows = skip")) {
-            assertThat(data.describe(1).examples()).isEqualTo(2);
-            assertThat(data.describe(1).rowsSkipped()).isEqualTo(1);
+            assertThat(data.describe(1, 0).examples()).isEqualTo(2);
+            assertThat(data.describe(1, 0).rowsSkipped()).isEqualTo(1);
             assertThat(data.train().row(1)).isEqualTo(2);
         }
     }
@@ -198,11 +198,11 @@ class RunDataTest {
         Path rows = rows(CHAT);
         String before;
         try (RunData data = open(rows, template())) {
-            before = data.describe(1).digest();
+            before = data.describe(1, 0).digest();
         }
         Path other = Files.writeString(folder.resolve("other.jinja"), Files.readString(Tokenizers.chatml()) + " ");
         try (RunData data = open(rows, "data.chat.template = \"" + other + "\"")) {
-            assertThat(data.describe(1).digest()).isNotEqualTo(before);
+            assertThat(data.describe(1, 0).digest()).isNotEqualTo(before);
         }
     }
 

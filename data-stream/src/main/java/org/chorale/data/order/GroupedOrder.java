@@ -49,7 +49,7 @@ public final class GroupedOrder implements BatchOrder {
         long[][] sequences = IntStream.range(from, from + mine.count())
                 .mapToObj(at -> new long[] {window.examples()[at]})
                 .toArray(long[][]::new);
-        return new StepSequences(schedule.epochsAfter(step), sequences);
+        return new StepSequences(schedule.epochsAfter(step), whole.largestSlice(worldSize), sequences);
     }
 
     @Override

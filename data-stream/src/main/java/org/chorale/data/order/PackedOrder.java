@@ -75,7 +75,8 @@ public final class PackedOrder implements BatchOrder {
         long[][] sequences = LongStream.range(mine.from(), mine.from() + mine.count())
                 .mapToObj(sequence -> sequence(epoch, before, sequence))
                 .toArray(long[][]::new);
-        return new StepSequences(epoch + (double) (first + whole.count()) / all, sequences);
+        return new StepSequences(
+                epoch + (double) (first + whole.count()) / all, whole.largestSlice(worldSize), sequences);
     }
 
     @Override

@@ -19,11 +19,12 @@ public record PlainOrder(ExampleOrder order, int globalBatch) implements BatchOr
     @Override
     public StepSequences step(long step, int rank, int worldSize) {
         Schedule schedule = schedule(order, globalBatch);
-        Positions positions = schedule.positions(step).slice(rank, worldSize);
+        Positions whole = schedule.positions(step);
+        Positions positions = whole.slice(rank, worldSize);
         long[][] sequences = LongStream.range(positions.from(), positions.from() + positions.count())
                 .mapToObj(position -> new long[] {order.example(positions.epoch(), position)})
                 .toArray(long[][]::new);
-        return new StepSequences(schedule.epochsAfter(step), sequences);
+        return new StepSequences(schedule.epochsAfter(step), whole.largestSlice(worldSize), sequences);
     }
 
     @Override

@@ -20,4 +20,9 @@ public record Positions(long epoch, long from, int count) {
         long end = (long) count * (rank + 1) / worldSize;
         return new Positions(epoch, from + begin, (int) (end - begin));
     }
+
+    /** Positions of the rank that takes the most. */
+    public int largestSlice(int worldSize) {
+        return count == 0 ? 0 : (count - 1) / worldSize + 1;
+    }
 }

@@ -5,6 +5,8 @@ package org.chorale.proto.batch;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
 /**
  * Everything one rank needs for one optimizer step (or for one pass over a few evaluation examples).
@@ -30,6 +32,46 @@ public record StepBatch(
         boolean last) {
     public StepBatch {
         microBatches = List.copyOf(microBatches);
+    }
+
+    /** What travels, in order; samples are spread evenly. {@link #join} puts them together again. */
+    public List<StepPart> parts() {
+        int count = microBatches.size();
+        return IntStream.range(0, count)
+                .mapToObj(i -> new StepPart(
+                        new StepBatch(
+                                feed,
+                                index,
+                                epoch,
+                                Arrays.copyOfRange(samples, at(i, count), at(i + 1, count)),
+                                i == 0 ? tokens : 0,
+                                i == 0 ? tokensCut : 0,
+                                List.of(microBatches.get(i)),
+                                last),
+                        i == count - 1))
+                .toList();
+    }
+
+    private int at(int part, int parts) {
+        return (int) ((long) samples.length * part / parts);
+    }
+
+    /** The step that was cut into these. */
+    public static StepBatch join(List<StepPart> parts) {
+        StepBatch first = parts.get(0).part();
+        return new StepBatch(
+                first.feed,
+                first.index,
+                first.epoch,
+                parts.stream()
+                        .flatMapToLong(part -> LongStream.of(part.part().samples))
+                        .toArray(),
+                parts.stream().mapToLong(part -> part.part().tokens).sum(),
+                parts.stream().mapToLong(part -> part.part().tokensCut).sum(),
+                parts.stream()
+                        .flatMap(part -> part.part().microBatches.stream())
+                        .toList(),
+                first.last);
     }
 
     /** Places for tokens in all micro-batches, padding included. */

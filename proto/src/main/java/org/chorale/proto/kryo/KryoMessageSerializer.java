@@ -10,10 +10,12 @@ import com.esotericsoftware.kryo.util.Pool;
 import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
+import org.apache.pekko.actor.ClassicActorSystemProvider;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.serialization.SerializerWithStringManifest;
+import org.apache.pekko.stream.StreamRefResolver;
 
 /**
  * Pekko's way to the messages of {@link MessageTable}. A frame is a CRC-32C of the body in four bytes, and the body as
@@ -24,7 +26,7 @@ public final class KryoMessageSerializer extends SerializerWithStringManifest {
     public static final int MAX_FRAME_BYTES = 64 << 20;
 
     /** Names the form of the frame; it changes when a release cannot read the one before. */
-    static final String MANIFEST = "kryo-1";
+    public static final String MANIFEST = "kryo-1";
 
     static final int CHECKSUM_BYTES = Integer.BYTES;
 
@@ -41,21 +43,23 @@ public final class KryoMessageSerializer extends SerializerWithStringManifest {
 
     /** Called by Pekko, which finds the class in the configuration. */
     public KryoMessageSerializer(ExtendedActorSystem system) {
-        // The resolver is an extension that must not be looked up while the system still starts its serializers.
+        // The resolvers are extensions that must not be looked up while the system still starts its serializers.
         ActorRefSerializer actorRefs = new ActorRefSerializer(() -> ActorRefResolver.get(Adapter.toTyped(system)));
+        SourceRefSerializer sourceRefs =
+                new SourceRefSerializer(() -> StreamRefResolver.get((ClassicActorSystemProvider) system));
         pool = new Pool<>(true, false, POOLED) {
             @Override
             protected Kryo create() {
-                return kryo(actorRefs);
+                return kryo(actorRefs, sourceRefs);
             }
         };
     }
 
-    private static Kryo kryo(ActorRefSerializer actorRefs) {
+    private static Kryo kryo(ActorRefSerializer actorRefs, SourceRefSerializer sourceRefs) {
         Kryo kryo = new Kryo(new IdsOnly(), null);
         kryo.setRegistrationRequired(true);
         kryo.setMaxDepth(MAX_DEPTH);
-        MessageTable.register(kryo, actorRefs);
+        MessageTable.register(kryo, actorRefs, sourceRefs);
         return kryo;
     }
 

@@ -10,11 +10,13 @@ import com.google.protobuf.Parser;
 import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.internal.adapter.ActorRefAdapter;
+import org.apache.pekko.stream.impl.streamref.SourceRefImpl;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.ColumnType;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.batch.StepPart;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
@@ -40,8 +42,9 @@ final class MessageTable {
 
     private MessageTable() {}
 
-    static void register(Kryo kryo, ActorRefSerializer actorRefs) {
+    static void register(Kryo kryo, ActorRefSerializer actorRefs, SourceRefSerializer sourceRefs) {
         plain(kryo, actorRefs);
+        kryo.register(SourceRefImpl.class, sourceRefs, 16);
         enums(kryo);
         wire(kryo);
         batches(kryo);
@@ -85,6 +88,7 @@ final class MessageTable {
         record(kryo, Column.class, 41);
         record(kryo, Batch.class, 42);
         record(kryo, StepBatch.class, 43);
+        record(kryo, StepPart.class, 44);
     }
 
     private static void coordinator(Kryo kryo) {
@@ -116,8 +120,8 @@ final class MessageTable {
         record(kryo, WorkerCommand.Evaluate.class, 204);
         record(kryo, WorkerCommand.WriteShard.class, 205);
         record(kryo, WorkerCommand.ExportModel.class, 206);
-        record(kryo, WorkerCommand.BatchReady.class, 207);
-        record(kryo, WorkerCommand.FeedBroken.class, 208);
+        record(kryo, WorkerCommand.FeedOpened.class, 207);
+        record(kryo, WorkerCommand.FeedRefused.class, 208);
         record(kryo, WorkerCommand.Abandon.class, 209);
         record(kryo, WorkerCommand.Dismiss.class, 210);
     }
@@ -125,7 +129,6 @@ final class MessageTable {
     private static void feeder(Kryo kryo) {
         record(kryo, FeederCommand.DescribeData.class, 300);
         record(kryo, FeederCommand.OpenFeed.class, 301);
-        record(kryo, FeederCommand.Credit.class, 302);
     }
 
     private static void node(Kryo kryo) {

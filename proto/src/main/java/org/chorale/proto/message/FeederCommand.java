@@ -6,7 +6,7 @@ package org.chorale.proto.message;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.chorale.proto.batch.Feed;
 
-/** What a feeder is told. It sends a batch only where credit was given for it. */
+/** What a feeder is told. */
 public sealed interface FeederCommand {
     /**
      * Index the sources, load the tokenizer, and say what there is.
@@ -18,14 +18,19 @@ public sealed interface FeederCommand {
 
     /**
      * Start a stream for one rank; the first batch makes step {@code afterStep + 1}. Replaces the rank's stream of the
-     * same kind.
+     * same kind. Answered by {@link WorkerCommand.FeedOpened} or {@link WorkerCommand.FeedRefused}.
+     *
+     * @param number for the answer
      */
     record OpenFeed(
-            long generation, Feed feed, int rank, int worldSize, long afterStep, ActorRef<WorkerCommand> consumer)
+            long generation,
+            Feed feed,
+            long number,
+            int rank,
+            int worldSize,
+            long afterStep,
+            ActorRef<WorkerCommand> consumer)
             implements FeederCommand {}
-
-    /** The rank can take this many batches more. */
-    record Credit(long generation, Feed feed, int rank, int batches) implements FeederCommand {}
 
     /** What a feeder tells itself. */
     non-sealed interface Internal extends FeederCommand {}

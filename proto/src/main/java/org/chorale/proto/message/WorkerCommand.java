@@ -5,8 +5,9 @@ package org.chorale.proto.message;
 
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.util.ByteString;
 import org.chorale.proto.batch.Feed;
-import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.ShardPlan;
 
@@ -67,11 +68,17 @@ public sealed interface WorkerCommand {
     /** The run is over: the process ends. */
     record Dismiss() implements WorkerCommand {}
 
-    /** A batch that credit was given for. */
-    record BatchReady(long generation, StepBatch batch) implements WorkerCommand {}
+    /**
+     * Answer to {@link FeederCommand.OpenFeed}: a stream that flows as far as the worker pulls.
+     *
+     * @param number that came with the question
+     * @param batches as {@link org.chorale.proto.feed.BatchFraming} cuts them
+     */
+    record FeedOpened(long generation, Feed feed, long number, SourceRef<ByteString> batches)
+            implements WorkerCommand {}
 
-    /** The data of one stream cannot be read on. */
-    record FeedBroken(long generation, Feed feed, Fault fault) implements WorkerCommand {}
+    /** Answer to {@link FeederCommand.OpenFeed}: there is no such stream. */
+    record FeedRefused(long generation, Feed feed, long number, Fault fault) implements WorkerCommand {}
 
     /** What a worker tells itself. */
     non-sealed interface Internal extends WorkerCommand {}

@@ -6,6 +6,8 @@ package org.chorale.proto.kryo;
 import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.util.ByteString;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.ColumnType;
@@ -40,7 +42,8 @@ record ExampleMessages(
         ActorRef<FeederCommand> feeder,
         ActorRef<NodeCommand> node,
         ActorRef<RunsCommand> runs,
-        ActorRef<ClientReply> client) {
+        ActorRef<ClientReply> client,
+        SourceRef<ByteString> batches) {
     private static final String RUN_CONF = "run.seed = 42 # naïve ✓";
     private static final Fault FAULT = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl:17: not an object");
 
@@ -73,13 +76,12 @@ record ExampleMessages(
                 new WorkerCommand.Evaluate(15, 200),
                 new WorkerCommand.WriteShard(16, 200, "/runs/a/checkpoints/step-000200.tmp-16"),
                 new WorkerCommand.ExportModel(17, 1200, "/runs/a/checkpoints/step-001200", "/runs/a/export"),
-                new WorkerCommand.BatchReady(18, batch()),
-                new WorkerCommand.FeedBroken(19, Feed.EVALUATION, FAULT),
+                new WorkerCommand.FeedOpened(18, Feed.TRAIN, 7, batches),
+                new WorkerCommand.FeedRefused(19, Feed.EVALUATION, 8, FAULT),
                 new WorkerCommand.Abandon(24),
                 new WorkerCommand.Dismiss(),
                 new FeederCommand.DescribeData(20, 1, RUN_CONF, coordinator),
-                new FeederCommand.OpenFeed(21, Feed.EVALUATION, 1, 8, 300, worker),
-                new FeederCommand.Credit(22, Feed.TRAIN, 2, 4),
+                new FeederCommand.OpenFeed(21, Feed.EVALUATION, 9, 1, 8, 300, worker),
                 new KeeperCommand.WorkerUp(25, worker),
                 new NodeCommand.Accepted(runs),
                 new NodeCommand.Refused(FAULT),

@@ -25,11 +25,15 @@ import org.apache.pekko.serialization.Serialization;
 import org.apache.pekko.serialization.SerializationExtension;
 import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.apache.pekko.serialization.Serializers;
+import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.stream.javadsl.StreamRefs;
+import org.apache.pekko.util.ByteString;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.ColumnType;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.batch.StepPart;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.KeeperCommand;
@@ -61,7 +65,8 @@ final class KryoMessageSerializerTest {
                         kit.<FeederCommand>createTestProbe().getRef(),
                         kit.<NodeCommand>createTestProbe().getRef(),
                         kit.<RunsCommand>createTestProbe().getRef(),
-                        kit.<ClientReply>createTestProbe().getRef())
+                        kit.<ClientReply>createTestProbe().getRef(),
+                        Source.<ByteString>never().runWith(StreamRefs.sourceRef(), kit.system()))
                 .all();
         serializer = (SerializerWithStringManifest) serialization.serializerFor(WorkerCommand.RunSteps.class);
     }
@@ -131,7 +136,7 @@ final class KryoMessageSerializerTest {
                 new StepBatch(Feed.TRAIN, 1, 0, new long[] {}, 0, 0, List.of(new Batch(List.of(column))), false);
 
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> serializer.toBinary(new WorkerCommand.BatchReady(1, batch)))
+                .isThrownBy(() -> serializer.toBinary(new StepPart(batch, true)))
                 .withMessageContaining("67108864 bytes");
         assertRefused(new byte[KryoMessageSerializer.MAX_FRAME_BYTES + 1], "must have 5 to 67108864");
     }

@@ -23,6 +23,7 @@ final class MessageTableTest {
             13 ListN
             14 List12
             15 ActorRefAdapter
+            16 SourceRefImpl
             20 FaultCode
             21 ColumnType
             22 Feed
@@ -37,6 +38,7 @@ final class MessageTableTest {
             41 Column
             42 Batch
             43 StepBatch
+            44 StepPart
             100 WorkerJoined
             101 ModelDescribed
             102 DataDescribed
@@ -62,13 +64,12 @@ final class MessageTableTest {
             204 Evaluate
             205 WriteShard
             206 ExportModel
-            207 BatchReady
-            208 FeedBroken
+            207 FeedOpened
+            208 FeedRefused
             209 Abandon
             210 Dismiss
             300 DescribeData
             301 OpenFeed
-            302 Credit
             400 Accepted
             401 Refused
             402 CheckRun
@@ -102,9 +103,14 @@ final class MessageTableTest {
     private static Kryo kryo() {
         Kryo kryo = new Kryo();
         kryo.setRegistrationRequired(true);
-        MessageTable.register(kryo, new ActorRefSerializer(() -> {
-            throw new AssertionError("no actor in this test");
-        }));
+        MessageTable.register(
+                kryo,
+                new ActorRefSerializer(() -> {
+                    throw new AssertionError("no actor in this test");
+                }),
+                new SourceRefSerializer(() -> {
+                    throw new AssertionError("no stream in this test");
+                }));
         return kryo;
     }
 

@@ -12,6 +12,7 @@ import org.chorale.model.outline.InvalidModelException;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.MissingFileException;
 import org.chorale.training.contract.ContractException;
@@ -33,6 +34,8 @@ public final class FaultTranslation {
             return new Fault(
                     FaultCode.OUT_OF_MEMORY,
                     firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
+        } else if (failure instanceof CollectiveException lost) {
+            return fault(FaultCode.PEER_LOST, lost);
         } else if (failure instanceof PipelineException || failure instanceof ContractException) {
             return fault(FaultCode.CONFIG_INVALID, failure);
         } else if (failure instanceof MissingFileException missing) {

@@ -8,11 +8,18 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.message.WorkerCommand.TakeShard;
+import org.chorale.proto.wire.RankHolding;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.training.Evaluation;
+import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.Objective;
 import org.chorale.training.StepResult;
@@ -29,6 +36,7 @@ import org.chorale.training.optimizer.ScheduleConfig;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
+import org.chorale.training.shard.RankGroups;
 
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
 final class LoadedShard implements AutoCloseable {
@@ -38,9 +46,11 @@ final class LoadedShard implements AutoCloseable {
     private final RankState state;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
+    private final Deque<Runnable> owned; // closed in this order
     private long stepsDone;
 
-    private LoadedShard(ShardCommand.Load order, RunModel model, RankState state, OptimizerConfig config) {
+    private LoadedShard(
+            TakeShard order, RunModel model, RankState state, OptimizerConfig config, Deque<Runnable> owned) {
         this.rank = order.rank();
         this.model = model;
         this.objective = model.objective(state.shard());
@@ -51,27 +61,36 @@ final class LoadedShard implements AutoCloseable {
                 ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
                 config.learningRate(),
                 order.totalSteps());
+        this.owned = owned;
     }
 
     /**
-     * Allocates by the plan, then reads first weights, or the checkpoint's.
+     * Joins the other ranks, allocates by the plan, then reads this rank's part of the first weights, or of the
+     * checkpoint's.
      *
      * @param local components that only this process has
+     * @param cancellation ends what is done together with other ranks
      */
-    static LoadedShard load(ShardCommand.Load order, LocalComponents local) {
+    static LoadedShard load(ShardCommand.Load command, LocalComponents local, Cancellation cancellation) {
+        TakeShard order = command.order();
         OptimizerConfig config = ConfigReader.read(order.runConf(), "optimizer", OptimizerConfig.class);
         Deque<Runnable> owned = new ArrayDeque<>();
         try {
             RunModel model = RunModel.open(order.runConf(), local);
             owned.push(model::close);
-            ModelShard shard = model.shard(order.layout());
+            RankGroups ranks = RankMeeting.join(order, command.place(), cancellation);
+            owned.addLast(cancellation::detach);
+            owned.addLast(ranks::close); // after all that may still be on its way to other ranks
+            ModelShard shard = model.shard(
+                    PlanTranslation.layout(order.plan(), order.rank(), PlanTranslation.precision(order.runConf())),
+                    ranks);
             owned.push(shard::close);
             Optimizer optimizer = optimizer(config, shard);
             owned.push(optimizer::close);
             LossScale lossScale = LossScale.of(shard.precision());
             owned.push(lossScale::close);
-            LoadedShard loaded =
-                    new LoadedShard(order, model, new RankState(model.source(), shard, optimizer, lossScale), config);
+            RankState state = new RankState(model.source(), shard, optimizer, lossScale);
+            LoadedShard loaded = new LoadedShard(order, model, state, config, owned);
             loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
         } catch (RuntimeException | Error e) {
@@ -88,10 +107,14 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
-    /** Runs one step, the {@code batch.index()}-th of the run. */
-    StepResult step(StepBatch batch) {
+    /**
+     * Runs one step, the {@code batch.index()}-th of the run, together with all other ranks.
+     *
+     * @param stopWanted whether this rank was told to stop
+     */
+    StepResult step(StepBatch batch, boolean stopWanted) {
         List<MicroBatch> microBatches = MicroBatches.of(batch);
-        StepResult result = trainStep.run(batch.index(), microBatches, learningRate.at(batch.index()));
+        StepResult result = trainStep.run(batch.index(), microBatches, learningRate.at(batch.index()), stopWanted);
         stepsDone = batch.index();
         return result;
     }
@@ -116,6 +139,31 @@ final class LoadedShard implements AutoCloseable {
         return new Evaluation(objective);
     }
 
+    /** Adds up what all ranks have measured; all call it. */
+    void finish(Evaluation evaluation) {
+        evaluation.finish(state.shard().ranks().world());
+    }
+
+    /** The sum of what each rank has; all call it. */
+    long sumOverRanks(long own) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor sum = HostTensors.ofLongs(new long[] {own}, 1);
+            state.shard().ranks().world().allReduce(sum, Reduction.SUM).await();
+            return sum.item_long();
+        }
+    }
+
+    /** Measured from the tensors. */
+    RankHolding holding() {
+        Holding held = Holding.of(state.shard(), state.optimizer());
+        return RankHolding.newBuilder()
+                .setRank(rank)
+                .setParameterBytes(held.parameterBytes())
+                .setGradientBytes(held.gradientBytes())
+                .setOptimizerBytes(held.optimizerBytes())
+                .build();
+    }
+
     /** The file of this rank in a checkpoint. */
     String fileName() {
         return "rank-%05d.safetensors".formatted(rank);
@@ -137,10 +185,7 @@ final class LoadedShard implements AutoCloseable {
 
     @Override
     public void close() {
-        state.lossScale().close();
-        state.optimizer().close();
-        state.shard().close();
-        model.close();
+        owned.forEach(Runnable::run);
     }
 
     /** @return the steps that the weights have seen */

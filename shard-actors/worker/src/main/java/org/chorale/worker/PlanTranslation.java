@@ -8,6 +8,7 @@ import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.wire.GroupPlan;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.ParameterOutline;
+import org.chorale.proto.wire.RankSlice;
 import org.chorale.proto.wire.SegmentPlan;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.ShardPlan;
@@ -58,17 +59,13 @@ final class PlanTranslation {
         return outline.build();
     }
 
-    /** The rank's units; with one rank a slice is the whole buffer, which is checked. */
+    /** The rank's units, with the part of each buffer that it holds. */
     static List<UnitLayout> layout(ShardPlan plan, int rank, Precision precision) {
-        if (plan.getWorldSize() != 1 || rank != 0) {
-            throw new IllegalArgumentException(
-                    "a plan for %d ranks; this worker carries out plans for one".formatted(plan.getWorldSize()));
-        }
         return plan.getUnitsList().stream()
                 .map(unit -> new UnitLayout(
                         unit.getName(),
                         unit.getGroupsList().stream()
-                                .map(group -> group(group, precision))
+                                .map(group -> group(group, rank, precision))
                                 .toList()))
                 .toList();
     }
@@ -83,12 +80,18 @@ final class PlanTranslation {
         return file.build();
     }
 
-    private static UnitLayout.Group group(GroupPlan group, Precision precision) {
+    private static UnitLayout.Group group(GroupPlan group, int rank, Precision precision) {
+        RankSlice slice = group.getSlicesList().stream()
+                .filter(part -> part.getRank() == rank)
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("the plan has no part for rank " + rank));
         UnitLayout.Group layout = new UnitLayout.Group(
                 group.getTrainable(),
                 precision,
                 group.getElements(),
-                group.getSegmentsList().stream().map(PlanTranslation::segment).toList());
+                group.getSegmentsList().stream().map(PlanTranslation::segment).toList(),
+                slice.getFrom(),
+                slice.getUntil());
         if (!layout.heldType().name().equals(group.getDtype())) {
             throw new IllegalArgumentException("the plan holds a buffer in %s; with precision = %s it is held in %s"
                     .formatted(group.getDtype(), precision, layout.heldType()));

@@ -28,6 +28,7 @@ import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
 
 /** What a run trains, and through which pipeline, as its configuration says. */
@@ -82,13 +83,17 @@ final class RunModel implements AutoCloseable {
         return own;
     }
 
-    /** Allocates by the plan. */
-    ModelShard shard(List<UnitLayout> layout) {
+    /**
+     * Allocates this rank's part by the plan.
+     *
+     * @param ranks closed by the caller, after this
+     */
+    ModelShard shard(List<UnitLayout> layout, RankGroups ranks) {
         if (folder.isEmpty()) {
-            return new ModelShard(layout);
+            return new ModelShard(layout, ranks);
         }
         ModelConfig config = ConfigReader.read(runConf, "model", ModelConfig.class);
-        return new ModelShard(folder.get(), layout, config.recompute() == Recompute.FULL);
+        return new ModelShard(folder.get(), layout, config.recompute() == Recompute.FULL, ranks);
     }
 
     Objective objective(ModelShard shard) {
@@ -96,9 +101,9 @@ final class RunModel implements AutoCloseable {
             return new LanguageModelObjective(shard.model(), settings, seed);
         }
         PipelineModel model = own.isPresent()
-                ? new WrappedModel(own.get().model(), shard::parameter)
+                ? new WrappedModel(own.get().model(), shard.view())
                 : new LlamaPipelineModel(shard.model());
-        return new PipelineObjective(model, pipeline.get().stages(), shard::parameter, seed);
+        return new PipelineObjective(model, pipeline.get().stages(), shard.view(), seed);
     }
 
     /** A committed checkpoint as a folder that Transformers loads; of a user's own model a folder with its weights, by name. */

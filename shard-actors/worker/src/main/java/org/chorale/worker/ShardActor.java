@@ -38,7 +38,10 @@ import org.chorale.training.StepResult;
 import org.chorale.training.pipeline.LocalComponents;
 import org.jspecify.annotations.Nullable;
 
-/** Owns one rank's parameters and runs its steps, one per message, so that a drain waits for one step at most. */
+/**
+ * Owns one rank's parameters in one generation and runs its steps, one per message, so that a drain waits for two steps
+ * at most. What ends a generation ends the actor.
+ */
 final class ShardActor extends AbstractBehavior<ShardCommand> {
     /** The thread of its own that a shard runs on; see reference.conf. */
     static final DispatcherSelector DISPATCHER = DispatcherSelector.fromConfig("chorale.shard-dispatcher");
@@ -48,8 +51,12 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         STEP
     }
 
-    /** Answers to the worker beside it. */
-    record BatchTaken(Feed feed) implements WorkerCommand.Internal {}
+    /**
+     * Tells the worker that there is room for another batch.
+     *
+     * @param intake number of the feed that the batch came through
+     */
+    record BatchTaken(long intake) implements WorkerCommand.Internal {}
 
     /** Tells the worker which thread it is whose pulse says that the shard works. */
     record Began(Thread thread) implements WorkerCommand.Internal {}
@@ -60,7 +67,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private final ActorRef<CoordinatorCommand> coordinator;
     private final ActorRef<WorkerCommand> worker;
     private final LocalComponents local;
-    private final Deque<StepBatch> batches = new ArrayDeque<>(); // at most the credit that the worker gave
+    private final Cancellation cancellation;
+    private final Deque<ShardCommand.Batch> batches = new ArrayDeque<>(); // at most FeedIntake.BATCHES_AHEAD
     private @Nullable LoadedShard shard;
     private @Nullable Evaluation evaluation;
     private long generation;
@@ -68,6 +76,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private long step; // done
     private long until; // of the span; equals step where none is running
     private boolean stepQueued;
+    private boolean stopWanted; // in the span in hand
     private long evaluatedStep;
     private long evaluatedTokens;
     private long startedNanos; // of the step or evaluation in hand
@@ -76,18 +85,29 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             ActorContext<ShardCommand> context,
             ActorRef<CoordinatorCommand> coordinator,
             ActorRef<WorkerCommand> worker,
-            LocalComponents local) {
+            LocalComponents local,
+            Cancellation cancellation) {
         super(context);
+        this.cancellation = cancellation;
         this.local = local;
         this.coordinator = coordinator;
         this.worker = worker;
         worker.tell(new Began(Thread.currentThread())); // its own for its whole life
     }
 
-    /** @param local components that only this process has */
+    /**
+     * A shard that waits for its first order.
+     *
+     * @param local components that only this process has
+     * @param cancellation by which the worker ends what this does, from its own thread
+     */
     static Behavior<ShardCommand> create(
-            ActorRef<CoordinatorCommand> coordinator, ActorRef<WorkerCommand> worker, LocalComponents local) {
-        Behavior<ShardCommand> shard = Behaviors.setup(context -> new ShardActor(context, coordinator, worker, local));
+            ActorRef<CoordinatorCommand> coordinator,
+            ActorRef<WorkerCommand> worker,
+            LocalComponents local,
+            Cancellation cancellation) {
+        Behavior<ShardCommand> shard =
+                Behaviors.setup(context -> new ShardActor(context, coordinator, worker, local, cancellation));
         // The worker hears of a failure and reports it; Pekko need not print it as well.
         return Behaviors.supervise(shard).onFailure(SupervisorStrategy.stop().withLoggingEnabled(false));
     }
@@ -101,6 +121,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .onMessage(ShardCommand.Batch.class, guarded(this::onBatch))
                 .onMessage(Next.class, guarded(next -> onNextStep()))
                 .onMessage(ShardCommand.EndSpan.class, order -> onEndSpan())
+                .onMessage(ShardCommand.Leave.class, order -> Behaviors.stopped())
                 .onMessage(ShardCommand.Evaluate.class, guarded(this::onEvaluate))
                 .onMessage(ShardCommand.Write.class, guarded(this::onWrite))
                 .onMessage(ShardCommand.Export.class, guarded(this::onExport))
@@ -117,21 +138,20 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     }
 
     private Behavior<ShardCommand> onLoad(ShardCommand.Load order) {
-        release();
-        batches.clear();
-        evaluation = null;
-        generation = order.generation();
-        rank = order.rank();
-        shard = LoadedShard.load(order, local);
+        generation = order.order().generation();
+        rank = order.order().rank();
+        shard = LoadedShard.load(order, local, cancellation);
         step = loaded().stepsDone();
         until = step;
-        coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes()));
+        coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes(), loaded().holding()));
         return this;
     }
 
     private Behavior<ShardCommand> onRun(ShardCommand.Run order) {
         step = order.from();
         until = order.until();
+        stopWanted = false;
+        batches.removeIf(batch -> batch.intake() != order.intake());
         startedNanos = System.nanoTime();
         queueStep();
         return this;
@@ -139,28 +159,29 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
 
     private Behavior<ShardCommand> onBatch(ShardCommand.Batch arrived) {
         if (arrived.batch().feed() == Feed.EVALUATION) {
-            return onEvaluationBatch(arrived.batch());
+            return onEvaluationBatch(arrived);
         }
-        batches.add(arrived.batch());
+        batches.add(arrived);
         queueStep();
         return this;
     }
 
     private Behavior<ShardCommand> onNextStep() {
         stepQueued = false;
-        if (step == until) { // the span ended while the message was on its way
-            return this;
-        }
-        StepBatch batch = batches.remove();
-        worker.tell(new BatchTaken(Feed.TRAIN));
+        ShardCommand.Batch next = batches.remove();
+        worker.tell(new BatchTaken(next.intake()));
+        StepBatch batch = next.batch();
         if (batch.index() != step + 1) {
             throw new IllegalStateException(
                     "the batch of step %d came where step %d is due".formatted(batch.index(), step + 1));
         }
         double lossScale = loaded().lossScale();
-        StepResult result = loaded().step(batch);
+        StepResult result = loaded().step(batch, stopWanted);
         step = batch.index();
         coordinator.tell(new StepDone(generation, rank, report(batch, result, lossScale)));
+        if (result.stop()) {
+            until = step;
+        }
         if (step == until) {
             coordinator.tell(new SpanDone(generation, rank, step));
         }
@@ -168,11 +189,9 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         return this;
     }
 
+    /** All ranks must do the same steps: this one alone cannot end the span, but lets them know with the next step. */
     private Behavior<ShardCommand> onEndSpan() {
-        if (step < until) {
-            until = step;
-            coordinator.tell(new SpanDone(generation, rank, step));
-        }
+        stopWanted = true;
         return this;
     }
 
@@ -184,18 +203,21 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         return this;
     }
 
-    private Behavior<ShardCommand> onEvaluationBatch(StepBatch batch) {
+    private Behavior<ShardCommand> onEvaluationBatch(ShardCommand.Batch arrived) {
         Evaluation running = evaluation;
-        worker.tell(new BatchTaken(Feed.EVALUATION));
-        if (running == null) { // of an evaluation that was given up
-            return this;
+        if (running == null) {
+            throw new IllegalStateException("held-out examples came where nothing is measured");
         }
+        worker.tell(new BatchTaken(arrived.intake()));
+        StepBatch batch = arrived.batch();
         MicroBatches.of(batch).forEach(running::add);
         evaluatedTokens += batch.tokens();
         worker.tell(new Measured(running.examples()));
         if (batch.last()) {
             evaluation = null;
-            coordinator.tell(new Evaluated(generation, report(running)));
+            loaded().finish(running);
+            evaluatedTokens = loaded().sumOverRanks(evaluatedTokens);
+            coordinator.tell(new Evaluated(generation, rank, report(running)));
         }
         return this;
     }
@@ -211,7 +233,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     }
 
     private Behavior<ShardCommand> onExport(ShardCommand.Export order) {
-        loaded().export(Path.of(order.folder()));
+        loaded().export(Path.of(order.checkpoint()), Path.of(order.folder()));
         coordinator.tell(new ModelExported(generation, order.step()));
         return this;
     }
@@ -285,9 +307,15 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         }
     }
 
-    /** Out of memory, or without libtorch, a JVM would end: as a fault it ends the run and says what to change. */
-    private static <M> Function<M, Behavior<ShardCommand>> guarded(Function<M, Behavior<ShardCommand>> handler) {
+    /**
+     * Nothing is begun once the worker has given this up. Out of memory, or without libtorch, a JVM would end: as a fault
+     * it ends the run and says what to change.
+     */
+    private <M> Function<M, Behavior<ShardCommand>> guarded(Function<M, Behavior<ShardCommand>> handler) {
         return message -> {
+            if (cancellation.isCancelled()) {
+                return Behaviors.stopped();
+            }
             try {
                 return handler.apply(message);
             } catch (OutOfMemoryError | LinkageError e) {

@@ -3,34 +3,33 @@
 
 package org.chorale.worker;
 
-import java.util.List;
-import java.util.Optional;
 import org.chorale.proto.batch.StepBatch;
-import org.chorale.training.shard.UnitLayout;
+import org.chorale.proto.message.WorkerCommand.TakeShard;
 
-/** What a worker tells the shard beside it, in the same process. */
+/** What a worker tells the shard beside it, in the same process. A shard serves one generation, and ends with it. */
 sealed interface ShardCommand {
     /** Say what the model is made of. */
     record Describe(long generation, String runConf) implements ShardCommand {}
 
-    /** Load this rank's part of the model. */
-    record Load(
-            long generation,
-            int rank,
-            List<UnitLayout> layout,
-            String runConf,
-            Optional<String> checkpoint,
-            long totalSteps)
-            implements ShardCommand {}
+    /** Join the other ranks, and load this rank's part of the model. */
+    record Load(TakeShard order, WorkerPlace place) implements ShardCommand {}
 
-    /** Run the steps after {@code from} up to and including {@code until}, as batches arrive. */
-    record Run(long from, long until) implements ShardCommand {}
+    /**
+     * Run the steps after {@code from} up to and including {@code until}, as batches arrive.
+     *
+     * @param intake number of the feed that they come through; those of one before are of no use
+     */
+    record Run(long from, long until, long intake) implements ShardCommand {}
 
-    /** End the span after the step in hand. */
+    /** Let all ranks end the span after the next step. */
     record EndSpan() implements ShardCommand {}
 
-    /** A batch of either stream. */
-    record Batch(StepBatch batch) implements ShardCommand {}
+    /**
+     * A batch of either stream.
+     *
+     * @param intake number of the feed that it came through
+     */
+    record Batch(StepBatch batch, long intake) implements ShardCommand {}
 
     /** Measure the evaluation batches that follow. */
     record Evaluate(long step) implements ShardCommand {}
@@ -38,8 +37,11 @@ sealed interface ShardCommand {
     /** Write the shard into a checkpoint's folder. */
     record Write(long step, String folder) implements ShardCommand {}
 
-    /** Write a folder that Transformers loads. */
-    record Export(long step, String folder) implements ShardCommand {}
+    /** Write a folder that Transformers loads from a committed checkpoint. */
+    record Export(long step, String checkpoint, String folder) implements ShardCommand {}
+
+    /** End, and free everything. */
+    record Leave() implements ShardCommand {}
 
     /** What the shard tells itself. */
     non-sealed interface Internal extends ShardCommand {}

@@ -5,27 +5,37 @@ package org.chorale.worker;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.ChildFailed;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.javadsl.Sink;
 import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.fault.FaultKind;
 import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.CoordinatorCommand.Abandoned;
 import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
 import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
 import org.chorale.proto.message.FeederCommand;
-import org.chorale.proto.message.FeederCommand.Credit;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.pulse.Pulse;
@@ -34,55 +44,108 @@ import org.chorale.training.pipeline.LocalComponents;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Speaks for a shard that is deaf while it computes: passes orders on, keeps batches coming, and tells the coordinator
- * that the shard is at work, or that it has failed. It never blocks.
+ * Speaks for a shard that is deaf while it computes: passes orders on, pulls batches for it, tells the coordinator that it
+ * is at work or has failed, and ends what it does when the generation is given up. It never blocks.
  */
 public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
-    /** Batches that a shard holds besides the one in hand: one is enough to never wait for a message's way. */
-    private static final int BATCHES_AHEAD = 2;
+    /** A shard that is told to leave and takes no processor time for so long hangs in a call that will not end. */
+    private static final Duration SILENCE_OF_THE_LOST = Duration.ofSeconds(10);
 
     private enum Tick implements WorkerCommand.Internal {
         /** See whether the shard works. */
         FEEL_PULSE
     }
 
+    private record Pulled(FeedIntake from, Optional<StepBatch> batch) implements WorkerCommand.Internal {}
+
+    private record FeedBroke(FeedIntake feed, Throwable failure) implements WorkerCommand.Internal {}
+
+    /** How far the present shard actor is. */
+    private enum ShardState {
+        /** It has loaded nothing: it can take any shard. */
+        FRESH,
+        /** It belongs to a generation. */
+        TAKEN,
+        /** It was told to end; a fresh one follows. */
+        LEAVING
+    }
+
+    private final WorkerPlace place;
     private final ActorRef<CoordinatorCommand> coordinator;
+    private final LocalComponents local;
+    private final Consumer<Fault> whenLost;
     private final TimerScheduler<WorkerCommand> timers;
-    private final ActorRef<ShardCommand> shard;
-    private final Map<Feed, Long> openedAt = new EnumMap<>(Feed.class); // the feed's generation
-    private @Nullable ActorRef<FeederCommand> feeder;
-    private @Nullable Pulse pulse;
-    private long measured; // examples of the evaluation in hand
-    private long generation;
-    private int rank;
-    private int worldSize = 1;
+    private final Materializer materializer;
+    private final Map<Feed, FeedIntake> intakes = new EnumMap<>(Feed.class);
+
+    private ActorRef<ShardCommand> shard;
+    private Cancellation cancellation = new Cancellation();
+    private ShardState state = ShardState.FRESH;
+    private WorkerCommand.@Nullable TakeShard taken; // the last that was taken, or waits for a fresh shard
+    private boolean owesAbandoned;
+    private long generation; // newest heard of
+    private int rank = -1; // none yet
     private long fedUntil; // the step that the training feed's next batch follows, as the coordinator knows it
+    private long intakesOpened;
+    private long measured; // examples of the evaluation in hand
+    private @Nullable Pulse pulse;
+    private Duration patience = Duration.ZERO; // until run.progress-timeout is known
+    private long toldToLeaveNanos;
+    private long lastBeatNanos;
 
     private WorkerActor(
             ActorContext<WorkerCommand> context,
             TimerScheduler<WorkerCommand> timers,
+            WorkerPlace place,
             ActorRef<CoordinatorCommand> coordinator,
-            LocalComponents local) {
+            LocalComponents local,
+            Optional<Consumer<Fault>> whenLost) {
         super(context);
         this.timers = timers;
+        this.place = place;
         this.coordinator = coordinator;
-        this.shard =
-                context.spawn(ShardActor.create(coordinator, context.getSelf(), local), "shard", ShardActor.DISPATCHER);
-        context.watch(shard);
+        this.local = local;
+        this.whenLost = whenLost.orElse(this::fail);
+        this.materializer = Materializer.createMaterializer(context);
+        this.shard = spawnShard();
         NativeFlags.missing(System.getProperties())
                 .forEach(flag -> context.getLog().warn("this JVM was started without {}: see NativeFlags", flag));
-        coordinator.tell(new WorkerJoined(context.getSelf(), hostName(), device()));
+        coordinator.tell(
+                new WorkerJoined(place.worker(), place.incarnation(), hostName(), device(), context.getSelf()));
     }
 
-    /** A worker that announces itself to its coordinator. */
-    public static Behavior<WorkerCommand> create(ActorRef<CoordinatorCommand> coordinator) {
-        return create(coordinator, LocalComponents.none());
+    /**
+     * A worker that announces itself to its coordinator, beside others in this JVM. A shard whose thread does not come
+     * back from a native call fails the run.
+     *
+     * @param local components that only this process has
+     */
+    public static Behavior<WorkerCommand> create(
+            WorkerPlace place, ActorRef<CoordinatorCommand> coordinator, LocalComponents local) {
+        return create(place, coordinator, local, Optional.empty());
     }
 
-    /** The same, in a process that has made components of its own. */
-    public static Behavior<WorkerCommand> create(ActorRef<CoordinatorCommand> coordinator, LocalComponents local) {
-        return Behaviors.setup(
-                context -> Behaviors.withTimers(timers -> new WorkerActor(context, timers, coordinator, local)));
+    /**
+     * A worker that has a process to itself.
+     *
+     * @param whenLost ends the process, which is replaced: the shard's thread does not come back from a native call, and
+     *     nothing within a JVM can end it
+     */
+    public static Behavior<WorkerCommand> create(
+            WorkerPlace place,
+            ActorRef<CoordinatorCommand> coordinator,
+            LocalComponents local,
+            Consumer<Fault> whenLost) {
+        return create(place, coordinator, local, Optional.of(whenLost));
+    }
+
+    private static Behavior<WorkerCommand> create(
+            WorkerPlace place,
+            ActorRef<CoordinatorCommand> coordinator,
+            LocalComponents local,
+            Optional<Consumer<Fault>> whenLost) {
+        return Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new WorkerActor(context, timers, place, coordinator, local, whenLost)));
     }
 
     @Override
@@ -95,19 +158,25 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                 .onMessage(WorkerCommand.Evaluate.class, this::onEvaluate)
                 .onMessage(WorkerCommand.WriteShard.class, this::onWriteShard)
                 .onMessage(WorkerCommand.ExportModel.class, this::onExportModel)
-                .onMessage(WorkerCommand.BatchReady.class, this::onBatchReady)
+                .onMessage(WorkerCommand.Abandon.class, this::onAbandon)
+                .onMessage(WorkerCommand.Dismiss.class, dismissal -> Behaviors.stopped())
+                .onMessage(WorkerCommand.FeedOpened.class, this::onFeedOpened)
+                .onMessage(WorkerCommand.FeedRefused.class, this::onFeedRefused)
+                .onMessage(Pulled.class, this::onPulled)
+                .onMessage(FeedBroke.class, this::onFeedBroke)
                 .onMessage(ShardActor.BatchTaken.class, this::onBatchTaken)
                 .onMessage(ShardActor.Began.class, this::onShardBegan)
                 .onMessage(ShardActor.Measured.class, this::onMeasured)
                 .onMessage(Tick.class, tick -> onFeelPulse())
-                .onMessage(WorkerCommand.FeedBroken.class, this::onFeedBroken)
                 .onSignal(ChildFailed.class, this::onShardFailed)
+                .onSignal(Terminated.class, ended -> onShardEnded())
+                .onSignal(PostStop.class, stop -> onPostStop())
                 .build();
     }
 
     private Behavior<WorkerCommand> onDescribeModel(WorkerCommand.DescribeModel order) {
         generation = Math.max(generation, order.generation());
-        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(order.runConf()));
+        keepFeelingPulse(order.runConf());
         shard.tell(new ShardCommand.Describe(order.generation(), order.runConf()));
         return this;
     }
@@ -118,41 +187,36 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         }
         generation = order.generation();
         rank = order.rank();
-        worldSize = order.plan().getWorldSize();
-        feeder = order.feeder();
-        openedAt.clear();
-        shard.tell(new ShardCommand.Load(
-                generation,
-                rank,
-                PlanTranslation.layout(order.plan(), rank, PlanTranslation.precision(order.runConf())),
-                order.runConf(),
-                order.checkpoint(),
-                order.totalSteps()));
+        taken = order;
+        keepFeelingPulse(order.runConf());
+        if (state == ShardState.FRESH) {
+            load(order);
+        } else {
+            sendShardAway();
+        }
         return this;
     }
 
     private Behavior<WorkerCommand> onRunSteps(WorkerCommand.RunSteps order) {
-        if (order.generation() != generation) {
+        if (!isCurrent(order.generation())) {
             return this;
         }
-        boolean flows = openedAt.getOrDefault(Feed.TRAIN, -1L) == generation && fedUntil == order.from();
-        if (!flows) {
-            open(Feed.TRAIN, order.from());
-        }
+        FeedIntake open = intakes.get(Feed.TRAIN);
+        FeedIntake flowing = open != null && fedUntil == order.from() ? open : open(Feed.TRAIN, order.from());
         fedUntil = order.until();
-        shard.tell(new ShardCommand.Run(order.from(), order.until()));
+        shard.tell(new ShardCommand.Run(order.from(), order.until(), flowing.number()));
         return this;
     }
 
     private Behavior<WorkerCommand> onStopSpan(WorkerCommand.StopSpan order) {
-        if (order.generation() == generation) {
+        if (isCurrent(order.generation())) {
             shard.tell(new ShardCommand.EndSpan());
         }
         return this;
     }
 
     private Behavior<WorkerCommand> onEvaluate(WorkerCommand.Evaluate order) {
-        if (order.generation() == generation) {
+        if (isCurrent(order.generation())) {
             measured = 0;
             shard.tell(new ShardCommand.Evaluate(order.step()));
             open(Feed.EVALUATION, 0);
@@ -161,30 +225,88 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onWriteShard(WorkerCommand.WriteShard order) {
-        if (order.generation() == generation) {
+        if (isCurrent(order.generation())) {
             shard.tell(new ShardCommand.Write(order.step(), order.folder()));
         }
         return this;
     }
 
     private Behavior<WorkerCommand> onExportModel(WorkerCommand.ExportModel order) {
-        if (order.generation() == generation) {
-            shard.tell(new ShardCommand.Export(order.step(), order.folder()));
+        if (isCurrent(order.generation())) {
+            shard.tell(new ShardCommand.Export(order.step(), order.checkpoint(), order.folder()));
         }
         return this;
     }
 
-    private Behavior<WorkerCommand> onBatchReady(WorkerCommand.BatchReady ready) {
-        if (ready.generation() == generation) {
-            shard.tell(new ShardCommand.Batch(ready.batch()));
+    /** One that was repeated on its way must not end what has begun since. */
+    private Behavior<WorkerCommand> onAbandon(WorkerCommand.Abandon order) {
+        boolean stale = order.generation() < generation || (taken != null && taken.generation() >= order.generation());
+        if (stale) {
+            return this;
+        }
+        generation = order.generation();
+        taken = null;
+        owesAbandoned = true;
+        if (state == ShardState.FRESH) {
+            tellAbandoned();
+        } else {
+            sendShardAway();
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onFeedOpened(WorkerCommand.FeedOpened opened) {
+        FeedIntake intake = intakes.get(opened.feed());
+        if (intake != null && intake.number() == opened.number()) {
+            intake.open(opened.batches(), getContext().getSystem(), materializer);
+            pull(intake);
+        } else { // nobody will read it: it need not wait for that
+            opened.batches().getSource().runWith(Sink.cancelled(), materializer);
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onFeedRefused(WorkerCommand.FeedRefused refused) {
+        FeedIntake intake = intakes.get(refused.feed());
+        if (intake != null && intake.number() == refused.number()) {
+            coordinator.tell(new FeedFailed(generation, Optional.of(refused.feed()), refused.fault()));
+        }
+        return this;
+    }
+
+    private Behavior<WorkerCommand> onPulled(Pulled pulled) {
+        FeedIntake from = pulled.from();
+        if (isOpen(from) && pulled.batch().isPresent()) {
+            from.passedOn();
+            shard.tell(new ShardCommand.Batch(pulled.batch().get(), from.number()));
+            pull(from);
+        }
+        return this;
+    }
+
+    /**
+     * Where the data is at fault, the coordinator knows whether the run still needs it. Where the stream broke off, this
+     * worker waits to be told what comes next, as if another rank were gone.
+     */
+    private Behavior<WorkerCommand> onFeedBroke(FeedBroke broke) {
+        FeedIntake feed = broke.feed();
+        if (!isOpen(feed)) {
+            return this;
+        }
+        if (broke.failure() instanceof FaultException told) {
+            coordinator.tell(new FeedFailed(generation, Optional.of(feed.feed()), told.fault()));
+        } else {
+            fail(new Fault(FaultCode.PEER_LOST, "the stream of batches from its feeder broke off: " + broke.failure()));
         }
         return this;
     }
 
     private Behavior<WorkerCommand> onBatchTaken(ShardActor.BatchTaken taken) {
-        ActorRef<FeederCommand> source = feeder;
-        if (source != null) {
-            source.tell(new Credit(generation, taken.feed(), rank, 1));
+        for (FeedIntake intake : intakes.values()) {
+            if (intake.number() == taken.intake()) {
+                intake.taken();
+                pull(intake);
+            }
         }
         return this;
     }
@@ -203,20 +325,34 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private Behavior<WorkerCommand> onFeelPulse() {
         Pulse felt = pulse;
         if (felt != null && felt.beats()) {
+            lastBeatNanos = System.nanoTime();
             coordinator.tell(new StillWorking(generation, measured));
         }
-        return this;
+        return state == ShardState.LEAVING ? onWaitForLeaving() : this;
     }
 
-    /** A fault of the feed and not of this worker: the coordinator knows whether the run still needs data. */
-    private Behavior<WorkerCommand> onFeedBroken(WorkerCommand.FeedBroken broken) {
-        if (broken.generation() == generation) {
-            coordinator.tell(new FeedFailed(generation, Optional.of(broken.feed()), broken.fault()));
+    private Behavior<WorkerCommand> onWaitForLeaving() {
+        long now = System.nanoTime();
+        Duration since = Duration.ofNanos(now - toldToLeaveNanos);
+        Duration silent = Duration.ofNanos(now - Math.max(lastBeatNanos, toldToLeaveNanos));
+        if (silent.compareTo(SILENCE_OF_THE_LOST) < 0 && since.compareTo(patience) < 0) {
+            return this;
         }
-        return this;
+        Fault fault = new Fault(
+                FaultCode.WORKER_LOST,
+                "worker %s: its shard hangs in a native call, deaf for %d s to being told to end"
+                        .formatted(place.worker(), since.toSeconds()));
+        getContext().getLog().error("{}", fault.message());
+        whenLost.accept(fault);
+        return Behaviors.stopped();
     }
 
+    /** Because a peer is gone, or because it was told to leave: then a fresh one takes its place. Else all ends. */
     private Behavior<WorkerCommand> onShardFailed(ChildFailed failure) {
+        if (state == ShardState.LEAVING) {
+            getContext().getLog().debug("the shard was cut short", failure.cause());
+            return onShardEnded();
+        }
         Fault fault = FaultTranslation.of(failure.cause());
         if (fault.code().kind() == FaultKind.USER) {
             getContext().getLog().debug("the shard has refused its input", failure.cause());
@@ -224,18 +360,107 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
             getContext().getLog().error("the shard has failed", failure.cause());
         }
         fail(fault);
-        return Behaviors.stopped();
+        return fault.code() == FaultCode.PEER_LOST ? onShardEnded() : Behaviors.stopped();
     }
 
-    private void open(Feed feed, long afterStep) {
-        ActorRef<FeederCommand> source = feeder;
-        if (source == null) {
+    private Behavior<WorkerCommand> onShardEnded() {
+        boolean replaced = state == ShardState.LEAVING;
+        closeIntakes();
+        cancellation = new Cancellation();
+        shard = spawnShard();
+        state = ShardState.FRESH;
+        if (owesAbandoned) {
+            tellAbandoned();
+        }
+        if (replaced && taken != null) {
+            load(taken);
+        }
+        return this;
+    }
+
+    /** The shard is stopped after the order in hand, which must not wait for other ranks. */
+    private Behavior<WorkerCommand> onPostStop() {
+        closeIntakes();
+        cancellation.cancel();
+        return this;
+    }
+
+    private ActorRef<ShardCommand> spawnShard() {
+        ActorRef<ShardCommand> spawned = getContext()
+                .spawnAnonymous(
+                        ShardActor.create(coordinator, getContext().getSelf(), local, cancellation),
+                        ShardActor.DISPATCHER);
+        getContext().watch(spawned);
+        return spawned;
+    }
+
+    private void load(WorkerCommand.TakeShard order) {
+        state = ShardState.TAKEN;
+        shard.tell(new ShardCommand.Load(order, place));
+    }
+
+    private void sendShardAway() {
+        closeIntakes();
+        if (state != ShardState.LEAVING) {
+            state = ShardState.LEAVING;
+            toldToLeaveNanos = System.nanoTime();
+            shard.tell(new ShardCommand.Leave());
+            cancellation.cancel();
+        }
+    }
+
+    private void tellAbandoned() {
+        owesAbandoned = false;
+        coordinator.tell(new Abandoned(generation, place.worker(), place.incarnation()));
+    }
+
+    private boolean isCurrent(long orderGeneration) {
+        return state == ShardState.TAKEN && taken != null && taken.generation() == orderGeneration;
+    }
+
+    private boolean isOpen(FeedIntake intake) {
+        return intakes.get(intake.feed()) == intake;
+    }
+
+    private FeedIntake open(Feed feed, long afterStep) {
+        WorkerCommand.TakeShard order = taken;
+        if (order == null) {
             throw new IllegalStateException("told to work before being told to take a shard");
         }
-        openedAt.put(feed, generation);
-        source.tell(new OpenFeed(
-                generation, feed, rank, worldSize, afterStep, getContext().getSelf()));
-        source.tell(new Credit(generation, feed, rank, BATCHES_AHEAD));
+        FeedIntake intake = new FeedIntake(feed, ++intakesOpened);
+        FeedIntake before = intakes.put(feed, intake);
+        if (before != null) {
+            before.close();
+        }
+        ActorRef<FeederCommand> feeder = order.feeder();
+        feeder.tell(new OpenFeed(
+                order.generation(),
+                feed,
+                intake.number(),
+                rank,
+                order.plan().getWorldSize(),
+                afterStep,
+                getContext().getSelf()));
+        return intake;
+    }
+
+    private void pull(FeedIntake intake) {
+        intake.pull()
+                .ifPresent(next -> getContext()
+                        .pipeToSelf(
+                                next,
+                                (batch, failure) ->
+                                        failure == null ? new Pulled(intake, batch) : new FeedBroke(intake, failure)));
+    }
+
+    private void closeIntakes() {
+        intakes.values().forEach(FeedIntake::close);
+        intakes.clear();
+    }
+
+    private void keepFeelingPulse(String runConf) {
+        patience = ConfigReader.read(runConf, "run", Pulse.Patience.class).progressTimeout();
+        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(patience));
     }
 
     private void fail(Fault fault) {

@@ -4,40 +4,45 @@
 package org.chorale.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.chorale.worker.Examples.batch;
 
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigRenderOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
+import org.apache.pekko.NotUsed;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.chorale.proto.batch.Batch;
-import org.chorale.proto.batch.Column;
+import org.apache.pekko.japi.Pair;
+import org.apache.pekko.stream.BoundedSourceQueue;
+import org.apache.pekko.stream.KillSwitches;
+import org.apache.pekko.stream.SharedKillSwitch;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.util.ByteString;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
-import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.checkpoint.ManifestFile;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.feed.BatchFraming;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
-import org.chorale.proto.wire.GroupPlan;
+import org.chorale.proto.wire.CheckpointManifest;
 import org.chorale.proto.wire.ModelOutline;
-import org.chorale.proto.wire.RankSlice;
-import org.chorale.proto.wire.SegmentPlan;
-import org.chorale.proto.wire.ShardPlan;
+import org.chorale.proto.wire.RankHolding;
+import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.StepReport;
-import org.chorale.proto.wire.UnitPlan;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.TensorEntry;
+import org.chorale.training.pipeline.LocalComponents;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -46,6 +51,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A worker as its coordinator and its feeder see it, with a real shard behind it. */
 final class WorkerActorTest {
     private static final long GENERATION = 3;
+    private static final WorkerPlace PLACE = new WorkerPlace("127.0.0.1:2550/0", 2, "127.0.0.1");
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final Duration SEVERAL_TICKS = Duration.ofMillis(800); // of a quarter second, see Pulse
 
@@ -62,12 +68,12 @@ final class WorkerActorTest {
 
     @BeforeEach
     void start() throws IOException {
-        Files.writeString(directory.resolve("config.json"), """
-                {"model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
-                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
-                """);
-        worker = kit.spawn(WorkerActor.create(kit.spawn(ear())));
-        assertThat(heard(CoordinatorCommand.WorkerJoined.class).worker()).isEqualTo(worker);
+        Examples.writeModel(directory);
+        worker = kit.spawn(WorkerActor.create(PLACE, kit.spawn(ear()), LocalComponents.none()));
+        CoordinatorCommand.WorkerJoined joined = heard(CoordinatorCommand.WorkerJoined.class);
+        assertThat(joined.ref()).isEqualTo(worker);
+        assertThat(joined.worker()).isEqualTo(PLACE.worker());
+        assertThat(joined.incarnation()).isEqualTo(PLACE.incarnation());
     }
 
     @AfterEach
@@ -76,32 +82,32 @@ final class WorkerActorTest {
     }
 
     @Test
-    void aSpanRunsAsBatchesArriveAndCreditKeepsThemComing() {
+    void aSpanRunsAsBatchesArrive() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 2));
         FeederCommand.OpenFeed opened = asked(FeederCommand.OpenFeed.class);
         assertThat(opened.afterStep()).isZero();
         assertThat(opened.feed()).isEqualTo(Feed.TRAIN);
-        assertThat(asked(FeederCommand.Credit.class).batches()).isEqualTo(2);
+        BoundedSourceQueue<StepBatch> batches = answer(opened);
 
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        batches.offer(batch(Feed.TRAIN, 1, false));
         StepReport first = heard(CoordinatorCommand.StepDone.class).report();
         assertThat(first.getStep()).isEqualTo(1);
         assertThat(first.getSamplesList()).containsExactly(7L, 5L);
         assertThat(first.getTrainedTokens()).isEqualTo(4);
         assertThat(first.getSkipped()).isFalse();
         assertThat(first.getPaddingTokens()).isZero();
-        assertThat(asked(FeederCommand.Credit.class).batches()).isEqualTo(1);
 
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 2, false)));
+        batches.offer(batch(Feed.TRAIN, 2, false));
         assertThat(heard(CoordinatorCommand.StepDone.class).report().getLossNats())
                 .isLessThan(first.getLossNats());
         assertThat(heard(CoordinatorCommand.SpanDone.class).step()).isEqualTo(2);
 
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 3, false)));
+        batches.offer(batch(Feed.TRAIN, 3, false));
         coordinator.expectNoMessage(Duration.ofMillis(100)); // no span was granted
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 2, 3));
         assertThat(heard(CoordinatorCommand.StepDone.class).report().getStep()).isEqualTo(3);
+        feeder.expectNoMessage(Duration.ofMillis(10)); // the feed flowed on
     }
 
     @Test
@@ -109,38 +115,92 @@ final class WorkerActorTest {
         precision = "fp16";
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        feed().offer(batch(Feed.TRAIN, 1, false));
         StepReport report = heard(CoordinatorCommand.StepDone.class).report();
         assertThat(report.getLossScale()).isEqualTo(65536);
         assertThat(report.getOverflow()).isEqualTo(report.getSkipped());
     }
 
     @Test
-    void aSpanThatIsStoppedEndsWhereItStands() {
+    void aSpanThatIsStoppedEndsAfterTheNextStep() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 100));
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        BoundedSourceQueue<StepBatch> batches = feed();
+        batches.offer(batch(Feed.TRAIN, 1, false));
         heard(CoordinatorCommand.StepDone.class);
         worker.tell(new WorkerCommand.StopSpan(GENERATION));
-        assertThat(heard(CoordinatorCommand.SpanDone.class).step()).isEqualTo(1);
+        batches.offer(batch(Feed.TRAIN, 2, false));
+        heard(CoordinatorCommand.StepDone.class);
+        assertThat(heard(CoordinatorCommand.SpanDone.class).step()).isEqualTo(2);
         worker.tell(new WorkerCommand.StopSpan(GENERATION)); // crossed with the answer
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 2, false)));
+        batches.offer(batch(Feed.TRAIN, 3, false));
         coordinator.expectNoMessage(Duration.ofMillis(100));
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 2, 4));
+        BoundedSourceQueue<StepBatch> again = feed(); // what came ahead is not known to have come
+        again.offer(batch(Feed.TRAIN, 3, false));
+        again.offer(batch(Feed.TRAIN, 4, false));
+        heard(CoordinatorCommand.StepDone.class);
+        heard(CoordinatorCommand.StepDone.class);
+        assertThat(heard(CoordinatorCommand.SpanDone.class).step())
+                .as("a stop belongs to its span")
+                .isEqualTo(4);
     }
 
     @Test
     void anEvaluationReadsItsFeedToTheEnd() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
-        assertThat(asked(FeederCommand.OpenFeed.class).feed()).isEqualTo(Feed.EVALUATION);
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.EVALUATION, 1, false)));
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.EVALUATION, 2, true)));
+        FeederCommand.OpenFeed opened = asked(FeederCommand.OpenFeed.class);
+        assertThat(opened.feed()).isEqualTo(Feed.EVALUATION);
+        BoundedSourceQueue<StepBatch> batches = answer(opened);
+        batches.offer(batch(Feed.EVALUATION, 1, false));
+        batches.offer(batch(Feed.EVALUATION, 2, true));
         CoordinatorCommand.Evaluated evaluated = heard(CoordinatorCommand.Evaluated.class);
         assertThat(evaluated.report().getExamples()).isEqualTo(4);
         assertThat(evaluated.report().getJudged()).isEqualTo(4);
         assertThat(evaluated.report().getTrainedTokens()).isEqualTo(8);
         assertThat(evaluated.report().getTokens()).isEqualTo(12);
         assertThat(evaluated.report().getLossNats()).isPositive();
+    }
+
+    @Test
+    void aShardSaysWhatItHolds() {
+        RankHolding holding = load(Optional.empty()).holding();
+        assertThat(holding.getGradientBytes()).isPositive();
+        assertThat(holding.getParameterBytes()).isEqualTo(holding.getGradientBytes()); // both fp32
+        assertThat(holding.getOptimizerBytes()).isGreaterThanOrEqualTo(2 * holding.getGradientBytes());
+    }
+
+    @Test
+    void aShardThatIsAbandonedMakesWayForAnother() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 100));
+        BoundedSourceQueue<StepBatch> batches = feed();
+        batches.offer(batch(Feed.TRAIN, 1, false));
+        heard(CoordinatorCommand.StepDone.class);
+
+        worker.tell(new WorkerCommand.Abandon(GENERATION + 1));
+        assertThat(heard(CoordinatorCommand.Abandoned.class))
+                .isEqualTo(new CoordinatorCommand.Abandoned(GENERATION + 1, PLACE.worker(), PLACE.incarnation()));
+        coordinator.awaitAssert(PATIENCE, () -> {
+            assertThat(batches.isCompleted()).as("its feed has ended").isTrue();
+            return true;
+        });
+        worker.tell(new WorkerCommand.Abandon(GENERATION + 2)); // nothing goes on
+        assertThat(heard(CoordinatorCommand.Abandoned.class).generation()).isEqualTo(GENERATION + 2);
+
+        assertThat(load(GENERATION + 2, Optional.empty()).generation()).isEqualTo(GENERATION + 2);
+        worker.tell(new WorkerCommand.Abandon(GENERATION + 2)); // was repeated on its way
+        worker.tell(new WorkerCommand.RunSteps(GENERATION + 2, 0, 1));
+        feed().offer(batch(Feed.TRAIN, 1, false));
+        assertThat(heard(CoordinatorCommand.StepDone.class).generation()).isEqualTo(GENERATION + 2);
+    }
+
+    @Test
+    void aWorkerThatIsDismissedEnds() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.Dismiss());
+        coordinator.expectTerminated(worker, PATIENCE);
     }
 
     @Test
@@ -151,9 +211,12 @@ final class WorkerActorTest {
         awaitRest();
 
         worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.EVALUATION, 1, false)));
-        assertThat(atWork.expectMessageClass(StillWorking.class, PATIENCE).done())
-                .isEqualTo(2);
+        feed().offer(batch(Feed.EVALUATION, 1, false));
+        StillWorking last = Stream.generate(() -> atWork.expectMessageClass(StillWorking.class, PATIENCE))
+                .dropWhile(working -> working.done() == 0)
+                .findFirst()
+                .orElseThrow();
+        assertThat(last.done()).isEqualTo(2);
         awaitRest(); // the feed has fallen silent
     }
 
@@ -171,20 +234,50 @@ final class WorkerActorTest {
     }
 
     @Test
-    void aFeedThatBreaksIsToldByItsName() {
+    void aFeedWhoseDataIsAtFaultIsToldByItsName() {
         load(Optional.empty());
-        Fault fault = new Fault(FaultCode.DATA_CHANGED, "train.jsonl");
-        worker.tell(new WorkerCommand.FeedBroken(GENERATION - 1, Feed.TRAIN, fault));
-        worker.tell(new WorkerCommand.FeedBroken(GENERATION, Feed.EVALUATION, fault));
+        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
+        feed().fail(new IllegalStateException("train.jsonl"));
         assertThat(heard(CoordinatorCommand.FeedFailed.class))
-                .isEqualTo(new CoordinatorCommand.FeedFailed(GENERATION, Optional.of(Feed.EVALUATION), fault));
+                .isEqualTo(new CoordinatorCommand.FeedFailed(
+                        GENERATION, Optional.of(Feed.EVALUATION), new Fault(FaultCode.DATA_CHANGED, "train.jsonl")));
     }
 
     @Test
-    void aCheckpointIsWrittenAndTakenUpAgain() throws IOException {
+    void aFeedThatIsRefusedIsToldByItsName() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 1, false)));
+        long number = asked(FeederCommand.OpenFeed.class).number();
+        Fault fault = new Fault(FaultCode.INTERNAL, "no data");
+        worker.tell(new WorkerCommand.FeedRefused(GENERATION, Feed.TRAIN, number - 1, fault)); // one from before
+        worker.tell(new WorkerCommand.FeedRefused(GENERATION, Feed.TRAIN, number, fault));
+        assertThat(heard(CoordinatorCommand.FeedFailed.class))
+                .isEqualTo(new CoordinatorCommand.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), fault));
+        coordinator.expectNoMessage(Duration.ofMillis(10));
+    }
+
+    @Test
+    void aFeedThatBreaksOffLeavesAWorkerThatWaitsToBeToldWhatComesNext() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 5));
+        FeederCommand.OpenFeed opened = asked(FeederCommand.OpenFeed.class);
+        SharedKillSwitch feeders = KillSwitches.shared("the feeder's process");
+        SourceRef<ByteString> stream =
+                Source.<ByteString>never().via(feeders.flow()).runWith(BatchFraming.forRank(), kit.system());
+        worker.tell(new WorkerCommand.FeedOpened(GENERATION, Feed.TRAIN, opened.number(), stream));
+        feeders.abort(new IllegalStateException("gone"));
+        CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
+        assertThat(failed.fault().code()).isEqualTo(FaultCode.PEER_LOST);
+        assertThat(failed.fault().message()).contains("the stream of batches from its feeder broke off", "gone");
+        worker.tell(new WorkerCommand.Abandon(GENERATION + 1));
+        assertThat(heard(CoordinatorCommand.Abandoned.class).generation()).isEqualTo(GENERATION + 1);
+    }
+
+    @Test
+    void aCheckpointIsWrittenTakenUpAgainAndExported() throws IOException {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
+        feed().offer(batch(Feed.TRAIN, 1, false));
         heard(CoordinatorCommand.StepDone.class);
         heard(CoordinatorCommand.SpanDone.class);
         Path checkpoint = Files.createDirectory(directory.resolve("step-1"));
@@ -193,9 +286,15 @@ final class WorkerActorTest {
         assertThat(Files.size(checkpoint.resolve(written.file().getName())))
                 .isEqualTo(written.file().getBytes());
         assertThat(written.file().getTensorsList()).hasSize(3 * 12);
-        assertThat(load(Optional.of(checkpoint.toString()))).as("steps done").isEqualTo(1);
+        commit(checkpoint, written.file());
+        assertThat(load(Optional.of(checkpoint.toString())).step())
+                .as("steps done")
+                .isEqualTo(1);
         worker.tell(new WorkerCommand.ExportModel(
-                GENERATION, 1, directory.resolve("export").toString()));
+                GENERATION,
+                1,
+                checkpoint.toString(),
+                directory.resolve("export").toString()));
         assertThat(heard(CoordinatorCommand.ModelExported.class).step()).isEqualTo(1);
         assertThat(directory.resolve("export/model.safetensors")).exists();
     }
@@ -204,7 +303,7 @@ final class WorkerActorTest {
     void aFailureInsideAStepReachesTheCoordinatorWithItsCode() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 5));
-        worker.tell(new WorkerCommand.BatchReady(GENERATION, batch(Feed.TRAIN, 4, false)));
+        feed().offer(batch(Feed.TRAIN, 4, false));
         CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
         assertThat(failed.generation()).isEqualTo(GENERATION);
         assertThat(failed.fault().code()).isEqualTo(FaultCode.INTERNAL);
@@ -227,60 +326,58 @@ final class WorkerActorTest {
         worker.tell(new WorkerCommand.RunSteps(GENERATION - 1, 0, 2));
         worker.tell(new WorkerCommand.Evaluate(GENERATION + 1, 0));
         worker.tell(new WorkerCommand.ExportModel(
-                GENERATION - 1, 0, directory.resolve("x").toString()));
+                GENERATION - 1, 0, "none", directory.resolve("x").toString()));
+        worker.tell(new WorkerCommand.Abandon(GENERATION - 1));
         feeder.expectNoMessage(Duration.ofMillis(100));
         coordinator.expectNoMessage(Duration.ofMillis(10));
     }
 
-    private long load(Optional<String> checkpoint) {
-        worker.tell(new WorkerCommand.DescribeModel(GENERATION, runConf(), coordinator.ref()));
+    private CoordinatorCommand.ShardReady load(Optional<String> checkpoint) {
+        return load(GENERATION, checkpoint);
+    }
+
+    private CoordinatorCommand.ShardReady load(long generation, Optional<String> checkpoint) {
+        worker.tell(new WorkerCommand.DescribeModel(generation, runConf(), coordinator.ref()));
         ModelOutline outline = heard(CoordinatorCommand.ModelDescribed.class).outline();
         assertThat(outline.getVocabulary()).isEqualTo(11);
         worker.tell(new WorkerCommand.TakeShard(
-                GENERATION, 0, plan(outline), runConf(), checkpoint, 100, feeder.ref(), coordinator.ref()));
+                generation,
+                0,
+                Plans.fullShard(outline, 1),
+                runConf(),
+                checkpoint,
+                100,
+                directory.resolve("rendezvous").toString(),
+                feeder.ref(),
+                coordinator.ref()));
         CoordinatorCommand.ShardReady ready = heard(CoordinatorCommand.ShardReady.class);
         checkpointBytes = ready.checkpointBytes();
-        return ready.step();
+        return ready;
     }
 
-    /** The defaults, and what these tests want otherwise. */
+    private static void commit(Path checkpoint, ShardFile file) throws IOException {
+        CheckpointManifest manifest = CheckpointManifest.newBuilder()
+                .setFormatVersion(ManifestFile.FORMAT_VERSION)
+                .addFiles(file)
+                .build();
+        Files.write(checkpoint.resolve(ManifestFile.NAME), manifest.toByteArray());
+    }
+
     private String runConf() {
-        return ConfigFactory.parseString("""
-                run.progress-timeout = 1 second
-                precision = %s
-                model { path = "%s", initialize = random }
-                optimizer { learning-rate = 1e-2, schedule = constant, weight-decay = 0 }
-                """.formatted(precision, directory))
-                .withFallback(ConfigReader.defaults())
-                .root()
-                .render(ConfigRenderOptions.concise());
+        return Examples.runConf(directory, precision, "1 second");
     }
 
-    /** One flat buffer per unit, parameters one after the other. */
-    private static ShardPlan plan(ModelOutline outline) {
-        ShardPlan.Builder plan = ShardPlan.newBuilder().setWorldSize(1);
-        outline.getUnitsList().forEach(unit -> {
-            GroupPlan.Builder group = GroupPlan.newBuilder().setDtype("F32").setTrainable(true);
-            unit.getParametersList().forEach(parameter -> {
-                long elements = parameter.getShapeList().stream().reduce(1L, Math::multiplyExact);
-                group.addSegments(SegmentPlan.newBuilder()
-                        .setParameter(parameter.getName())
-                        .addAllShape(parameter.getShapeList())
-                        .setOffset(group.getElements()));
-                group.setElements(group.getElements() + (elements + 63) / 64 * 64);
-            });
-            group.addSlices(RankSlice.newBuilder().setRank(0).setUntil(group.getElements()));
-            plan.addUnits(UnitPlan.newBuilder().setName(unit.getName()).addGroups(group));
-        });
-        return plan.build();
+    /** What is offered here gets to the worker by the feed that it asked for last. */
+    private BoundedSourceQueue<StepBatch> feed() {
+        return answer(asked(FeederCommand.OpenFeed.class));
     }
 
-    private static StepBatch batch(Feed feed, long index, boolean last) {
-        Batch batch = new Batch(List.of(
-                Column.ofLongs(Batch.TOKENS, new long[] {1, 2, 3, 4, 5, 6}, 2, 3),
-                Column.ofLongs(Batch.LABELS, new long[] {Batch.IGNORED, 2, 3, Batch.IGNORED, 5, 6}, 2, 3),
-                Column.ofLongs(Batch.LENGTHS, new long[] {3, 3}, 2)));
-        return new StepBatch(feed, index, 0.5, new long[] {7, 5}, 6, 0, List.of(batch), last);
+    private BoundedSourceQueue<StepBatch> answer(FeederCommand.OpenFeed opened) {
+        Pair<BoundedSourceQueue<StepBatch>, Source<StepBatch, NotUsed>> batches =
+                Source.<StepBatch>queue(10).preMaterialize(kit.system());
+        worker.tell(new WorkerCommand.FeedOpened(
+                opened.generation(), opened.feed(), opened.number(), Examples.stream(batches.second(), kit.system())));
+        return batches.first();
     }
 
     /** A worker may say at any time that it is at work: that is heard apart from what it has to tell. */

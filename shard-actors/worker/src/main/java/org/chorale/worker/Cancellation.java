@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import org.chorale.tensor.collective.Collectives;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Ends what a shard is doing, from another thread: what it does together with other ranks fails at once, and what it does
+ * alone ends before its next order.
+ */
+final class Cancellation {
+    private boolean cancelled;
+    private @Nullable Collectives world;
+
+    synchronized boolean isCancelled() {
+        return cancelled;
+    }
+
+    /** Called from any thread, any number of times; returns at once. */
+    synchronized void cancel() {
+        cancelled = true;
+        if (world != null) {
+            world.abort();
+        }
+    }
+
+    /** From now on cancelling ends what is done in this group, and in all that were made of it. */
+    synchronized void attach(Collectives joined) {
+        world = joined;
+        if (cancelled) {
+            joined.abort();
+        }
+    }
+
+    /** The group is about to be closed. */
+    synchronized void detach() {
+        world = null;
+    }
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+/**
+ * Where a worker is.
+ *
+ * @param worker its node and slot, such as {@code 10.0.0.7:2550/1}
+ * @param incarnation of the process in this place, from 1
+ * @param bindHost this host's own address, which other ranks reach it at and the only one that it listens on
+ */
+public record WorkerPlace(String worker, int incarnation, String bindHost) {}
