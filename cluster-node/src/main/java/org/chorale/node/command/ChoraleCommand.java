@@ -30,7 +30,14 @@ import picocli.CommandLine.ScopeType;
         name = "chorale",
         description = "Trains Hugging Face language models on the JVM.",
         mixinStandardHelpOptions = true,
-        subcommands = {DataCommand.class, CertsCommand.class},
+        subcommands = {
+            CertsCommand.class,
+            DataCommand.class,
+            RunsCommand.class,
+            StatusCommand.class,
+            StopCommand.class,
+            SubmitCommand.class
+        },
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
         footer = {

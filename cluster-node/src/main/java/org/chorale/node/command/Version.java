@@ -3,27 +3,15 @@
 
 package org.chorale.node.command;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.util.Properties;
+import org.chorale.node.system.Release;
 import picocli.CommandLine.IVersionProvider;
 
 /** What {@code --version} prints: the release, and what it runs on. */
 final class Version implements IVersionProvider {
-    private static final String RESOURCE = "version.properties"; // filled in by the build
-
     @Override
-    public String[] getVersion() throws IOException {
-        Properties build = new Properties();
-        try (InputStream in = Version.class.getResourceAsStream(RESOURCE)) {
-            if (in == null) {
-                throw new IOException(RESOURCE + " is missing from the program");
-            }
-            build.load(in);
-        }
+    public String[] getVersion() {
         return new String[] {
-            "Chorale " + build.getProperty("version"),
-            "Java " + Runtime.version() + ", libtorch " + build.getProperty("pytorch"),
+            "Chorale " + Release.version(), "Java " + Runtime.version() + ", libtorch " + Release.libtorch(),
         };
     }
 }

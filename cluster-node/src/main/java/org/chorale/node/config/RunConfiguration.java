@@ -32,30 +32,37 @@ final class RunConfiguration {
 
     /** @param local components that only this process has */
     static void check(ConfigReader reader, LocalComponents local) {
+        checkKeys(reader);
+        Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
+        Optional<CrossEntropySettings> loss = reader.read("loss", CrossEntropySettings.class);
+        if (pipeline.filter(PipelineConfig::isUsed).isPresent() && loss.isPresent()) {
+            checkPipeline(reader, pipeline.get(), loss.get(), local);
+        }
+    }
+
+    /** All but users' classes, which need not be on the class path of whoever only submits a run. */
+    static void checkKeys(ConfigReader reader) {
         reader.read("run", RunSettings.class);
         reader.read("checkpoint", CheckpointSettings.class);
         reader.read("evaluation", EvaluationSettings.class);
         reader.read("metrics", MetricsSettings.class);
         reader.read("parallel", ParallelSettings.class);
         reader.read("data", DataConfig.class);
-        checkModel(reader, local);
+        checkModel(reader);
         reader.read("optimizer", OptimizerConfig.class);
         reader.read("optimizer", ScheduleConfig.class);
         reader.read("", PrecisionConfig.class);
     }
 
     /** A user's own model takes the place of a model folder; then nothing may speak of one. */
-    private static void checkModel(ConfigReader reader, LocalComponents local) {
+    private static void checkModel(ConfigReader reader) {
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
-        Optional<CrossEntropySettings> loss = reader.read("loss", CrossEntropySettings.class);
+        reader.read("loss", CrossEntropySettings.class);
         if (pipeline.filter(PipelineConfig::hasOwnModel).isPresent()) {
             reader.read("model", NoModelFolder.class);
             reader.read("model", ModelConfig.Freezes.class);
         } else {
             reader.read("model", ModelConfig.class);
-        }
-        if (pipeline.filter(PipelineConfig::isUsed).isPresent() && loss.isPresent()) {
-            checkPipeline(reader, pipeline.get(), loss.get(), local);
         }
     }
 

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -59,7 +60,18 @@ public final class RunFile {
                 commandLine.problems(),
                 new Locations(file, currentFolder),
                 runDir,
-                LocalComponents.none());
+                reader -> RunConfiguration.check(reader, LocalComponents.none()));
+    }
+
+    /** The same for a run on other machines, where alone users' classes need to be. */
+    public RunConf resolveForCluster(List<String> assignments, Optional<Path> runDir) {
+        CommandLineKeys commandLine = CommandLineKeys.parse(assignments);
+        return complete(
+                commandLine.config().withFallback(parse()),
+                commandLine.problems(),
+                new Locations(file, currentFolder),
+                runDir,
+                RunConfiguration::checkKeys);
     }
 
     /**
@@ -70,11 +82,29 @@ public final class RunFile {
      */
     public static RunConf resolve(Config said, Path currentFolder, LocalComponents local) {
         Locations locations = new Locations(currentFolder.resolve("pipeline"), currentFolder);
-        return complete(said, List.of(), locations, Optional.empty(), local);
+        return complete(said, List.of(), locations, Optional.empty(), reader -> RunConfiguration.check(reader, local));
+    }
+
+    /**
+     * Checks a configuration that was resolved elsewhere: whether its records can be read, and its classes built, here.
+     *
+     * @param text of {@link RunConf}
+     * @throws FaultException CONFIG_INVALID with a line per problem
+     */
+    public static RunConf recheck(String text) {
+        Config config = ConfigFactory.parseString(text);
+        ConfigReader reader = new ConfigReader(config);
+        RunConfiguration.check(reader, LocalComponents.none());
+        refuse(reader.problems());
+        return new RunConf(text, Path.of(config.getString(Locations.RUN_DIR)));
     }
 
     private static RunConf complete(
-            Config said, List<String> problems, Locations locations, Optional<Path> runDir, LocalComponents local) {
+            Config said,
+            List<String> problems,
+            Locations locations,
+            Optional<Path> runDir,
+            Consumer<ConfigReader> check) {
         Config defaults = ConfigReader.defaults();
         Config merged = resolved(said.withFallback(defaults));
         KnownKeys.Checked checked = new KnownKeys(defaults).check(merged);
@@ -84,7 +114,7 @@ public final class RunFile {
         problems.forEach(reader::problem);
         checked.problems().forEach(reader::problem);
         locations.problems(complete, runDir).forEach(reader::problem);
-        RunConfiguration.check(reader, local);
+        check.accept(reader);
         refuse(reader.problems());
         return new RunConf(located.root().render(PLAIN), Path.of(located.getString(Locations.RUN_DIR)));
     }

@@ -10,7 +10,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.chorale.tensor.NativeFlags;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * How the JVM of a worker is started.
@@ -58,13 +62,22 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
      */
     public static WorkerJvm likeThis(int workers) {
         List<String> flags = new ArrayList<>(NativeFlags.missing(new Properties()));
-        flags.addAll(List.of("-Dai.djl.offline=true", "-DRUST_FLAVOR=cpu", LOG_CONFIGURATION));
+        flags.addAll(List.of("-Dai.djl.offline=true", "-DRUST_FLAVOR=cpu", LOG_CONFIGURATION, logLevel()));
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(FLAG.asMatchPredicate())
                 .filter(FOR_ONE_PROCESS.asMatchPredicate().negate())
                 .forEach(flags::add);
         return new WorkerJvm(
                 flags, System.getProperty("java.class.path"), WorkerMain.class.getName(), threadsOfEach(workers));
+    }
+
+    /** What this process would not log, a worker need not say. */
+    private static String logLevel() {
+        Logger root = LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME);
+        Level level = Stream.of(Level.values()) // the most severe first
+                .filter(root::isEnabledForLevel)
+                .reduce(Level.ERROR, (severe, chatty) -> chatty);
+        return "-Dchorale.log-level=" + level;
     }
 
     /** One core is left to the JVMs and the data where one worker would take all. */

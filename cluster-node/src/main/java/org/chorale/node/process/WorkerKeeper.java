@@ -51,9 +51,6 @@ final class WorkerKeeper extends AbstractBehavior<KeeperCommand> {
         KILL
     }
 
-    /** The place is given up: the worker is dismissed, its process ended if need be, and the keeper stops. */
-    record GiveUp() implements KeeperCommand.Internal {}
-
     /**
      * What all processes of a place have in common.
      *

@@ -50,6 +50,7 @@ final class WorkerMain {
     }
 
     private static void awaitEnd(ActorSystem<Void> system) throws InterruptedException {
+        system.terminate();
         try {
             system.getWhenTerminated().toCompletableFuture().get(FLUSH_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException | ExecutionException e) {

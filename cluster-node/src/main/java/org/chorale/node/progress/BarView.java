@@ -49,6 +49,8 @@ public final class BarView implements RunView {
             case EVALUATION -> line.printAbove(Wording.evaluation(event.getEvaluation()));
             case CHECKPOINT -> showCheckpoint(event.getCheckpoint());
             case WORKING -> line.draw(cut(Wording.working(event.getWorking()))); // until there is a step again
+            case AWAITED -> line.draw(cut(Wording.awaited(event.getAwaited()))); // likewise
+            case RECOVERY -> line.printAbove(Wording.recovery(event.getRecovery()));
             case ENDED -> {
                 endLine();
                 RunSummary.lines(figures, event.getEnded(), (nanoClock.getAsLong() - beganNanos) * 1e-9)

@@ -3,6 +3,7 @@
 
 package org.chorale.node.progress;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
@@ -10,10 +11,12 @@ import java.util.Locale;
 import java.util.TreeMap;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.RecoveryBegan;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
 import org.chorale.proto.wire.RunStarted;
 import org.chorale.proto.wire.StepReport;
+import org.chorale.proto.wire.WorkersAwaited;
 
 /** One JSON object per event and line, for programs. A number that is not finite is null. */
 public final class JsonView implements RunView {
@@ -35,6 +38,8 @@ public final class JsonView implements RunView {
             case STEP -> step(event.getStep());
             case EVALUATION -> evaluation(event.getEvaluation());
             case CHECKPOINT -> checkpoint(event.getCheckpoint());
+            case AWAITED -> awaited(event.getAwaited());
+            case RECOVERY -> recovery(event.getRecovery());
             case ENDED -> ended(event.getEnded());
             default -> throw new IllegalArgumentException("an event without content");
         };
@@ -42,18 +47,44 @@ public final class JsonView implements RunView {
         out.flush();
     }
 
-    private static ObjectNode started(RunStarted started) {
-        return event("started")
+    static ObjectNode started(RunStarted started) {
+        ObjectNode json = event("started")
                 .put("generation", started.getGeneration())
                 .put("from_step", started.getFromStep())
                 .put("until_step", started.getUntilStep())
                 .put("parameters", started.getParameters())
                 .put("examples", started.getExamples())
                 .put("rows_skipped", started.getRowsSkipped())
-                .put("evaluation_examples", started.getEvaluationExamples());
+                .put("evaluation_examples", started.getEvaluationExamples())
+                .put("world_size", started.getWorldSize());
+        ArrayNode holdings = json.putArray("holdings");
+        started.getHoldingsList()
+                .forEach(holding -> holdings.addObject()
+                        .put("rank", holding.getRank())
+                        .put("worker", holding.getWorker())
+                        .put("parameter_bytes", holding.getParameterBytes())
+                        .put("gradient_bytes", holding.getGradientBytes())
+                        .put("optimizer_bytes", holding.getOptimizerBytes()));
+        return json;
     }
 
-    private static ObjectNode step(StepReport step) {
+    private static ObjectNode awaited(WorkersAwaited awaited) {
+        return event("awaited")
+                .put("workers", awaited.getWorkers())
+                .put("wanted", awaited.getWanted())
+                .put("awaited", awaited.getAwaited());
+    }
+
+    private static ObjectNode recovery(RecoveryBegan recovery) {
+        return event("recovery")
+                .put("worker", recovery.getWorker())
+                .put("reason", recovery.getReason())
+                .put("step", recovery.getStep())
+                .put("from_step", recovery.getFromStep())
+                .put("recoveries", recovery.getRecoveries());
+    }
+
+    static ObjectNode step(StepReport step) {
         ObjectNode json = event("step").put("step", step.getStep()).put("epoch", step.getEpoch());
         put(json, "loss", step.getLossNats());
         put(json, "grad_norm", step.getGradNorm());
@@ -74,7 +105,7 @@ public final class JsonView implements RunView {
                 .put("skipped", step.getSkipped());
     }
 
-    private static ObjectNode evaluation(EvaluationReport evaluation) {
+    static ObjectNode evaluation(EvaluationReport evaluation) {
         ObjectNode json = event("evaluation")
                 .put("step", evaluation.getStep())
                 .put("examples", evaluation.getExamples())
@@ -89,7 +120,7 @@ public final class JsonView implements RunView {
         return json;
     }
 
-    private static ObjectNode checkpoint(CheckpointCommitted checkpoint) {
+    static ObjectNode checkpoint(CheckpointCommitted checkpoint) {
         return event("checkpoint")
                 .put("step", checkpoint.getStep())
                 .put("path", checkpoint.getPath())
@@ -119,7 +150,7 @@ public final class JsonView implements RunView {
         return json;
     }
 
-    private static ObjectNode event(String name) {
+    static ObjectNode event(String name) {
         return JsonNodeFactory.instance.objectNode().put("event", name);
     }
 

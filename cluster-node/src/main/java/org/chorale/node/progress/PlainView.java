@@ -46,7 +46,8 @@ public final class PlainView implements RunView {
             case STEP -> showStep(event.getStep().getStep());
             case EVALUATION -> out.println(Wording.evaluation(event.getEvaluation()));
             case CHECKPOINT -> showCheckpoint(event.getCheckpoint());
-            case WORKING -> {} // no line is due
+            case WORKING, AWAITED -> {} // no line is due
+            case RECOVERY -> out.println(Wording.recovery(event.getRecovery()));
             case ENDED ->
                 RunSummary.lines(figures, event.getEnded(), (nanoClock.getAsLong() - beganNanos) * 1e-9)
                         .forEach(out::println);

@@ -22,6 +22,7 @@ final class RunFigures {
     private long tokens;
     private long tokensCut;
     private long skippedSteps;
+    private long recoveries;
     private double seconds;
     private double recentTokens; // moving means, per step
     private double recentSeconds;
@@ -31,6 +32,7 @@ final class RunFigures {
             case STARTED -> started = event.getStarted();
             case STEP -> add(event.getStep());
             case EVALUATION -> add(event.getEvaluation());
+            case RECOVERY -> recoveries++;
             default -> {} // nothing in it adds up
         }
     }
@@ -84,6 +86,10 @@ final class RunFigures {
 
     long skippedSteps() {
         return skippedSteps;
+    }
+
+    long recoveries() {
+        return recoveries;
     }
 
     /** Time spent in steps. */

@@ -93,6 +93,7 @@ final class RunSummary {
 
     /** What a user would rather not find out later. */
     private void addLosses() {
+        addIfAny("recoveries", figures.recoveries());
         addIfAny("malformed rows skipped", figures.started().getRowsSkipped());
         addIfAny("tokens cut", figures.tokensCut());
         addIfAny("steps not finite", figures.skippedSteps());

@@ -7,8 +7,10 @@ import java.time.Duration;
 import java.util.Locale;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.RecoveryBegan;
 import org.chorale.proto.wire.RunStarted;
 import org.chorale.proto.wire.StillWorking;
+import org.chorale.proto.wire.WorkersAwaited;
 
 /** How figures are written, the same in every locale. */
 final class Wording {
@@ -69,12 +71,27 @@ final class Wording {
         return count + working.getAwaited();
     }
 
+    /** Workers that the run has not got yet. */
+    static String awaited(WorkersAwaited awaited) {
+        return "%s of %s workers: waiting for %s"
+                .formatted(count(awaited.getWorkers()), count(awaited.getWanted()), awaited.getAwaited());
+    }
+
+    /** Why the run goes back, and how far; of a process's last words only the first line. */
+    static String recovery(RecoveryBegan recovery) {
+        String reason = recovery.getReason().lines().findFirst().orElse("");
+        return "worker %s was lost after step %s: %s; going on from step %s with another"
+                .formatted(recovery.getWorker(), count(recovery.getStep()), reason, count(recovery.getFromStep()));
+    }
+
     /** What there is to do. */
     static String start(RunStarted started) {
         String from = started.getFromStep() == 0 ? "starting" : "going on after step " + count(started.getFromStep());
-        return "%s: %s steps in all, %s parameters, %s examples"
+        String workers = started.getWorldSize() > 1 ? " on %s workers".formatted(count(started.getWorldSize())) : "";
+        return "%s%s: %s steps in all, %s parameters, %s examples"
                 .formatted(
                         from,
+                        workers,
                         count(started.getUntilStep()),
                         count(started.getParameters()),
                         count(started.getExamples()));

@@ -3,21 +3,31 @@
 
 package org.chorale.node.run;
 
+import com.typesafe.config.Config;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.chorale.proto.message.CoordinatorCommand;
-import org.chorale.proto.message.FeederCommand;
-import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.wire.RunEvent;
 
-/** Who plays in a run. */
+/** Who plays in a run on this machine, and where. */
 public interface Cast {
-    /** Reads the data. */
-    Behavior<FeederCommand> feeder();
+    /** The configuration as resolved, in HOCON. */
+    String runConf();
+
+    /** Workers that the run asks for. */
+    int workers();
+
+    /** Feeders likewise. */
+    int feeders();
+
+    /** What the actor system needs besides chorale-node.conf. */
+    Config system();
 
     /** Decides, and tells the listener. */
-    Behavior<CoordinatorCommand> coordinator(ActorRef<FeederCommand> feeder, ActorRef<RunEvent> listener);
+    Behavior<CoordinatorCommand> coordinator(ActorRef<RunEvent> listener);
 
-    /** Owns a device. */
-    Behavior<WorkerCommand> worker(ActorRef<CoordinatorCommand> coordinator);
+    /** Has the workers and feeders, and tells the launcher when they are gone. */
+    Behavior<NodeCommand> node(ActorRef<RunsCommand> launcher);
 }

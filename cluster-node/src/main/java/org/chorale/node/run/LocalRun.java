@@ -49,7 +49,7 @@ public final class LocalRun implements AutoCloseable {
         ActorSystem<RunGuardian.Command> system = ActorSystem.create(
                 RunGuardian.create(cast, view, silenceLimit, ended),
                 SystemConfig.NODE,
-                SystemConfig.complete(SystemConfig.local()));
+                SystemConfig.complete(cast.system()));
         system.getWhenTerminated().thenRun(() -> ended.completeExceptionally(endless()));
         return new LocalRun(system, ended);
     }

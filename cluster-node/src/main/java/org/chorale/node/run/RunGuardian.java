@@ -4,7 +4,9 @@
 package org.chorale.node.run;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.apache.pekko.actor.ActorInitializationException;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -19,18 +21,24 @@ import org.chorale.node.progress.RunView;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
-import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
 import org.chorale.worker.FaultTranslation;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Starts feeder, coordinator and worker, shows what the coordinator tells, and sees to it that there is an end: what
- * crashes, or falls silent, ends the run with a coded fault. Stops itself, and all three with it, once the run is over.
+ * Starts a run's coordinator and the agent that has its workers and feeders, shows what the coordinator tells, and sees to
+ * it that there is an end: what crashes, or falls silent, ends the run with a coded fault. Stops itself once nothing of the
+ * run is left.
  */
 final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
-    /** How long the coordinator may take to say what it makes of an actor that stopped. */
-    private static final Duration EXPLANATION_LIMIT = Duration.ofSeconds(2);
+    /** How long workers and feeders may take to end. Their keepers use force before. */
+    private static final Duration LEAVING_LIMIT = Duration.ofSeconds(10);
+
+    /** There is only one. */
+    private static final String RUN = "run";
 
     /** What the guardian is told. */
     sealed interface Command {}
@@ -40,15 +48,20 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
 
     private record Told(RunEvent event) implements Command {}
 
-    private record Silence() implements Command {}
+    private record Heard(RunsCommand answer) implements Command {}
 
-    private record Unexplained(Fault fault) implements Command {}
+    private enum Tick implements Command {
+        SILENCE,
+        LEFT_OVER
+    }
 
     private final RunView view;
     private final CompletableFuture<RunEnded> ended;
     private final TimerScheduler<Command> timers;
     private final Duration silenceLimit;
     private final ActorRef<CoordinatorCommand> coordinator;
+    private final ActorRef<NodeCommand> node;
+    private @Nullable RunEnded end; // shown; workers and feeders may still be there
     private long lastStep;
 
     private RunGuardian(
@@ -63,24 +76,32 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
         this.ended = ended;
         this.timers = timers;
         this.silenceLimit = silenceLimit;
-        ActorRef<FeederCommand> feeder = context.spawn(cast.feeder(), "feeder");
-        this.coordinator = context.spawn(
-                cast.coordinator(feeder, context.messageAdapter(RunEvent.class, Told::new)), "coordinator");
-        context.watch(feeder);
+        this.node = context.spawn(cast.node(context.messageAdapter(RunsCommand.class, Heard::new)), "node");
+        this.coordinator =
+                context.spawn(cast.coordinator(context.messageAdapter(RunEvent.class, Told::new)), "coordinator");
+        context.watch(node);
         context.watch(coordinator);
-        context.watch(context.spawn(cast.worker(coordinator), "worker"));
         awaitEvent();
+        engage(cast);
     }
 
     /**
      * A guardian that begins at once.
      *
      * @param silenceLimit longest time between two events of the coordinator
-     * @param ended completed with the run's end, whatever brought it about
+     * @param ended completed with the run's end, whatever brought it about, once workers and feeders are gone
      */
     static Behavior<Command> create(Cast cast, RunView view, Duration silenceLimit, CompletableFuture<RunEnded> ended) {
         return Behaviors.setup(context ->
                 Behaviors.withTimers(timers -> new RunGuardian(context, timers, cast, view, silenceLimit, ended)));
+    }
+
+    private void engage(Cast cast) {
+        List<Integer> slots = IntStream.range(0, cast.workers()).boxed().toList();
+        node.tell(new NodeCommand.StartWorkers(RUN, cast.runConf(), LocalCast.NODE, slots, coordinator));
+        IntStream.range(0, cast.feeders())
+                .mapToObj(feeder -> LocalCast.NODE + "/" + feeder)
+                .forEach(place -> node.tell(new NodeCommand.StartFeeder(RUN, cast.runConf(), place, coordinator)));
     }
 
     @Override
@@ -88,8 +109,9 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
         return newReceiveBuilder()
                 .onMessage(Told.class, this::onTold)
                 .onMessage(Stop.class, this::onStop)
-                .onMessage(Silence.class, silence -> onSilence())
-                .onMessage(Unexplained.class, unexplained -> fail(unexplained.fault()))
+                .onMessage(Heard.class, heard -> onHeard(heard.answer()))
+                .onMessageEquals(Tick.SILENCE, this::onSilence)
+                .onMessageEquals(Tick.LEFT_OVER, this::leave)
                 .onSignal(ChildFailed.class, this::onChildFailed)
                 .onSignal(Terminated.class, this::onTerminated)
                 .build();
@@ -97,6 +119,9 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
 
     private Behavior<Command> onTold(Told told) {
         RunEvent event = told.event();
+        if (end != null) {
+            return this;
+        }
         if (event.hasStep()) {
             lastStep = event.getStep().getStep();
         }
@@ -106,6 +131,10 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
     private Behavior<Command> onStop(Stop stop) {
         coordinator.tell(new CoordinatorCommand.StopRun(stop.reason()));
         return this;
+    }
+
+    private Behavior<Command> onHeard(RunsCommand answer) {
+        return answer instanceof RunsCommand.RunLeft && end != null ? leave() : this;
     }
 
     private Behavior<Command> onSilence() {
@@ -125,18 +154,10 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
         return thrown instanceof ActorInitializationException && cause != null ? cause : thrown;
     }
 
-    /**
-     * A worker that cannot go on says why to the coordinator and stops, and the coordinator ends the run; so the
-     * coordinator is heard first. When it stops itself it has told the run's end before, and this is not reached.
-     */
+    /** A coordinator that stops has told the run's end before. */
     private Behavior<Command> onTerminated(Terminated terminated) {
         String who = terminated.getRef().path().name();
-        Fault fault = new Fault(FaultCode.INTERNAL, "the " + who + " stopped without being asked to");
-        if (terminated.getRef().path().equals(coordinator.path())) {
-            return fail(fault);
-        }
-        timers.startSingleTimer(Unexplained.class, new Unexplained(fault), EXPLANATION_LIMIT);
-        return this;
+        return fail(new Fault(FaultCode.INTERNAL, "the " + who + " stopped without being asked to"));
     }
 
     private Behavior<Command> show(RunEvent event) {
@@ -154,13 +175,24 @@ final class RunGuardian extends AbstractBehavior<RunGuardian.Command> {
                 .build());
     }
 
-    private Behavior<Command> end(RunEnded end) {
-        view.show(RunEvent.newBuilder().setEnded(end).build());
+    private Behavior<Command> end(RunEnded how) {
+        if (end == null) {
+            end = how;
+            view.show(RunEvent.newBuilder().setEnded(how).build());
+            timers.cancel(Tick.SILENCE);
+            timers.startSingleTimer(Tick.LEFT_OVER, LEAVING_LIMIT);
+            node.tell(new NodeCommand.EndRun(RUN));
+        }
+        return this;
+    }
+
+    /** Whatever is left then ends with the actor system. */
+    private Behavior<Command> leave() {
         ended.complete(end);
         return Behaviors.stopped();
     }
 
     private void awaitEvent() {
-        timers.startSingleTimer(Silence.class, new Silence(), silenceLimit);
+        timers.startSingleTimer(Tick.SILENCE, silenceLimit);
     }
 }

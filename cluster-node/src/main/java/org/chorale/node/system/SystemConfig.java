@@ -21,6 +21,12 @@ public final class SystemConfig {
     /** The name of a worker's; nobody needs to know it. */
     public static final String WORKER = "chorale-worker";
 
+    /** The actor of a node that clients talk to. */
+    public static final String GATEWAY = "gateway";
+
+    /** What runs on one machine listens here and nowhere else. */
+    public static final String LOOPBACK = "127.0.0.1";
+
     private static final String PROVIDER = "pekko.actor.provider";
 
     private SystemConfig() {}

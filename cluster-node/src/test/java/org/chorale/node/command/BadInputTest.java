@@ -202,7 +202,7 @@ final class BadInputTest {
                         "data.sequence-tokens = 65: must be at most 64, the model's max_position_embeddings"),
                 keys("adapter", "model.adapter=lora", CONFIG_INVALID, "model.adapter = lora: ", "is a section"),
                 keys("precision", "precision=fp8", CONFIG_INVALID, "precision = fp8: ", "one of fp32, bf16, fp16"),
-                keys("workers", "parallel.workers=2", CONFIG_INVALID, "parallel.workers = 2: must be 1"),
+                keys("workers", "parallel.workers=0", CONFIG_INVALID, "parallel.workers = 0: must be from 1 to 1024"),
                 files(
                         "run directory that is none",
                         folder -> Files.writeString(

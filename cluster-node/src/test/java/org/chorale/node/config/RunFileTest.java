@@ -98,7 +98,7 @@ final class RunFileTest {
                     data.train.path = null        | data.train.path is not set: give a .jsonl file or a folder of text files, or let data.generate.task = reverse-words make examples
                     data.malformed-rows = drop    | data.malformed-rows = drop: must be one of fail, skip
                     data.global-batch = 0         | data.global-batch = 0: must be 1 to 1048576
-                    parallel.workers = 2          | parallel.workers = 2: must be 1: this release trains on one worker
+                    parallel.workers = 0          | parallel.workers = 0: must be from 1 to 1024
                     precision = fp8               | precision = fp8: must be one of fp32, bf16, fp16
                     optimizer.type = adagrad      | optimizer.type = adagrad: must be one of adamw, adam, sgd, lion
                     optimizer.momentum = 0.9      | optimizer.momentum = 0.9: optimizer.type = adamw does not read it, only sgd does

@@ -83,7 +83,7 @@ final class WorkerKeeperTest {
     void aDismissedWorkerEndsAndTheKeeperWithIt() {
         ActorRef<KeeperCommand> keeper = keep(StubWorker.WORKS);
         WorkerJoined worker = joined();
-        keeper.tell(new WorkerKeeper.GiveUp());
+        keeper.tell(new GiveUp());
 
         coordinator.expectTerminated(keeper, AT_ONCE);
         assertThat(Processes.isRunning(pid(worker))).isFalse();
@@ -93,7 +93,7 @@ final class WorkerKeeperTest {
     @Test
     void aProcessThatIsNotUpYetLosesItsLifelineAndHalts() {
         ActorRef<KeeperCommand> keeper = keep(StubWorker.SILENT);
-        keeper.tell(new WorkerKeeper.GiveUp());
+        keeper.tell(new GiveUp());
 
         coordinator.expectTerminated(keeper, START_UP);
     }
@@ -103,7 +103,7 @@ final class WorkerKeeperTest {
         ActorRef<KeeperCommand> keeper = keep(StubWorker.WORKS);
         WorkerJoined worker = joined();
         Processes.signal(pid(worker), "STOP");
-        keeper.tell(new WorkerKeeper.GiveUp());
+        keeper.tell(new GiveUp());
 
         coordinator.expectTerminated(keeper, START_UP);
         assertThat(Processes.isRunning(pid(worker))).isFalse();

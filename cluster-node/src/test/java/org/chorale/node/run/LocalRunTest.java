@@ -6,22 +6,25 @@ package org.chorale.node.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.typesafe.config.Config;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.IntConsumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.chorale.node.progress.RunView;
+import org.chorale.node.system.SystemConfig;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
-import org.chorale.proto.message.FeederCommand;
-import org.chorale.proto.message.WorkerCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.RunEvent;
@@ -39,24 +42,57 @@ final class LocalRunTest {
     private IntConsumer secondSignal = signal -> {};
 
     /** Each part is played by a behaviour that a test chooses. */
-    private record Players(Behavior<FeederCommand> feeder, Leader leader, Behavior<WorkerCommand> worker)
-            implements Cast {
+    private record Players(Leader leader, Behavior<NodeCommand> node) implements Cast {
         interface Leader {
             Behavior<CoordinatorCommand> lead(ActorRef<RunEvent> listener);
         }
 
+        /** With a node that has nothing, and says so. */
         static Players withLeader(Leader leader) {
-            return new Players(Behaviors.empty(), leader, Behaviors.empty());
+            return new Players(leader, Behaviors.empty());
         }
 
         @Override
-        public Behavior<CoordinatorCommand> coordinator(ActorRef<FeederCommand> feeder, ActorRef<RunEvent> listener) {
+        public String runConf() {
+            return "";
+        }
+
+        @Override
+        public int workers() {
+            return 2;
+        }
+
+        @Override
+        public int feeders() {
+            return 1;
+        }
+
+        @Override
+        public Config system() {
+            return SystemConfig.local();
+        }
+
+        @Override
+        public Behavior<CoordinatorCommand> coordinator(ActorRef<RunEvent> listener) {
             return leader.lead(listener);
         }
 
         @Override
-        public Behavior<WorkerCommand> worker(ActorRef<CoordinatorCommand> coordinator) {
-            return worker;
+        public Behavior<NodeCommand> node(ActorRef<RunsCommand> launcher) {
+            return Behaviors.setup(context -> {
+                ActorRef<NodeCommand> played = context.spawn(node, "played");
+                context.watch(played);
+                return Behaviors.receive(NodeCommand.class)
+                        .onMessage(NodeCommand.EndRun.class, end -> {
+                            launcher.tell(new RunsCommand.RunLeft("here", end.run()));
+                            return Behaviors.same();
+                        })
+                        .onAnyMessage(command -> {
+                            played.tell(command);
+                            return Behaviors.same();
+                        })
+                        .build();
+            });
         }
     }
 
@@ -145,19 +181,45 @@ final class LocalRunTest {
     }
 
     @Test
-    void aCrashOfAnyActorIsACodedFault() throws InterruptedException {
-        Behavior<FeederCommand> feeder = crash();
-        Behavior<WorkerCommand> worker = crash();
-        for (Players players : List.of(
-                Players.withLeader(listener -> crash()),
-                new Players(feeder, listener -> Behaviors.empty(), Behaviors.empty()),
-                new Players(Behaviors.empty(), listener -> Behaviors.empty(), worker))) {
-            RunEnded ended = run(players);
-
-            assertThat(ended.getOutcome()).isEqualTo(Outcome.FAILED);
-            assertThat(ended.getFaultCode()).isEqualTo(FaultCode.DATA_EMPTY.name());
-            assertThat(ended.getMessage()).isEqualTo("nothing in it");
+    void theNodeIsToldWhomToStartAndToEndThem() throws InterruptedException {
+        List<NodeCommand> told = new CopyOnWriteArrayList<>();
+        CountDownLatch engaged = new CountDownLatch(2);
+        Behavior<NodeCommand> node = Behaviors.receiveMessage(command -> {
+            told.add(command);
+            engaged.countDown();
+            return Behaviors.same();
+        });
+        Cast cast = new Players(
+                listener -> Behaviors.receive(CoordinatorCommand.class)
+                        .onMessage(CoordinatorCommand.StopRun.class, stop -> {
+                            listener.tell(end(Outcome.STOPPED, 5));
+                            return Behaviors.same();
+                        })
+                        .build(),
+                node);
+        try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
+            engaged.await();
+            run.stop("enough");
+            assertThat(run.await().getOutcome()).isEqualTo(Outcome.STOPPED);
         }
+        assertThat(told.get(0))
+                .isInstanceOfSatisfying(
+                        NodeCommand.StartWorkers.class,
+                        start -> assertThat(start.slots()).containsExactly(0, 1));
+        assertThat(told.get(1))
+                .isInstanceOfSatisfying(
+                        NodeCommand.StartFeeder.class,
+                        start -> assertThat(start.feeder()).isEqualTo("local/0"));
+    }
+
+    @Test
+    void aCrashOfAnyActorIsACodedFault() throws InterruptedException {
+        Cast failing = Players.withLeader(listener -> crash());
+        RunEnded ended = run(failing);
+
+        assertThat(ended.getOutcome()).isEqualTo(Outcome.FAILED);
+        assertThat(ended.getFaultCode()).isEqualTo(FaultCode.DATA_EMPTY.name());
+        assertThat(ended.getMessage()).isEqualTo("nothing in it");
     }
 
     @Test
@@ -179,31 +241,6 @@ final class LocalRunTest {
 
         assertThat(ended.getFaultCode()).isEqualTo(FaultCode.INTERNAL.name());
         assertThat(ended.getMessage()).isEqualTo("the coordinator stopped without being asked to");
-    }
-
-    @Test
-    void aWorkerThatStopsIsExplainedByTheCoordinator() throws InterruptedException {
-        RunEnded explained = end(Outcome.FAILED, 3).getEnded();
-        RunEnded ended = run(new Players(
-                Behaviors.empty(),
-                listener -> Behaviors.withTimers(timers -> {
-                    timers.startSingleTimer(new CoordinatorCommand.StopRun("wake"), SHORT);
-                    return Behaviors.receiveMessage(wake -> {
-                        listener.tell(RunEvent.newBuilder().setEnded(explained).build());
-                        return Behaviors.stopped();
-                    });
-                }),
-                Behaviors.stopped()));
-
-        assertThat(ended).isEqualTo(explained);
-    }
-
-    @Test
-    void aWorkerThatNobodyExplainsIsABugAndNoHang() throws InterruptedException {
-        RunEnded ended = run(new Players(Behaviors.empty(), listener -> Behaviors.empty(), Behaviors.stopped()));
-
-        assertThat(ended.getFaultCode()).isEqualTo(FaultCode.INTERNAL.name());
-        assertThat(ended.getMessage()).isEqualTo("the worker stopped without being asked to");
     }
 
     @Test

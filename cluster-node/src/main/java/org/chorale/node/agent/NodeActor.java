@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.agent;
+
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.Terminated;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.chorale.data.FeederActor;
+import org.chorale.node.process.GiveUp;
+import org.chorale.node.process.Workplace;
+import org.chorale.proto.message.CoordinatorCommand;
+import org.chorale.proto.message.CoordinatorCommand.FeederJoined;
+import org.chorale.proto.message.CoordinatorCommand.FeederLost;
+import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.KeeperCommand;
+import org.chorale.proto.message.NodeCommand;
+import org.chorale.proto.message.RunsCommand;
+import org.chorale.proto.message.RunsCommand.RunLeft;
+
+/**
+ * Has the workers and feeders of a node: starts and ends them for runs as it is told, and offers the node to its cluster
+ * until that has answered. Where the cluster's leader goes, so does all that was started in its name.
+ */
+public final class NodeActor extends AbstractBehavior<NodeCommand> {
+    private static final Duration OFFER_INTERVAL = Duration.ofSeconds(2);
+
+    private enum Tick implements NodeCommand.Internal {
+        OFFER
+    }
+
+    private record Checked(RunsCommand.RunChecked answer) implements NodeCommand.Internal {}
+
+    private record FeederEnded(String run, String feeder, ActorRef<FeederCommand> ref)
+            implements NodeCommand.Internal {}
+
+    private record KeeperEnded(String run, ActorRef<KeeperCommand> ref) implements NodeCommand.Internal {}
+
+    private final TimerScheduler<NodeCommand> timers;
+    private final Offer offer;
+    private final Workplace workplace;
+    private final ActorRef<RunsCommand> entrance;
+    private final Map<String, Engagement> runs = new HashMap<>(); // by name
+    private ActorRef<RunsCommand> leader;
+
+    private NodeActor(
+            ActorContext<NodeCommand> context,
+            TimerScheduler<NodeCommand> timers,
+            Offer offer,
+            Workplace workplace,
+            ActorRef<RunsCommand> entrance) {
+        super(context);
+        this.timers = timers;
+        this.offer = offer;
+        this.workplace = workplace;
+        this.entrance = entrance;
+        this.leader = entrance;
+    }
+
+    /**
+     * The agent of a launcher, which offers nothing and is told what to do all the same.
+     *
+     * @param launcher hears when nothing is left of a run
+     */
+    public static Behavior<NodeCommand> local(Offer offer, Workplace workplace, ActorRef<RunsCommand> launcher) {
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new NodeActor(context, timers, offer, workplace, launcher)));
+    }
+
+    /**
+     * The agent of a cluster's node.
+     *
+     * @param entrance to whoever leads the runs
+     */
+    public static Behavior<NodeCommand> member(Offer offer, Workplace workplace, ActorRef<RunsCommand> entrance) {
+        return Behaviors.setup(context -> Behaviors.withTimers(timers -> {
+            NodeActor agent = new NodeActor(context, timers, offer, workplace, entrance);
+            agent.keepOffering();
+            return agent;
+        }));
+    }
+
+    @Override
+    public Receive<NodeCommand> createReceive() {
+        return newReceiveBuilder()
+                .onMessageEquals(Tick.OFFER, this::onOffer)
+                .onMessage(NodeCommand.Accepted.class, this::onAccepted)
+                .onMessage(NodeCommand.Refused.class, this::onRefused)
+                .onMessage(NodeCommand.CheckRun.class, this::onCheckRun)
+                .onMessage(Checked.class, this::onChecked)
+                .onMessage(NodeCommand.StartWorkers.class, this::onStartWorkers)
+                .onMessage(NodeCommand.StartFeeder.class, this::onStartFeeder)
+                .onMessage(NodeCommand.EndRun.class, this::onEndRun)
+                .onMessage(KeeperEnded.class, this::onKeeperEnded)
+                .onMessage(FeederEnded.class, this::onFeederEnded)
+                .onSignal(Terminated.class, terminated -> onLeaderGone())
+                .build();
+    }
+
+    private void keepOffering() {
+        timers.startTimerWithFixedDelay(Tick.OFFER, Duration.ZERO, OFFER_INTERVAL);
+    }
+
+    private Behavior<NodeCommand> onOffer() {
+        entrance.tell(offer.by(getContext().getSelf(), Preflights.ofThisProcess()));
+        return this;
+    }
+
+    private Behavior<NodeCommand> onAccepted(NodeCommand.Accepted accepted) {
+        timers.cancel(Tick.OFFER);
+        if (!leader.equals(accepted.runs())) {
+            leader = accepted.runs();
+            getContext().watch(leader);
+            getContext().getLog().info("the cluster has taken {} in", offer.address());
+        }
+        return this;
+    }
+
+    /** It stays a member, so that whoever looks sees it, but nothing will run on it. */
+    private Behavior<NodeCommand> onRefused(NodeCommand.Refused refused) {
+        timers.cancel(Tick.OFFER);
+        getContext()
+                .getLog()
+                .error("the cluster refuses this node: {}", refused.fault().message());
+        return this;
+    }
+
+    /** Users' classes are loaded for it, which takes time and may do anything. */
+    private Behavior<NodeCommand> onCheckRun(NodeCommand.CheckRun check) {
+        Executor blocking = getContext().getSystem().dispatchers().lookup(DispatcherSelector.blocking());
+        getContext()
+                .pipeToSelf(
+                        CompletableFuture.supplyAsync(() -> RunCheck.fault(check.runConf()), blocking),
+                        (fault, failure) -> new Checked(new RunsCommand.RunChecked(
+                                check.inquiry(), offer.address(), failure == null ? fault : RunCheck.of(failure))));
+        return this;
+    }
+
+    private Behavior<NodeCommand> onChecked(Checked checked) {
+        leader.tell(checked.answer());
+        return this;
+    }
+
+    private Behavior<NodeCommand> onStartWorkers(NodeCommand.StartWorkers order) {
+        Engagement run = engagement(order.run(), order.coordinator());
+        if (!run.isEnding()) {
+            order.slots().stream()
+                    .filter(slot -> !run.hasWorker(slot))
+                    .forEach(slot -> startWorker(order.run(), run, slot, order.node() + "/" + slot));
+        }
+        return this;
+    }
+
+    private void startWorker(String name, Engagement run, int slot, String place) {
+        ActorRef<KeeperCommand> keeper = getContext().spawnAnonymous(workplace.keeper(place, run.coordinator()));
+        getContext().watchWith(keeper, new KeeperEnded(name, keeper));
+        run.add(slot, keeper);
+    }
+
+    private Behavior<NodeCommand> onStartFeeder(NodeCommand.StartFeeder order) {
+        Engagement run = engagement(order.run(), order.coordinator());
+        if (!run.isEnding() && !run.hasFeeder(order.feeder())) {
+            ActorRef<FeederCommand> feeder = getContext().spawnAnonymous(FeederActor.create());
+            getContext().watchWith(feeder, new FeederEnded(order.run(), order.feeder(), feeder));
+            run.add(order.feeder(), feeder);
+            run.coordinator().tell(new FeederJoined(order.feeder(), offer.host(), feeder));
+        }
+        return this;
+    }
+
+    private Engagement engagement(String run, ActorRef<CoordinatorCommand> coordinator) {
+        return runs.computeIfAbsent(run, name -> new Engagement(coordinator));
+    }
+
+    private Behavior<NodeCommand> onEndRun(NodeCommand.EndRun order) {
+        Engagement run = runs.get(order.run());
+        if (run == null) {
+            leader.tell(new RunLeft(offer.address(), order.run()));
+        } else if (!run.isEnding()) {
+            end(order.run(), run);
+        }
+        return this;
+    }
+
+    private void end(String name, Engagement run) {
+        run.end();
+        run.keepers().forEach(keeper -> keeper.tell(new GiveUp()));
+        run.feeders().forEach(getContext()::stop);
+        leaveIfNothingIsLeft(name, run);
+    }
+
+    private Behavior<NodeCommand> onKeeperEnded(KeeperEnded ended) {
+        gone(ended.run(), ended.ref());
+        return this;
+    }
+
+    private Behavior<NodeCommand> onFeederEnded(FeederEnded ended) {
+        Engagement run = runs.get(ended.run());
+        if (run != null && !run.isEnding()) {
+            run.coordinator()
+                    .tell(new FeederLost(ended.feeder(), "it stopped; the log of " + offer.host() + " says why"));
+        }
+        gone(ended.run(), ended.ref());
+        return this;
+    }
+
+    private void gone(String name, ActorRef<?> actor) {
+        Engagement run = runs.get(name);
+        if (run != null) {
+            run.remove(actor);
+            leaveIfNothingIsLeft(name, run);
+        }
+    }
+
+    private void leaveIfNothingIsLeft(String name, Engagement run) {
+        if (run.isEnding() && run.isEmpty()) {
+            runs.remove(name);
+            leader.tell(new RunLeft(offer.address(), name));
+        }
+    }
+
+    private Behavior<NodeCommand> onLeaderGone() {
+        getContext().getLog().warn("the leader of the runs is gone, and what was started for it ends");
+        leader = entrance;
+        List.copyOf(runs.entrySet()).stream()
+                .filter(run -> !run.getValue().isEnding())
+                .forEach(run -> end(run.getKey(), run.getValue()));
+        keepOffering();
+        return this;
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.cluster;
+
+import com.typesafe.config.Config;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.apache.pekko.actor.Address;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.chorale.node.system.HostPort;
+import org.chorale.node.system.SystemConfig;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.message.RunsCommand;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A node in this process, from its start until it has left its cluster. */
+public final class ClusterNode implements AutoCloseable {
+    /** Handing over what it leads, leaving the cluster, and ending its workers. */
+    private static final Duration LEAVING_LIMIT = Duration.ofSeconds(40);
+
+    private static final Logger LOG = LoggerFactory.getLogger(ClusterNode.class);
+
+    private final ActorSystem<Void> system;
+
+    private ClusterNode(ActorSystem<Void> system) {
+        this.system = system;
+    }
+
+    /**
+     * Begins.
+     *
+     * @param runs who leads the runs, where it falls to this node
+     * @throws FaultException ADDRESS_UNAVAILABLE where it cannot listen where it is to
+     */
+    public static ClusterNode start(NodeTerms terms, Supplier<Behavior<RunsCommand>> runs) {
+        HostPort bind = terms.bind();
+        Config member =
+                terms.security().artery().withFallback(SystemConfig.member(bind.host(), bind.port(), withNode(terms)));
+        try {
+            return new ClusterNode(ActorSystem.create(
+                    NodeGuardian.create(terms, runs), SystemConfig.NODE, SystemConfig.complete(member)));
+        } catch (RuntimeException e) { // of a class that Pekko keeps to itself
+            throw new FaultException(
+                    FaultCode.ADDRESS_UNAVAILABLE,
+                    "--bind %s: %s".formatted(bind, deepest(e).getMessage()),
+                    e);
+        }
+    }
+
+    private static List<String> withNode(NodeTerms terms) {
+        return Stream.concat(Stream.of(NodeTerms.NODE), terms.roles().stream()).toList();
+    }
+
+    private static Throwable deepest(Throwable thrown) {
+        Throwable cause = thrown.getCause();
+        return cause == null || cause == thrown ? thrown : deepest(cause);
+    }
+
+    /** Where it listens. */
+    public HostPort address() {
+        Address self = Cluster.get(system).selfMember().address();
+        return new HostPort(
+                self.getHost().orElseThrow(), self.getPort().orElseThrow().intValue());
+    }
+
+    /**
+     * Waits until the node has left its cluster.
+     *
+     * @param err where a signal to leave is acknowledged
+     * @return true where a signal asked for it, false where the cluster has put the node out, or could not be joined
+     */
+    public boolean awaitEnd(PrintStream err) throws InterruptedException {
+        Thread hook = new Thread(() -> leaveOnSignal(err), "leave-on-signal");
+        Runtime.getRuntime().addShutdownHook(hook);
+        try {
+            system.getWhenTerminated().toCompletableFuture().get();
+            Runtime.getRuntime().removeShutdownHook(hook);
+            return false;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("an actor system ends without exceptions", e);
+        } catch (IllegalStateException e) { // the JVM is ending already
+            return true;
+        }
+    }
+
+    private void leaveOnSignal(PrintStream err) {
+        err.println("leaving the cluster");
+        close();
+    }
+
+    /** Leaves the cluster in order. */
+    @Override
+    public void close() {
+        system.terminate();
+        try {
+            system.getWhenTerminated().toCompletableFuture().get(LEAVING_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.warn("the node has not left its cluster within {} s", LEAVING_LIMIT.toSeconds(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
