@@ -91,14 +91,28 @@ public final class Pipeline {
      * @throws FaultException where the run fails; its message says what to do
      */
     public Result run() throws InterruptedException {
-        try (RunDirectory directory = RunDirectory.open(conf.dir(), conf.text())) {
+        LocalCast cast = prepare();
+        RunSettings settings = ConfigReader.read(conf.text(), "run", RunSettings.class);
+        try (RunDirectory directory = cast.directory();
+                LocalRun run = LocalRun.start(cast, settings.progressTimeout(), view)) {
+            return result(run.await());
+        }
+    }
+
+    /**
+     * Opens the run directory, which whoever starts the run closes after it, and writes the data that the pipeline has.
+     *
+     * @throws FaultException where another run is there, or a file is missing
+     */
+    public LocalCast prepare() {
+        RunDirectory directory = RunDirectory.open(conf.dir(), conf.text());
+        try {
             data.write(conf.dir());
             NamedPaths.refuseMissing(conf);
-            LocalCast cast = new LocalCast(conf.text(), directory, local);
-            RunSettings settings = ConfigReader.read(conf.text(), "run", RunSettings.class);
-            try (LocalRun run = LocalRun.start(cast, settings.progressTimeout(), view)) {
-                return result(run.await());
-            }
+            return new LocalCast(conf.text(), directory, local);
+        } catch (RuntimeException e) {
+            directory.close();
+            throw e;
         }
     }
 

@@ -76,7 +76,8 @@ public record LocalCast(String runConf, RunDirectory directory, LocalComponents 
         return node(workplace, launcher);
     }
 
-    static Behavior<NodeCommand> node(Workplace workplace, ActorRef<RunsCommand> launcher) {
+    /** The agent of a machine whose workers are there. */
+    public static Behavior<NodeCommand> node(Workplace workplace, ActorRef<RunsCommand> launcher) {
         return NodeActor.local(new Offer(NODE, NODE, List.of(), 0), workplace, launcher);
     }
 

@@ -45,13 +45,16 @@ public final class LocalRun implements AutoCloseable {
      */
     public static LocalRun start(Cast cast, Duration progressTimeout, RunView view) {
         CompletableFuture<RunEnded> ended = new CompletableFuture<>();
-        Duration silenceLimit = progressTimeout.multipliedBy(WAITS_BETWEEN_EVENTS);
         ActorSystem<RunGuardian.Command> system = ActorSystem.create(
-                RunGuardian.create(cast, view, silenceLimit, ended),
+                RunGuardian.create(cast, view, silenceLimit(progressTimeout), ended),
                 SystemConfig.NODE,
                 SystemConfig.complete(cast.system()));
         system.getWhenTerminated().thenRun(() -> ended.completeExceptionally(endless()));
         return new LocalRun(system, ended);
+    }
+
+    static Duration silenceLimit(Duration progressTimeout) {
+        return progressTimeout.multipliedBy(WAITS_BETWEEN_EVENTS);
     }
 
     private static FaultException endless() {
