@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
 package org.chorale.proto.feed;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -20,7 +23,6 @@ import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.stream.Attributes;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.StreamRefResolver;
-import org.apache.pekko.stream.javadsl.Keep;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
@@ -72,15 +74,16 @@ final class BatchFramingTest {
 
     @Test
     void aPieceFitsIntoAFrameOfPekkosDefaultSize() {
-        Source<ByteString, NotUsed> pieces = BatchFraming.encode(
-                Source.single(batch(1, MIB, 2, 5)), failure -> fault(), feeder.system());
+        Source<ByteString, NotUsed> pieces =
+                BatchFraming.encode(Source.single(batch(1, MIB, 2, 5)), failure -> fault(), feeder.system());
         List<ByteString> all = pieces.runWith(Sink.seq(), feeder.system())
                 .toCompletableFuture()
                 .orTimeout(30, TimeUnit.SECONDS)
                 .join();
         assertThat(all).hasSizeGreaterThan(2 * 8 * MIB / BatchFraming.PIECE_BYTES);
         assertThat(all).allSatisfy(piece -> assertThat(piece.size()).isLessThanOrEqualTo(BatchFraming.PIECE_BYTES));
-        long frameBytes = feeder.system().settings().config().getBytes("pekko.remote.artery.advanced.maximum-frame-size");
+        long frameBytes =
+                feeder.system().settings().config().getBytes("pekko.remote.artery.advanced.maximum-frame-size");
         assertThat(BatchFraming.PIECE_BYTES * 2L).isLessThanOrEqualTo(frameBytes);
     }
 
@@ -102,7 +105,8 @@ final class BatchFramingTest {
     @Test
     void aFeederThatIsFasterThanItsRankMakesNoMoreThanTheStatedBound() {
         int pieces = 4;
-        int tokens = pieces * BatchFraming.PIECE_BYTES / Long.BYTES - 1000; // a column of this many fills so many pieces
+        int tokens =
+                pieces * BatchFraming.PIECE_BYTES / Long.BYTES - 1000; // a column of this many fills so many pieces
         AtomicLong made = new AtomicLong();
         SinkQueueWithCancel<StepBatch> arrived = received(counted(made, tokens))
                 .runWith(Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1)), rank.system());
@@ -112,7 +116,8 @@ final class BatchFramingTest {
         patience.awaitAssert(
                 Duration.ofSeconds(20), () -> assertThat(made.get()).isGreaterThanOrEqualTo(bound - 3L));
         for (long taken = 0; taken < 20; taken++) {
-            patience.expectNoMessage(Duration.ofMillis(20)); // a rank that computes, while the feeder could make hundreds
+            patience.expectNoMessage(
+                    Duration.ofMillis(20)); // a rank that computes, while the feeder could make hundreds
             assertThat(made.get()).isLessThanOrEqualTo(taken + bound);
             assertThat(pull(arrived).index()).isEqualTo(taken + 1);
         }
@@ -122,14 +127,14 @@ final class BatchFramingTest {
     void aStreamEndsWithTheProcessOfItsRank() {
         AtomicLong made = new AtomicLong();
         CompletableFuture<Object> ended = new CompletableFuture<>();
-        Source<StepBatch, NotUsed> watched = counted(made, 10)
-                .watchTermination((unused, end) -> {
-                    end.whenComplete((done, failure) -> ended.complete("ended"));
-                    return unused;
-                });
+        Source<StepBatch, NotUsed> watched = counted(made, 10).watchTermination((unused, end) -> {
+            end.whenComplete((done, failure) -> ended.complete("ended"));
+            return unused;
+        });
         received(watched).runWith(Sink.ignore(), rank.system());
         feeder.createTestProbe()
-                .awaitAssert(Duration.ofSeconds(20), () -> assertThat(made.get()).isPositive());
+                .awaitAssert(
+                        Duration.ofSeconds(20), () -> assertThat(made.get()).isPositive());
         rank.shutdownTestKit();
         assertThat(ended).succeedsWithin(Duration.ofSeconds(30));
     }

@@ -181,10 +181,7 @@ final class RankPipelineTest {
                         List<MicroBatch> halves =
                                 List.of(TinyModel.part(batch(1), 0, 2), TinyModel.part(batch(1), 2, 5));
                         StepResult result = step.run(
-                                i,
-                                worldSize == 1 ? halves : List.of(halves.get(world.rank())),
-                                LEARNING_RATE,
-                                false);
+                                i, worldSize == 1 ? halves : List.of(halves.get(world.rank())), LEARNING_RATE, false);
                         if (world.rank() == 0) {
                             results.add(result);
                         }
@@ -208,7 +205,8 @@ final class RankPipelineTest {
         DropoutImpl dropout = module.register_module("dropout", new DropoutImpl(0.5));
         return new ModuleModel("Dropping", module, (inputs, context) -> {
             Tensor tokens = inputs.get("batch").to(ScalarType.Float).unsqueeze(-1);
-            return NamedTensors.of("prediction", linear.forward(dropout.forward(tokens)).squeeze(-1));
+            return NamedTensors.of(
+                    "prediction", linear.forward(dropout.forward(tokens)).squeeze(-1));
         });
     }
 
@@ -225,7 +223,8 @@ final class RankPipelineTest {
                 return NamedTensors.of("weight", parameters.apply("weight").narrow(0, 1, 2));
             }
         };
-        LossCalculator sum = (outputs, context) -> LossOutput.of("sum", outputs.get("weight").sum(), 1);
+        LossCalculator sum =
+                (outputs, context) -> LossOutput.of("sum", outputs.get("weight").sum(), 1);
         RankThreads.run(2, world -> {
             AutogradSource source = new AutogradSource(model, new Freezing(List.of(), List.of()), 3);
             try (RankGroups ranks = Mode.FULL_SHARD.groups(world, true);
