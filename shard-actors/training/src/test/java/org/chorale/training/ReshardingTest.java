@@ -22,6 +22,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.GeneratorOptional;
@@ -50,8 +51,12 @@ import org.chorale.training.optimizer.LossScale;
 import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
+import org.chorale.training.pipeline.AutogradModel;
+import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.LearnableParameter;
 import org.chorale.training.pipeline.LearnableParameter.FirstValue;
+import org.chorale.training.pipeline.NamedTensors;
+import org.chorale.training.pipeline.PipelineException;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
@@ -227,6 +232,35 @@ final class ReshardingTest {
                     .hasMessageContaining(
                             "rank-00002.safetensors: adam.steps: is not what it is in the first rank's file");
             same(second.everything(), before, "after the refusal");
+        }
+    }
+
+    @Test
+    void aParameterThatIsNamedLikeOtherStateIsRefusedBeforeAnythingIsTrained() {
+        AutogradModel misnamed = new AutogradModel() {
+            @Override
+            public String contract() {
+                return "batch:2:i64 -> logits:3:f";
+            }
+
+            @Override
+            public List<LearnableParameter> parameters() {
+                return List.of(
+                        LearnableParameter.of("w", FirstValue.constant(1), 3),
+                        LearnableParameter.of("adam.v.w", FirstValue.constant(1), 3));
+            }
+
+            @Override
+            public NamedTensors forward(NamedTensors inputs, Context context, Function<String, Tensor> parameters) {
+                throw new AssertionError("nothing is computed");
+            }
+        };
+        try (ParameterSource source = new AutogradSource(misnamed, Freezing.NONE, 1);
+                Ranks ranks = new Ranks(source, Algorithm.ADAMW, Precision.FP32, 1)) {
+            assertThatThrownBy(() -> CheckpointWriter.tensorBytes(ranks.states.get(0)))
+                    .isInstanceOf(PipelineException.class)
+                    .hasMessageContaining("adam.v.w")
+                    .hasMessageContaining("rename the parameter");
         }
     }
 
