@@ -5,27 +5,43 @@ package org.chorale.node.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.typesafe.config.ConfigFactory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.proto.checkpoint.ManifestFile;
+import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.wire.CheckpointManifest;
+import org.chorale.proto.wire.ShardFile;
+import org.chorale.proto.wire.StoredTensor;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.ModelFiles;
+import org.chorale.tensor.safetensors.SafetensorsWriter;
+import org.chorale.tensor.safetensors.WrittenFile;
 import org.chorale.training.checkpoint.ModelExport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code chorale export} of an adapter's folder. */
+/** {@code chorale export} of an adapter's folder, and of runs of one rank and of many. */
 final class ExportTest {
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
     private final ByteArrayOutputStream err = new ByteArrayOutputStream();
@@ -98,6 +114,79 @@ final class ExportTest {
     void whatCannotBeMeantIsRefused(String command, String message) {
         assertThat(run(command)).isEqualTo(2);
         assertThat(err()).contains(message);
+    }
+
+    /** The weights are those of the model, and one more, in halves of rows. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void aRunIsExportedHoweverManyRanksItHad(int ranks) throws IOException {
+        commitCheckpoint(ranks);
+        assertThat(run("export run out")).as(this::err).isZero();
+        assertThat(out()).contains("wrote the model after step 3 to " + folder.resolve("out"));
+        try (TensorScope scope = new TensorScope();
+                ModelFiles base = ModelFiles.open(folder.resolve("model"));
+                ModelFiles made = ModelFiles.open(folder.resolve("out"))) {
+            assertThat(made.names()).isEqualTo(base.names()).allSatisfy(name -> assertThat(
+                            torch.equal(made.tensor(name), base.tensor(name).add(Scalars.of(1))))
+                    .isTrue());
+        }
+    }
+
+    @Test
+    void aRunWithoutOneOfItsFilesIsRefusedByItsName() throws IOException {
+        Files.delete(commitCheckpoint(2).resolve("rank-00001.safetensors"));
+        assertThat(run("export run out")).isNotZero();
+        assertThat(err()).contains("rank-00001.safetensors is missing");
+        assertThat(folder.resolve("out")).doesNotExist();
+    }
+
+    private Path commitCheckpoint(int ranks) throws IOException {
+        String conf = ConfigFactory.parseMap(Map.of(
+                        "run.dir", folder.resolve("run").toString(),
+                        "model.path", folder.resolve("model").toString(),
+                        "data.generate.task", "reverse-words"))
+                .withFallback(ConfigReader.defaults())
+                .root()
+                .render();
+        try (RunDirectory run = RunDirectory.open(folder.resolve("run"), conf)) {
+            long generation = run.claimGeneration("nobody");
+            Path files = run.beginCheckpoint(3, generation, 1);
+            CheckpointManifest.Builder manifest = CheckpointManifest.newBuilder()
+                    .setFormatVersion(ManifestFile.FORMAT_VERSION)
+                    .setGeneration(generation)
+                    .setStep(3)
+                    .setWorldSize(ranks);
+            for (int rank = 0; rank < ranks; rank++) {
+                manifest.addFiles(writePart(files, rank, ranks));
+            }
+            return run.commit(manifest.build()).folder();
+        }
+    }
+
+    private ShardFile writePart(Path files, int rank, int ranks) {
+        ShardFile.Builder file =
+                ShardFile.newBuilder().setRank(rank).setName("rank-%05d.safetensors".formatted(rank));
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        try (TensorScope scope = new TensorScope();
+                ModelFiles base = ModelFiles.open(folder.resolve("model"))) {
+            for (String name : base.names()) {
+                List<Long> shape = base.entry(name).shape();
+                long from = shape.get(0) * rank / ranks;
+                long rows = shape.get(0) * (rank + 1) / ranks - from;
+                String key = ranks == 1 ? name : name + "@" + rank;
+                tensors.put(key, base.tensor(name).narrow(0, from, rows).add(Scalars.of(1)));
+                StoredTensor.Builder box = file.addTensorsBuilder()
+                        .setKey(key)
+                        .setParameter(name)
+                        .setKind("weight")
+                        .addAllShape(shape);
+                for (int i = 0; i < shape.size(); i++) {
+                    box.addOffset(i == 0 ? from : 0).addExtent(i == 0 ? rows : shape.get(i));
+                }
+            }
+            WrittenFile written = SafetensorsWriter.write(files.resolve(file.getName()), tensors);
+            return file.setBytes(written.bytes()).setSha256(written.sha256()).build();
+        }
     }
 
     private int run(String command) {
