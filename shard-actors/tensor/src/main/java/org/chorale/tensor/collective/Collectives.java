@@ -39,7 +39,7 @@ public interface Collectives extends AutoCloseable {
     Pending allGather(Tensor whole, Tensor part);
 
     /**
-     * The sum over all ranks, of which each gets its part.
+     * The sum over all ranks, of which each gets its part. The values are added in the order of the ranks.
      *
      * @param part [n], written
      * @param whole [worldSize · n]; its values are undefined afterwards
@@ -61,12 +61,15 @@ public interface Collectives extends AutoCloseable {
     Pending barrier();
 
     /**
-     * Makes every pending and later operation of this group throw, here and, since connections break, at the peers.
-     * Called from any thread, any number of times; returns at once.
+     * Makes every pending and later operation of this group and of its subgroups throw, here and, since connections
+     * break, at the peers. Called from any thread, any number of times; waits for nobody.
      */
     void abort();
 
-    /** Leaves the group and frees what it holds. Nothing may be pending. */
+    /**
+     * Leaves the group and frees what it holds. The peers take it for a loss where something is still pending. Called
+     * again, it does nothing.
+     */
     @Override
     void close();
 

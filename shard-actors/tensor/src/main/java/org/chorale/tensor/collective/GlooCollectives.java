@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * <p>In the formulas: W ranks, of which this one is r; x_i what rank i puts in.
  */
 public final class GlooCollectives implements Collectives {
-    /** Up to here, an all-reduce sends all values to all ranks: more bytes, but half as many round trips. */
+    /** Up to so many received bytes, an all-reduce sends all values to all ranks: more bytes, but half the round trips. */
     private static final long SMALL_BYTES = 16 * 1024;
 
     private static final long POINT_TO_POINT_SLOT = 1;
@@ -141,7 +141,7 @@ public final class GlooCollectives implements Collectives {
 
     private Pending allReduce(String name, Tensor values, Reduction reduction) {
         Operands.checkReducible(name, values);
-        boolean small = worldSize == 2 || values.nbytes() <= SMALL_BYTES;
+        boolean small = values.nbytes() * (worldSize - 1) <= SMALL_BYTES;
         return begin(name, operation -> {
             Tensor flat = operation.hold(values.view(values.numel())); // [n]
             if (small) {

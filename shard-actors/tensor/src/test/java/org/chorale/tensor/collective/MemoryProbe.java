@@ -18,10 +18,10 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Pending;
 import org.chorale.tensor.collective.Collectives.Reduction;
 
-/** Prints what this process holds before and after a thousand rounds of operations, or fifty groups, after a warm-up. */
+/** Prints what this process holds before and after five hundred rounds of six operations, or fifty groups, after half as many. */
 final class MemoryProbe {
     private static final int RANKS = 3;
-    private static final int ROUNDS = 1_000;
+    private static final int ROUNDS = 500;
     private static final int GROUPS = 50;
 
     private MemoryProbe() {}
@@ -30,7 +30,7 @@ final class MemoryProbe {
     public static void main(String[] args) throws IOException {
         boolean leak = args[1].equals("leak");
         boolean rounds = args[0].equals("rounds");
-        work(rounds, 0.2, leak);
+        work(rounds, 0.5, leak);
         long[] before = held();
         work(rounds, 1, leak);
         long[] after = held();
