@@ -45,7 +45,7 @@ public final class ClusterClient implements AutoCloseable {
     private static final int CONNECT_MILLIS = 5_000;
 
     /** A node that joins, or a leader that is handed over, may take as long to answer. */
-    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(20);
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
 
     /** A submission is checked on every node, where classes are loaded for it. */
     private static final Duration CHECK_LIMIT = Duration.ofSeconds(90);
