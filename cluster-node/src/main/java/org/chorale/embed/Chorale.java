@@ -127,13 +127,22 @@ public final class Chorale implements Extension {
             RunConf unused = RunFile.recheck(runConf); // as a worker will build it
         }
         LocalCast local = prepare.get();
-        Cast cast = host.<Cast>map(found -> new HostCast(local, found)).orElse(local);
-        Duration timeout = ConfigReader.read(runConf, "run", RunSettings.class).progressTimeout();
+        try {
+            return begin(local, host.<Cast>map(found -> new HostCast(local, found)).orElse(local));
+        } catch (RuntimeException e) { // the actor system is ending
+            local.directory().close();
+            throw e;
+        }
+    }
+
+    private RunHandle begin(LocalCast local, Cast cast) {
+        Duration timeout =
+                ConfigReader.read(local.runConf(), "run", RunSettings.class).progressTimeout();
         String actor = "chorale-run-" + runs.incrementAndGet();
-        HostedRun run = new HostedRun(
-                submitted(runConf, local.workers()), view -> GuestRun.start(system, actor, cast, timeout, view));
-        run.result().whenComplete((ended, failure) -> local.directory().close());
-        return run;
+        return new HostedRun(
+                submitted(local.runConf(), local.workers()),
+                view -> GuestRun.start(system, actor, cast, timeout, view),
+                local.directory()::close);
     }
 
     private static RunStatus submitted(String runConf, int workers) {

@@ -19,14 +19,21 @@ final class HostedRun implements RunHandle, RunView {
     private final EventHub hub = new EventHub();
     private final GuestRun run;
     private final String name;
+    private final CompletionStage<RunEnded> result;
     private volatile RunStatus status; // written by the run's guardian alone
 
-    /** @param begin starts the run, which shows itself to the view */
-    HostedRun(RunStatus submitted, Function<RunView, GuestRun> begin) {
+    /**
+     * @param begin starts the run, which shows itself to the view
+     * @param release what the run has held is free once its result is known
+     */
+    HostedRun(RunStatus submitted, Function<RunView, GuestRun> begin, Runnable release) {
         name = submitted.getRun();
         status = submitted;
         run = begin.apply(this);
-        CompletionStage<RunEnded> unused = run.ended().whenComplete((ended, failure) -> hub.close());
+        result = run.ended().whenComplete((ended, failure) -> {
+            release.run();
+            hub.close();
+        });
     }
 
     @Override
@@ -58,6 +65,6 @@ final class HostedRun implements RunHandle, RunView {
 
     @Override
     public CompletionStage<RunEnded> result() {
-        return run.ended();
+        return result;
     }
 }
