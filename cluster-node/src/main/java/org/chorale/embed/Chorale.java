@@ -128,7 +128,8 @@ public final class Chorale implements Extension {
         }
         LocalCast local = prepare.get();
         try {
-            return begin(local, host.<Cast>map(found -> new HostCast(local, found)).orElse(local));
+            return begin(
+                    local, host.<Cast>map(found -> new HostCast(local, found)).orElse(local));
         } catch (RuntimeException e) { // the actor system is ending
             local.directory().close();
             throw e;

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
 package org.chorale.embed;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -54,7 +57,8 @@ final class EmbeddingTest {
         CompletionStage<List<RunEvent>> events = run.events()
                 .map(event -> {
                     if (event.hasStep()) {
-                        seen.addAll(childrenBut(before).map(child -> EventCase.STEP).toList());
+                        seen.addAll(
+                                childrenBut(before).map(child -> EventCase.STEP).toList());
                     }
                     return event;
                 })
@@ -78,7 +82,10 @@ final class EmbeddingTest {
     @Test
     void aRunThatIsStoppedGoesOnWhenItIsSubmittedAgain() throws Exception {
         Chorale chorale = Chorale.get(shop.system());
-        Pipeline endless = builder(home.resolve("long")).steps(1_000_000).set("parallel.isolation", "in-process").build();
+        Pipeline endless = builder(home.resolve("long"))
+                .steps(1_000_000)
+                .set("parallel.isolation", "in-process")
+                .build();
         RunHandle first = chorale.submit(endless);
         of(first.events().filter(RunEvent::hasStep).runWith(Sink.head(), shop.system()));
         of(first.stop("the shop closes"));
@@ -96,7 +103,10 @@ final class EmbeddingTest {
     void anApplicationThatEndsItsSystemTakesItsWorkersAlong() throws Exception {
         List<ProcessHandle> before = children();
         RunHandle run = Chorale.get(shop.system())
-                .submit(builder(home.resolve("cut")).steps(1_000_000).set("parallel.workers", 2).build());
+                .submit(builder(home.resolve("cut"))
+                        .steps(1_000_000)
+                        .set("parallel.workers", 2)
+                        .build());
         of(run.events().filter(RunEvent::hasStep).runWith(Sink.head(), shop.system()));
         List<ProcessHandle> workers = childrenBut(before).toList();
         assertThat(workers).isNotEmpty();

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
 package org.chorale.bench;
 
 import java.io.IOException;
@@ -89,7 +92,8 @@ public final class CollectivesBench {
         }
     }
 
-    private static List<String> first(List<Future<List<String>>> ranks) throws InterruptedException, ExecutionException {
+    private static List<String> first(List<Future<List<String>>> ranks)
+            throws InterruptedException, ExecutionException {
         for (Future<List<String>> rank : ranks) {
             rank.get();
         }
@@ -123,7 +127,8 @@ public final class CollectivesBench {
     /** The rows that rank 0 has measured; none for the others. */
     private static List<String> runRank(String library, Path folder, int rank, int worldSize) {
         List<String> rows = new ArrayList<>();
-        try (Library group = library.equals("c10d") ? c10d(folder, rank, worldSize) : chorale(folder, rank, worldSize)) {
+        try (Library group =
+                library.equals("c10d") ? c10d(folder, rank, worldSize) : chorale(folder, rank, worldSize)) {
             for (String name : OPERATIONS) {
                 StringBuilder row = new StringBuilder(name + " |");
                 for (int size = 0; size < VALUES.length; size++) {
@@ -168,9 +173,12 @@ public final class CollectivesBench {
             @Override
             public Operation operation(String name) {
                 return switch (name) {
-                    case "allGather" -> (whole, part) -> group.allGather(whole, part).await();
-                    case "reduceScatter" -> (whole, part) -> group.reduceScatter(part, whole).await();
-                    default -> (whole, part) -> group.allReduce(part, Reduction.SUM).await();
+                    case "allGather" ->
+                        (whole, part) -> group.allGather(whole, part).await();
+                    case "reduceScatter" ->
+                        (whole, part) -> group.reduceScatter(part, whole).await();
+                    default ->
+                        (whole, part) -> group.allReduce(part, Reduction.SUM).await();
                 };
             }
 
@@ -192,8 +200,10 @@ public final class CollectivesBench {
                 return (whole, part) -> {
                     try (TensorScope scope = new TensorScope()) {
                         switch (name) {
-                            case "allGather" -> group._allgather_base(whole, part)._wait();
-                            case "reduceScatter" -> group._reduce_scatter_base(part, whole)._wait();
+                            case "allGather" ->
+                                group._allgather_base(whole, part)._wait();
+                            case "reduceScatter" ->
+                                group._reduce_scatter_base(part, whole)._wait();
                             default -> group.allreduce(new TensorVector(part))._wait();
                         }
                     }

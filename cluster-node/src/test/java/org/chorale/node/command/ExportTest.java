@@ -126,9 +126,11 @@ final class ExportTest {
         try (TensorScope scope = new TensorScope();
                 ModelFiles base = ModelFiles.open(folder.resolve("model"));
                 ModelFiles made = ModelFiles.open(folder.resolve("out"))) {
-            assertThat(made.names()).isEqualTo(base.names()).allSatisfy(name -> assertThat(
-                            torch.equal(made.tensor(name), base.tensor(name).add(Scalars.of(1))))
-                    .isTrue());
+            assertThat(made.names())
+                    .isEqualTo(base.names())
+                    .allSatisfy(name -> assertThat(torch.equal(
+                                    made.tensor(name), base.tensor(name).add(Scalars.of(1))))
+                            .isTrue());
         }
     }
 
@@ -164,8 +166,7 @@ final class ExportTest {
     }
 
     private ShardFile writePart(Path files, int rank, int ranks) {
-        ShardFile.Builder file =
-                ShardFile.newBuilder().setRank(rank).setName("rank-%05d.safetensors".formatted(rank));
+        ShardFile.Builder file = ShardFile.newBuilder().setRank(rank).setName("rank-%05d.safetensors".formatted(rank));
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         try (TensorScope scope = new TensorScope();
                 ModelFiles base = ModelFiles.open(folder.resolve("model"))) {
