@@ -112,8 +112,8 @@ public final class GlooCollectives implements Collectives {
         return begin("allGather", operation -> {
             Tensor parts = whole.view(worldSize, part.numel()); // [W, n]
             for (int peer : peers()) {
-                operation.exchange.receive(peer, parts.select(0, peer));
                 operation.exchange.send(peer, part);
+                operation.exchange.receive(peer, parts.select(0, peer));
             }
             Operands.copy(parts.select(0, rank), part);
         });
@@ -125,10 +125,10 @@ public final class GlooCollectives implements Collectives {
         Operands.checkReducible("reduceScatter", whole);
         return begin("reduceScatter", operation -> {
             Tensor parts = operation.hold(whole.view(worldSize, part.numel())); // [W, n]
-            Tensor others = operation.receiveFromAll(parts.select(0, rank)); // [W - 1, n]
             for (int peer : peers()) {
                 operation.exchange.send(peer, parts.select(0, peer));
             }
+            Tensor others = operation.receiveFromAll(parts.select(0, rank)); // [W - 1, n]
             operation.hold(part);
             operation.rest = () -> Operands.copy(part, reduced(parts.select(0, rank), others, Reduction.SUM));
         });
@@ -154,26 +154,26 @@ public final class GlooCollectives implements Collectives {
 
     /** Every rank gets all values of all others, and reduces them itself. */
     private void exchangeAll(Operation operation, Tensor flat, Reduction reduction) {
-        Tensor others = operation.receiveFromAll(flat); // [W - 1, n]
         for (int peer : peers()) {
             operation.exchange.send(peer, flat);
         }
+        Tensor others = operation.receiveFromAll(flat); // [W - 1, n]
         operation.rest = () -> Operands.copy(flat, reduced(flat, others, reduction));
     }
 
     /** Every rank reduces a part and sends it to all others. */
     private void reduceParts(Operation operation, Tensor flat, Reduction reduction) {
-        Tensor others = operation.receiveFromAll(part(flat, rank)); // [W - 1, about n / W]
         for (int peer : peers()) {
             operation.exchange.send(peer, part(flat, peer));
         }
+        Tensor others = operation.receiveFromAll(part(flat, rank)); // [W - 1, about n / W]
         operation.rest = () -> {
             Tensor own = part(flat, rank);
             Operands.copy(own, reduced(own, others, reduction));
             Exchange results = operation.secondExchange();
             for (int peer : peers()) {
-                results.receive(peer, part(flat, peer));
                 results.send(peer, own);
+                results.receive(peer, part(flat, peer));
             }
             results.await(rendezvous.timeout());
         };
