@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.typesafe.config.ConfigFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
@@ -28,6 +29,7 @@ import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
 import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.example.MicroBatch;
 import org.chorale.data.example.TokenizedExample;
 import org.chorale.data.order.BatchOrder;
 import org.chorale.data.order.ExampleOrder;
@@ -39,6 +41,8 @@ import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.feed.BatchFraming;
+import org.chorale.proto.kryo.KryoMessageSerializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -249,6 +253,31 @@ class BatchStreamTest {
         };
         take(stream(3).training(PLAIN, meeting, 0, 0, 1), 3);
         assertThat(most).contains(3).allMatch(tasks -> tasks <= 3);
+    }
+
+    /** Packed, one token a document: as many samples as tokens. */
+    @Test
+    void theLargestMicroBatchFitsIntoAFrame() {
+        int tokens = DataConfig.MAX_MICRO_BATCH_TOKENS;
+        List<List<TokenizedExample>> sequences = List.of(
+                Collections.nCopies(tokens, new TokenizedExample(new long[] {1}, new long[] {1}, 0)));
+        StepBatch step = new StepBatch(
+                Feed.TRAIN,
+                1,
+                1,
+                LongStream.range(0, tokens).toArray(),
+                tokens,
+                0,
+                List.of(MicroBatch.packed(sequences, 0).batch()),
+                false);
+        long bytes = BatchFraming.encode(Source.single(step), DataFaults::of, kit.system())
+                .runWith(Sink.fold(0L, (sum, piece) -> sum + piece.size()), kit.system())
+                .toCompletableFuture()
+                .orTimeout(30, TimeUnit.SECONDS)
+                .join();
+        assertThat(bytes)
+                .isGreaterThan(5L * Long.BYTES * tokens)
+                .isLessThanOrEqualTo(KryoMessageSerializer.MAX_FRAME_BYTES);
     }
 
     @Test

@@ -13,7 +13,6 @@ import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.ChildFailed;
-import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
@@ -159,7 +158,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                 .onMessage(WorkerCommand.WriteShard.class, this::onWriteShard)
                 .onMessage(WorkerCommand.ExportModel.class, this::onExportModel)
                 .onMessage(WorkerCommand.Abandon.class, this::onAbandon)
-                .onMessage(WorkerCommand.Dismiss.class, dismissal -> Behaviors.stopped())
+                .onMessage(WorkerCommand.Dismiss.class, dismissal -> onDismiss())
                 .onMessage(WorkerCommand.FeedOpened.class, this::onFeedOpened)
                 .onMessage(WorkerCommand.FeedRefused.class, this::onFeedRefused)
                 .onMessage(Pulled.class, this::onPulled)
@@ -170,7 +169,6 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                 .onMessage(Tick.class, tick -> onFeelPulse())
                 .onSignal(ChildFailed.class, this::onShardFailed)
                 .onSignal(Terminated.class, ended -> onShardEnded())
-                .onSignal(PostStop.class, stop -> onPostStop())
                 .build();
     }
 
@@ -253,6 +251,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
             sendShardAway();
         }
         return this;
+    }
+
+    /** The shard ends first, after the order in hand, which does not wait for other ranks any more. */
+    private Behavior<WorkerCommand> onDismiss() {
+        closeIntakes();
+        cancellation.cancel();
+        return Behaviors.stopped();
     }
 
     private Behavior<WorkerCommand> onFeedOpened(WorkerCommand.FeedOpened opened) {
@@ -375,13 +380,6 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         if (replaced && taken != null) {
             load(taken);
         }
-        return this;
-    }
-
-    /** The shard is stopped after the order in hand, which must not wait for other ranks. */
-    private Behavior<WorkerCommand> onPostStop() {
-        closeIntakes();
-        cancellation.cancel();
         return this;
     }
 

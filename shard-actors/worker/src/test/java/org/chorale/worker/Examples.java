@@ -35,13 +35,14 @@ final class Examples {
     }
 
     /** The defaults, and what these tests want otherwise. */
-    static String runConf(Path model, String precision, String progressTimeout) {
+    static String runConf(Path model, String precision, String progressTimeout, String more) {
         return ConfigFactory.parseString("""
                 run.progress-timeout = %s
                 precision = %s
                 model { path = "%s", initialize = random }
                 optimizer { learning-rate = 1e-2, schedule = constant, weight-decay = 0 }
-                """.formatted(progressTimeout, precision, model))
+                %s
+                """.formatted(progressTimeout, precision, model, more))
                 .withFallback(ConfigReader.defaults())
                 .root()
                 .render(ConfigRenderOptions.concise());

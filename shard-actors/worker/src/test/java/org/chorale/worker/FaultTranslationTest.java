@@ -15,6 +15,7 @@ import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.collective.CollectiveException;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -51,6 +52,10 @@ final class FaultTranslationTest {
                         new UncheckedIOException("out: could not be written", new IOException("File too large")),
                         FaultCode.STORAGE_FAILED,
                         "out: could not be written"),
+                Arguments.of(
+                        new CollectiveException("allGather from rank 3: lost"),
+                        FaultCode.PEER_LOST,
+                        "allGather from rank 3: lost"),
                 Arguments.of(new UnsatisfiedLinkError("no jnitorch"), FaultCode.FILE_MISSING, "linux-x86_64"),
                 Arguments.of(new IOException("Broken pipe"), FaultCode.STORAGE_FAILED, "Broken pipe"),
                 Arguments.of(new OutOfMemoryError("Java heap space"), FaultCode.OUT_OF_MEMORY, "data.micro-batch"),

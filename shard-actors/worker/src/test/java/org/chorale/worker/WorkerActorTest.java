@@ -11,6 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
@@ -65,6 +67,7 @@ final class WorkerActorTest {
     private ActorRef<WorkerCommand> worker;
     private long checkpointBytes;
     private String precision = "fp32";
+    private String more = "";
 
     @BeforeEach
     void start() throws IOException {
@@ -194,6 +197,28 @@ final class WorkerActorTest {
         worker.tell(new WorkerCommand.RunSteps(GENERATION + 2, 0, 1));
         feed().offer(batch(Feed.TRAIN, 1, false));
         assertThat(heard(CoordinatorCommand.StepDone.class).generation()).isEqualTo(GENERATION + 2);
+    }
+
+    @Test
+    void aShardThatHangsDoesNotHoldUpTheAnswerForEver() {
+        more = "pipeline.preprocess = [{ type = org.chorale.worker.HangingStage }]";
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 100));
+        AtomicLong made = new AtomicLong();
+        answer(
+                asked(FeederCommand.OpenFeed.class),
+                Source.fromIterator(() -> LongStream.iterate(1, step -> step + 1).iterator())
+                        .map(step -> batch(Feed.TRAIN, made.incrementAndGet(), false)));
+        awaitRest(); // it hangs
+        // in hand, ahead with the shard, in this process's queue, on their way, and one at each end of that way
+        assertThat(made.get()).isLessThanOrEqualTo(1 + FeedIntake.BATCHES_AHEAD + 1 + BatchFraming.PIECES_IN_FLIGHT + 2);
+        worker.tell(new WorkerCommand.Abandon(GENERATION + 1));
+        CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
+        assertThat(failed.generation()).isEqualTo(GENERATION + 1);
+        assertThat(failed.fault().code()).isEqualTo(FaultCode.WORKER_LOST);
+        assertThat(failed.fault().message()).contains(PLACE.worker(), "deaf for");
+        HangingStage.LET_GO.countDown();
+        coordinator.expectTerminated(worker, PATIENCE);
     }
 
     @Test
@@ -364,7 +389,7 @@ final class WorkerActorTest {
     }
 
     private String runConf() {
-        return Examples.runConf(directory, precision, "1 second");
+        return Examples.runConf(directory, precision, "1 second", more);
     }
 
     /** What is offered here gets to the worker by the feed that it asked for last. */
@@ -375,9 +400,13 @@ final class WorkerActorTest {
     private BoundedSourceQueue<StepBatch> answer(FeederCommand.OpenFeed opened) {
         Pair<BoundedSourceQueue<StepBatch>, Source<StepBatch, NotUsed>> batches =
                 Source.<StepBatch>queue(10).preMaterialize(kit.system());
-        worker.tell(new WorkerCommand.FeedOpened(
-                opened.generation(), opened.feed(), opened.number(), Examples.stream(batches.second(), kit.system())));
+        answer(opened, batches.second());
         return batches.first();
+    }
+
+    private void answer(FeederCommand.OpenFeed opened, Source<StepBatch, NotUsed> batches) {
+        worker.tell(new WorkerCommand.FeedOpened(
+                opened.generation(), opened.feed(), opened.number(), Examples.stream(batches, kit.system())));
     }
 
     /** A worker may say at any time that it is at work: that is heard apart from what it has to tell. */

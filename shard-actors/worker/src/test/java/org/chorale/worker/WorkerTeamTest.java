@@ -172,8 +172,8 @@ final class WorkerTeamTest {
                 .extracting(ShardReady::step)
                 .containsExactly(3L, 3L);
         workers.forEach(worker -> worker.tell(new WorkerCommand.RunSteps(3, 3, 6)));
-        List<StepReport> later =
-                heard(StepDone.class, 6).stream().map(StepDone::report).toList();
+        List<StepReport> later = reports(2);
+        assertThat(later).hasSize(6);
         for (StepReport report : later) {
             assertThat(report.getLossNats())
                     .isEqualTo(undisturbed.stream()
@@ -209,6 +209,16 @@ final class WorkerTeamTest {
     }
 
     @Test
+    void aWorkerThatIsDismissedInTheMiddleEndsAtOnce() {
+        join(1, 1);
+        take(1, 2, Optional.empty());
+        workers.get(0).tell(new WorkerCommand.RunSteps(1, 0, FAR)); // and waits for the other
+        coordinator.expectNoMessage(Duration.ofMillis(200));
+        workers.get(0).tell(new WorkerCommand.Dismiss());
+        coordinator.expectTerminated(workers.get(0), Duration.ofSeconds(10));
+    }
+
+    @Test
     void aRankThatWaitsForOthersToComeCanBeAbandoned() {
         workers.get(0).tell(takeShard(1, 0, 2, Optional.empty())); // rank 1 never comes
         coordinator.expectNoMessage(Duration.ofMillis(300));
@@ -220,6 +230,11 @@ final class WorkerTeamTest {
     private List<StepReport> run(long generation, int worldSize, long until) {
         take(generation, worldSize, Optional.empty());
         workers.forEach(worker -> worker.tell(new WorkerCommand.RunSteps(generation, 0, until)));
+        return reports(worldSize);
+    }
+
+    /** Of a span, until all ranks have done it. */
+    private List<StepReport> reports(int worldSize) {
         List<StepReport> reports = new ArrayList<>();
         int spansDone = 0;
         while (spansDone < worldSize) {
@@ -327,7 +342,7 @@ final class WorkerTeamTest {
     }
 
     private String runConf() {
-        return Examples.runConf(directory, "fp32", "20 seconds");
+        return Examples.runConf(directory, "fp32", "20 seconds", "");
     }
 
     private <M extends CoordinatorCommand> M heard(Class<M> type) {

@@ -1,0 +1,43 @@
+package org.chorale.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.Column;
+import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.StepBatch;
+import org.chorale.training.MicroBatch;
+import org.junit.jupiter.api.Test;
+
+/** What a rank's batch becomes for the train step. */
+final class MicroBatchesTest {
+    @Test
+    void eachSequenceIsKeyedByItsFirstExampleAndEmptyMicroBatchesPassThrough() {
+        StepBatch step = new StepBatch(
+                Feed.TRAIN,
+                1,
+                0.5,
+                new long[] {40, 41, 42, 43},
+                7,
+                0,
+                List.of(packed(2, 3, 0, 0, 1, 0, 1, -1), packed(0, 1)),
+                false);
+        List<MicroBatch> microBatches = MicroBatches.of(step);
+        assertThat(microBatches).extracting(MicroBatch::sequences).containsExactly(2, 0);
+        assertThat(microBatches.get(0).samples()).containsExactly(40, 42);
+        assertThat(microBatches.get(1).samples()).isEmpty();
+        assertThat(microBatches.get(1).predictingRows()).isEmpty();
+    }
+
+    /** @param documents of each place, row by row */
+    private static Batch packed(int sequences, int width, long... documents) {
+        long[] zeros = new long[documents.length];
+        return new Batch(List.of(
+                Column.ofLongs(Batch.TOKENS, zeros, sequences, width),
+                Column.ofLongs(Batch.LABELS, zeros, sequences, width),
+                Column.ofLongs(Batch.LENGTHS, new long[sequences], sequences),
+                Column.ofLongs(Batch.POSITIONS, zeros, sequences, width),
+                Column.ofLongs(Batch.DOCUMENTS, documents, sequences, width)));
+    }
+}
