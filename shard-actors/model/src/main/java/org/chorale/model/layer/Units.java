@@ -20,6 +20,9 @@ public interface Units {
         public void openForBackward(String unit) {}
 
         @Override
+        public void openForGradients(String unit) {}
+
+        @Override
         public void announce(String unit) {}
 
         @Override
@@ -34,6 +37,9 @@ public interface Units {
 
     /** From here on values can be read and gradients added to. Nothing happens where it is so already. */
     void openForBackward(String unit);
+
+    /** From here on gradients can be added to, by a backward that reads no values. */
+    void openForGradients(String unit);
 
     /** The unit that is opened next, so that its values may be fetched meanwhile. */
     void announce(String unit);

@@ -86,9 +86,10 @@ final class LlamaUnits {
         units.closeAfterBackward(blocks.get(layer));
     }
 
+    /** The backward of a lookup reads no values. */
     void openEmbeddingForBackward() {
         if (embeddingTrained && !isTied()) {
-            units.openForBackward(LlamaNames.ROOT_UNIT);
+            units.openForGradients(LlamaNames.ROOT_UNIT);
         }
     }
 
@@ -136,8 +137,6 @@ final class LlamaUnits {
     private void announceForBackward(int layer) {
         if (layer >= firstTrained) {
             units.announce(blocks.get(layer));
-        } else if (embeddingTrained && !isTied()) {
-            units.announce(LlamaNames.ROOT_UNIT);
         }
     }
 }

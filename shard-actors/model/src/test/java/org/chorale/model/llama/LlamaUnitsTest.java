@@ -59,9 +59,8 @@ final class LlamaUnitsTest {
                         "announce model.layers.0",
                         "closeAfterBackward model.layers.1",
                         "openForBackward model.layers.0",
-                        "announce root",
                         "closeAfterBackward model.layers.0",
-                        "openForBackward root",
+                        "openForGradients root",
                         "closeAfterBackward root");
     }
 
@@ -80,7 +79,7 @@ final class LlamaUnitsTest {
         assertThat(pass(false, ONLY_THE_LAST_BLOCK, true))
                 .contains("open model.layers.0", "openForBackward model.layers.1")
                 .endsWith("closeAfterBackward model.layers.1")
-                .doesNotContain("openForBackward model.layers.0", "openForBackward root");
+                .doesNotContain("openForBackward model.layers.0", "openForGradients root");
     }
 
     @ParameterizedTest
@@ -168,6 +167,11 @@ final class LlamaUnitsTest {
         @Override
         public void openForBackward(String unit) {
             calls.add("openForBackward " + unit);
+        }
+
+        @Override
+        public void openForGradients(String unit) {
+            calls.add("openForGradients " + unit);
         }
 
         @Override

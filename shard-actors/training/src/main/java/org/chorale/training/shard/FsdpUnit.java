@@ -83,9 +83,8 @@ public final class FsdpUnit implements AutoCloseable {
         gathered.forEach(WholeBuffers::openValues);
     }
 
-    /** From here on values can be read and gradients added to. */
-    void openForBackward() {
-        open();
+    /** From here on the gradients can be added to. */
+    void openGradients() {
         reduced.forEach(WholeBuffers::openGradients);
     }
 

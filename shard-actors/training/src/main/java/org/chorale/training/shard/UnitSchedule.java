@@ -64,7 +64,13 @@ final class UnitSchedule implements Units {
 
     @Override
     public void openForBackward(String unit) {
-        named(unit).openForBackward();
+        named(unit).open();
+        named(unit).openGradients();
+    }
+
+    @Override
+    public void openForGradients(String unit) {
+        named(unit).openGradients();
     }
 
     @Override
