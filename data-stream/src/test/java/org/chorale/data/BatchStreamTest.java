@@ -259,8 +259,8 @@ class BatchStreamTest {
     @Test
     void theLargestMicroBatchFitsIntoAFrame() {
         int tokens = DataConfig.MAX_MICRO_BATCH_TOKENS;
-        List<List<TokenizedExample>> sequences = List.of(
-                Collections.nCopies(tokens, new TokenizedExample(new long[] {1}, new long[] {1}, 0)));
+        List<List<TokenizedExample>> sequences =
+                List.of(Collections.nCopies(tokens, new TokenizedExample(new long[] {1}, new long[] {1}, 0)));
         StepBatch step = new StepBatch(
                 Feed.TRAIN,
                 1,

@@ -207,11 +207,13 @@ final class WorkerActorTest {
         AtomicLong made = new AtomicLong();
         answer(
                 asked(FeederCommand.OpenFeed.class),
-                Source.fromIterator(() -> LongStream.iterate(1, step -> step + 1).iterator())
+                Source.fromIterator(
+                                () -> LongStream.iterate(1, step -> step + 1).iterator())
                         .map(step -> batch(Feed.TRAIN, made.incrementAndGet(), false)));
         awaitRest(); // it hangs
         // in hand, ahead with the shard, in this process's queue, on their way, and one at each end of that way
-        assertThat(made.get()).isLessThanOrEqualTo(1 + FeedIntake.BATCHES_AHEAD + 1 + BatchFraming.PIECES_IN_FLIGHT + 2);
+        assertThat(made.get())
+                .isLessThanOrEqualTo(1 + FeedIntake.BATCHES_AHEAD + 1 + BatchFraming.PIECES_IN_FLIGHT + 2);
         worker.tell(new WorkerCommand.Abandon(GENERATION + 1));
         CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
         assertThat(failed.generation()).isEqualTo(GENERATION + 1);
