@@ -32,6 +32,10 @@ final class Keys {
         return new Keys(more);
     }
 
+    boolean has(String key) {
+        return values.containsKey(key);
+    }
+
     Config config() {
         Config config = ConfigFactory.empty();
         for (Map.Entry<String, Object> entry : values.entrySet()) {

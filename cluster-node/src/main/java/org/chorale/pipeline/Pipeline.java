@@ -50,16 +50,20 @@ import org.chorale.training.pipeline.PreProcessor;
  * }</pre>
  */
 public final class Pipeline {
+    private static final String ISOLATION = "parallel.isolation";
+
     private final RunConf conf;
     private final LocalComponents local;
     private final Data data;
     private final RunView view;
+    private final boolean isolationGiven;
 
-    private Pipeline(RunConf conf, LocalComponents local, Data data, RunView view) {
+    private Pipeline(RunConf conf, LocalComponents local, Data data, RunView view, boolean isolationGiven) {
         this.conf = conf;
         this.local = local;
         this.data = data;
         this.view = view;
+        this.isolationGiven = isolationGiven;
     }
 
     public static Builder builder() {
@@ -86,12 +90,13 @@ public final class Pipeline {
     }
 
     /**
-     * Trains, or goes on where the run in the output directory stopped.
+     * Trains, or goes on where the run in the output directory stopped. Unless the builder has set
+     * {@code parallel.isolation}, workers run in this JVM, where every component is at hand.
      *
      * @throws FaultException where the run fails; its message says what to do
      */
     public Result run() throws InterruptedException {
-        LocalCast cast = prepare();
+        LocalCast cast = isolationGiven ? prepare() : prepare().withWorkersHere();
         RunSettings settings = ConfigReader.read(conf.text(), "run", RunSettings.class);
         try (RunDirectory directory = cast.directory();
                 LocalRun run = LocalRun.start(cast, settings.progressTimeout(), view)) {
@@ -231,7 +236,7 @@ public final class Pipeline {
             Data source = data.orElseThrow(() -> missing("data", "Data.jsonl(path)"));
             LocalComponents local = new LocalComponents();
             RunConf conf = RunFile.resolve(config(source, local), Path.of(""), local);
-            return new Pipeline(conf, local, source, view);
+            return new Pipeline(conf, local, source, view, keys.has(ISOLATION));
         }
 
         /** As {@link Pipeline#describe}, of a pipeline that need not be sound. */

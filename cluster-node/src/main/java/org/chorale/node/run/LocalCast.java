@@ -48,6 +48,11 @@ public record LocalCast(String runConf, RunDirectory directory, LocalComponents 
         this(runConf, directory, LocalComponents.none());
     }
 
+    /** The same with all workers in this process, whatever the configuration says. */
+    public LocalCast withWorkersHere() {
+        return new LocalCast(runConf, directory, local, parallel.with(Isolation.IN_PROCESS));
+    }
+
     @Override
     public int workers() {
         return parallel.workers();

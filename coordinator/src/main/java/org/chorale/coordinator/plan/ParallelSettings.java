@@ -27,6 +27,11 @@ public record ParallelSettings(
         int recoveries) {
     private static final int MAX_WORKERS = 1024;
 
+    /** The same, with workers elsewhere. */
+    public ParallelSettings with(Isolation other) {
+        return new ParallelSettings(workers, other, mode, shardSize, reduce, feeders, recoveries);
+    }
+
     /** Where workers run. */
     public enum Isolation {
         /** Each in a process of its own, whose death the run survives. */
