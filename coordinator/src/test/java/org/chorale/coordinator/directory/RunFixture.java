@@ -29,10 +29,15 @@ public final class RunFixture {
 
     /** Writes rank 0's file with these contents. */
     public static ShardFile shard(Path folder, String contents) throws IOException {
-        Path file = folder.resolve("rank-00000.safetensors");
+        return shard(folder, 0, contents);
+    }
+
+    /** Writes a rank's file with these contents. */
+    public static ShardFile shard(Path folder, int rank, String contents) throws IOException {
+        Path file = folder.resolve("rank-%05d.safetensors".formatted(rank));
         Files.writeString(file, contents);
         return ShardFile.newBuilder()
-                .setRank(0)
+                .setRank(rank)
                 .setName(file.getFileName().toString())
                 .setBytes(Files.size(file))
                 .setSha256(sha256(Files.readAllBytes(file)))

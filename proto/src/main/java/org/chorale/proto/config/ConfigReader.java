@@ -7,6 +7,8 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigResolveOptions;
 import com.typesafe.config.ConfigValue;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
@@ -54,10 +56,23 @@ public final class ConfigReader {
      * @throws FaultException CONFIG_INVALID, with every problem
      */
     public static <R extends Record> R read(String runConf, String path, Class<R> type) {
-        ConfigReader reader = new ConfigReader(ConfigFactory.parseString(runConf));
+        ConfigReader reader = new ConfigReader(parse(runConf));
         Optional<R> value = reader.read(path, type);
         reader.throwProblems();
         return value.orElseThrow();
+    }
+
+    /** Whoever sent it may not have files of this machine read, nor exhaust the stack. */
+    private static Config parse(String runConf) {
+        try {
+            return ConfigFactory.parseString(
+                            runConf, ConfigParseOptions.defaults().setIncluder(new IncludesRefused()))
+                    .resolve(ConfigResolveOptions.noSystem());
+        } catch (ConfigException e) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, "no resolved HOCON: " + e.getMessage(), e);
+        } catch (StackOverflowError e) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, "no resolved HOCON: nested too deeply", e);
+        }
     }
 
     /** The keys that the defaults name, with their default values. */

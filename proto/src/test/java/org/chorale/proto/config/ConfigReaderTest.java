@@ -19,6 +19,7 @@ import org.chorale.proto.fault.FaultException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class ConfigReaderTest {
     enum Sampling {
@@ -153,6 +154,31 @@ final class ConfigReaderTest {
         assertThat(read.rates()).containsExactly(Map.entry("p", 2.0), Map.entry("q", 1.5));
         assertThat(read.free().getInt("z")).isEqualTo(1);
     }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "run { dir = ",
+                "include \"application.conf\"",
+                "include file(\"/etc/hostname\")",
+                "include url(\"http://127.0.0.1:1/\")",
+                "include classpath(\"reference.conf\")",
+                "run.dir = ${HOME}"
+            })
+    void aConfigurationThatTravelledIsReadWithoutAnythingAroundIt(String runConf) {
+        assertThatThrownBy(() -> ConfigReader.read(runConf, "run", Deep.class))
+                .isInstanceOfSatisfying(
+                        FaultException.class, e -> assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID))
+                .hasMessageStartingWith("no resolved HOCON: ");
+    }
+
+    @Test
+    void aConfigurationThatIsNestedTooDeeplyIsRefused() {
+        assertThatThrownBy(() -> ConfigReader.read("a = " + "[".repeat(1_000_000), "run", Deep.class))
+                .isInstanceOf(FaultException.class);
+    }
+
+    record Deep(String dir) {}
 
     @Test
     void everyMistakeInAListOrMapIsNamedByItsPlace() {

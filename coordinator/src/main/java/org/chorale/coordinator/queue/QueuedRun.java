@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.queue;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.chorale.coordinator.plan.ParallelSettings;
+
+/**
+ * A run in the line, or beyond it.
+ *
+ * @param name unique among the runs that have not ended
+ * @param slots that it holds
+ * @param feeders places of its feeders
+ * @param leaving nodes on which something of it may still run, once it is over
+ */
+record QueuedRun(
+        String name,
+        ParallelSettings wanted,
+        Phase phase,
+        List<Slot> slots,
+        List<String> feeders,
+        Set<String> leaving) {
+    /** From submission to the end. */
+    enum Phase {
+        WAITING,
+        RUNNING,
+        /** It is over, but its slots are not free yet. */
+        LEAVING,
+        ENDED
+    }
+
+    QueuedRun {
+        slots = List.copyOf(slots);
+        feeders = List.copyOf(feeders);
+        leaving = Set.copyOf(leaving);
+    }
+
+    static QueuedRun submitted(String name, ParallelSettings wanted) {
+        return new QueuedRun(name, wanted, Phase.WAITING, List.of(), List.of(), Set.of());
+    }
+
+    int lacksWorkers() {
+        return wanted.workers() - slots.size();
+    }
+
+    int lacksFeeders() {
+        return wanted.feeders() - feeders.size();
+    }
+
+    boolean lacksAny() {
+        return lacksWorkers() > 0 || lacksFeeders() > 0;
+    }
+
+    /** Nodes that work for it. */
+    Set<String> nodes() {
+        Set<String> nodes = new LinkedHashSet<>();
+        slots.forEach(slot -> nodes.add(slot.node()));
+        feeders.forEach(feeder -> nodes.add(nodeOf(feeder)));
+        return nodes;
+    }
+
+    static String nodeOf(String feeder) {
+        return feeder.substring(0, feeder.lastIndexOf('/'));
+    }
+
+    QueuedRun with(Grant grant) {
+        List<Slot> more = new ArrayList<>(slots);
+        more.addAll(grant.slots());
+        List<String> fed = new ArrayList<>(feeders);
+        fed.addAll(grant.feeders());
+        return new QueuedRun(name, wanted, Phase.RUNNING, more, fed, leaving);
+    }
+
+    /** A node is gone, and with it what it did for the run. */
+    QueuedRun without(String node) {
+        return new QueuedRun(
+                name,
+                wanted,
+                phase,
+                slots.stream().filter(slot -> !slot.node().equals(node)).toList(),
+                feeders.stream().filter(feeder -> !nodeOf(feeder).equals(node)).toList(),
+                leaving);
+    }
+
+    QueuedRun over() {
+        return new QueuedRun(name, wanted, Phase.LEAVING, slots, feeders, nodes()).settled();
+    }
+
+    /** Nothing of it is left on a node. */
+    QueuedRun left(String node) {
+        Set<String> others = new LinkedHashSet<>(leaving);
+        others.remove(node);
+        QueuedRun without = without(node);
+        return new QueuedRun(name, wanted, phase, without.slots, without.feeders, others).settled();
+    }
+
+    private QueuedRun settled() {
+        return phase == Phase.LEAVING && leaving.isEmpty()
+                ? new QueuedRun(name, wanted, Phase.ENDED, List.of(), List.of(), Set.of())
+                : this;
+    }
+}

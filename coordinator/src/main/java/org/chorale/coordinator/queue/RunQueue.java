@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.queue;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.chorale.coordinator.queue.QueuedRun.Phase;
+
+/**
+ * The nodes of a cluster and the line of its runs; a pure value, which says what can be granted next.
+ *
+ * <p>Runs begin strictly in the order of submission: none overtakes another that wants more, so that a large one does not
+ * wait for ever. A run that has begun and lost a node comes before all that wait. Workers are packed on as few nodes as
+ * can be, and there where they leave the least.
+ *
+ * @param nodes in the order in which they came
+ * @param runs in the order of submission
+ */
+record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
+    static final RunQueue EMPTY = new RunQueue(List.of(), List.of());
+
+    RunQueue {
+        nodes = List.copyOf(nodes);
+        runs = List.copyOf(runs);
+    }
+
+    Optional<ClusterNode> node(String name) {
+        return nodes.stream().filter(node -> node.name().equals(name)).findFirst();
+    }
+
+    Optional<QueuedRun> run(String name) {
+        return runs.stream().filter(run -> run.name().equals(name)).findFirst();
+    }
+
+    RunQueue joined(ClusterNode node) {
+        List<ClusterNode> more = new ArrayList<>(nodes);
+        more.add(node);
+        return new RunQueue(more, runs);
+    }
+
+    /** A node is gone; what it did for runs is missing now, or over. */
+    RunQueue lost(String node) {
+        return new RunQueue(
+                nodes.stream().filter(other -> !other.name().equals(node)).toList(),
+                runs.stream().map(run -> run.left(node)).toList());
+    }
+
+    /** The run takes the place of an ended one of its name. */
+    RunQueue submitted(QueuedRun run) {
+        List<QueuedRun> more = new ArrayList<>(without(run.name()).runs);
+        more.add(run);
+        return new RunQueue(nodes, more);
+    }
+
+    RunQueue without(String run) {
+        return new RunQueue(
+                nodes, runs.stream().filter(other -> !other.name().equals(run)).toList());
+    }
+
+    RunQueue granted(Grant grant) {
+        return changed(grant.run(), run -> run.with(grant));
+    }
+
+    /** It holds its slots until its nodes say that nothing of it is left. */
+    RunQueue over(String run) {
+        return changed(run, QueuedRun::over);
+    }
+
+    RunQueue left(String node, String run) {
+        return changed(run, there -> there.phase() == Phase.LEAVING ? there.left(node) : there);
+    }
+
+    private RunQueue changed(String name, UnaryOperator<QueuedRun> change) {
+        return new RunQueue(
+                nodes,
+                runs.stream()
+                        .map(run -> run.name().equals(name) ? change.apply(run) : run)
+                        .toList());
+    }
+
+    /** What can be given now: to a run that has lost something, else to the first in line. */
+    Optional<Grant> next() {
+        Optional<QueuedRun> wounded = running().filter(QueuedRun::lacksAny).findFirst();
+        if (wounded.isPresent()) {
+            return running()
+                    .filter(QueuedRun::lacksAny)
+                    .map(this::grant)
+                    .filter(grant ->
+                            !grant.slots().isEmpty() || !grant.feeders().isEmpty())
+                    .findFirst();
+        }
+        return waiting().findFirst().map(this::grant).filter(this::isEnough);
+    }
+
+    private Stream<QueuedRun> running() {
+        return runs.stream().filter(run -> run.phase() == Phase.RUNNING);
+    }
+
+    private Stream<QueuedRun> waiting() {
+        return runs.stream().filter(run -> run.phase() == Phase.WAITING);
+    }
+
+    private boolean isEnough(Grant grant) {
+        QueuedRun run = run(grant.run()).orElseThrow();
+        return grant.slots().size() == run.lacksWorkers() && grant.feeders().size() == run.lacksFeeders();
+    }
+
+    /** As much of what a run lacks as there is. */
+    private Grant grant(QueuedRun run) {
+        List<Slot> slots = pack(run.lacksWorkers());
+        Set<String> near = new HashSet<>(run.nodes());
+        slots.forEach(slot -> near.add(slot.node()));
+        return new Grant(run.name(), slots, feeders(run, near));
+    }
+
+    /** Takes the node that is just large enough; where none is, all of the largest, and so on. */
+    private List<Slot> pack(int wanted) {
+        List<List<Slot>> free = nodes.stream()
+                .map(this::free)
+                .filter(slots -> !slots.isEmpty())
+                .sorted(Comparator.comparingInt(List::size))
+                .collect(Collectors.toCollection(ArrayList::new));
+        List<Slot> taken = new ArrayList<>();
+        while (taken.size() < wanted && !free.isEmpty()) {
+            int lacking = wanted - taken.size();
+            List<Slot> chosen = free.stream()
+                    .filter(slots -> slots.size() >= lacking)
+                    .findFirst()
+                    .orElseGet(() -> Collections.max(free, Comparator.comparingInt(List::size)));
+            taken.addAll(chosen.subList(0, Math.min(lacking, chosen.size())));
+            free.remove(chosen);
+        }
+        return taken;
+    }
+
+    private List<Slot> free(ClusterNode node) {
+        Set<Slot> held = runs.stream().flatMap(run -> run.slots().stream()).collect(Collectors.toSet());
+        return IntStream.range(0, node.usable())
+                .mapToObj(number -> new Slot(node.name(), number))
+                .filter(slot -> !held.contains(slot))
+                .toList();
+    }
+
+    /** On nodes of the run's own workers where those feed, in turns; none where no node feeds. */
+    private List<String> feeders(QueuedRun run, Set<String> near) {
+        List<String> feeding =
+                nodes.stream().filter(ClusterNode::feeds).map(ClusterNode::name).toList();
+        List<String> preferred = feeding.stream().filter(near::contains).toList();
+        List<String> candidates = preferred.isEmpty() ? feeding : preferred;
+        List<String> places = new ArrayList<>();
+        for (int number = 0; places.size() < run.lacksFeeders() && !candidates.isEmpty(); number++) {
+            String place =
+                    "%s/feeder-%d".formatted(candidates.get(number % candidates.size()), number / candidates.size());
+            if (!run.feeders().contains(place)) {
+                places.add(place);
+            }
+        }
+        return places;
+    }
+
+    /** What a run waits for before it has its workers, as the end of "the run waits for ..."; empty where for nothing. */
+    String awaited(String name) {
+        QueuedRun run = run(name).orElseThrow();
+        List<String> before = waiting()
+                .map(QueuedRun::name)
+                .takeWhile(other -> !other.equals(name))
+                .toList();
+        if (run.phase() == Phase.WAITING && !before.isEmpty()) {
+            return "%d run(s) before it in line, the next of them %s".formatted(before.size(), before.get(0));
+        }
+        return run.phase() == Phase.WAITING || run.phase() == Phase.RUNNING ? lacking(run) : "";
+    }
+
+    private String lacking(QueuedRun run) {
+        List<String> lacking = new ArrayList<>();
+        int all = nodes.stream().mapToInt(ClusterNode::usable).sum();
+        int free = nodes.stream().mapToInt(node -> free(node).size()).sum();
+        if (run.lacksWorkers() > free) {
+            lacking.add("%d more worker(s): %d asked for, %d free of %d%s"
+                    .formatted(run.lacksWorkers() - free, run.wanted().workers(), free, all, holders(run)));
+        }
+        if (run.lacksFeeders() > 0 && nodes.stream().noneMatch(ClusterNode::feeds)) {
+            lacking.add("a node with the role feeder");
+        }
+        return String.join(" and ", lacking);
+    }
+
+    private String holders(QueuedRun run) {
+        return runs.stream()
+                .filter(other -> !other.slots().isEmpty() && !other.equals(run))
+                .map(other -> "; run %s holds %d"
+                        .formatted(other.name(), other.slots().size()))
+                .collect(Collectors.joining());
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.coordinator.queue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import org.chorale.coordinator.queue.QueuedRun.Phase;
+import org.junit.jupiter.api.Test;
+
+class RunQueueTest {
+    private RunQueue queue = RunQueue.EMPTY;
+
+    @Test
+    void aRunGetsTheNodeThatIsJustLargeEnough() {
+        nodes(node("a", 4), node("b", 2), node("c", 3));
+        submit("run", 2);
+        assertThat(grantAll()).containsExactly("run: b/0 b/1 fed by b/feeder-0");
+    }
+
+    @Test
+    void aRunThatNoNodeHoldsAloneTakesAsFewAsCanBe() {
+        nodes(node("a", 1), node("b", 4), node("c", 2), node("d", 3));
+        submit("run", 6);
+        assertThat(grantAll()).containsExactly("run: b/0 b/1 b/2 b/3 c/0 c/1 fed by b/feeder-0");
+    }
+
+    @Test
+    void runsBeginInTheOrderOfSubmissionAndNoneOvertakes() {
+        nodes(node("a", 2));
+        submit("large", 2);
+        submit("larger", 3);
+        submit("small", 1);
+        assertThat(grantAll()).hasSize(1);
+        assertThat(queue.awaited("larger")).isEqualTo("3 more worker(s): 3 asked for, 0 free of 2; run large holds 2");
+        assertThat(queue.awaited("small")).isEqualTo("1 run(s) before it in line, the next of them larger");
+        queue = queue.over("large").left("a", "large");
+        assertThat(grantAll())
+                .as("one slot is free, but another run waits longer")
+                .isEmpty();
+        queue = queue.over("larger");
+        assertThat(grantAll()).containsExactly("small: a/0 fed by a/feeder-0");
+    }
+
+    @Test
+    void slotsAreFreeOnceTheirNodesSaySo() {
+        nodes(node("a", 1), node("b", 1));
+        submit("first", 2);
+        submit("second", 2);
+        assertThat(grantAll()).hasSize(1);
+        queue = queue.over("first");
+        assertThat(grantAll()).isEmpty();
+        queue = queue.left("a", "first");
+        assertThat(grantAll()).isEmpty();
+        assertThat(phase("first")).isEqualTo(Phase.LEAVING);
+        queue = queue.left("b", "first");
+        assertThat(phase("first")).isEqualTo(Phase.ENDED);
+        assertThat(grantAll()).containsExactly("second: a/0 b/0 fed by a/feeder-0");
+    }
+
+    @Test
+    void aRunThatLostANodeComesBeforeThoseThatWait() {
+        nodes(node("a", 2), node("b", 2));
+        submit("wounded", 4);
+        submit("waiting", 1);
+        assertThat(grantAll()).hasSize(1);
+        queue = queue.lost("b");
+        assertThat(grantAll()).isEmpty();
+        assertThat(queue.awaited("wounded")).startsWith("2 more worker(s): 4 asked for, 0 free of 2");
+        nodes(node("b#2", 3));
+        assertThat(grantAll()).containsExactly("wounded: b#2/0 b#2/1 fed by ", "waiting: b#2/2 fed by b#2/feeder-0");
+    }
+
+    @Test
+    void aLostNodeHoldsNothingOfARunThatIsOver() {
+        nodes(node("a", 1));
+        submit("run", 1);
+        assertThat(grantAll()).hasSize(1);
+        queue = queue.over("run").lost("a");
+        assertThat(phase("run")).isEqualTo(Phase.ENDED);
+    }
+
+    @Test
+    void aRunWithoutANodeThatFeedsWaitsForOne() {
+        queue = queue.joined(new ClusterNode("a", "a", Set.of("worker"), 1));
+        submit("run", 1);
+        assertThat(grantAll()).isEmpty();
+        assertThat(queue.awaited("run")).isEqualTo("a node with the role feeder");
+        queue = queue.joined(new ClusterNode("f", "f", Set.of("feeder"), 4));
+        assertThat(grantAll()).containsExactly("run: a/0 fed by f/feeder-0");
+    }
+
+    @Test
+    void feedersAreOnTheRunsOwnNodesInTurns() {
+        nodes(node("a", 2), node("b", 2), node("c", 1));
+        submit("run", 4, 3);
+        assertThat(grantAll()).containsExactly("run: a/0 a/1 b/0 b/1 fed by a/feeder-0 b/feeder-0 a/feeder-1");
+    }
+
+    @Test
+    void whateverComesAndGoesNoSlotIsHeldTwiceAndTheFirstInLineIsNeverOvertaken() {
+        for (long seed = 0; seed < 100; seed++) {
+            Random random = new Random(seed);
+            queue = RunQueue.EMPTY;
+            int numbers = 0;
+            for (int event = 0; event < 60; event++) {
+                switch (random.nextInt(5)) {
+                    case 0 -> nodes(node("n" + numbers++, 1 + random.nextInt(3)));
+                    case 1, 2 -> submit("r" + numbers++, 1 + random.nextInt(4));
+                    case 3 ->
+                        any(queue.runs(), random).ifPresent(run -> {
+                            queue = queue.over(run.name());
+                            for (String node : run.nodes()) {
+                                queue = queue.left(node, run.name());
+                            }
+                        });
+                    default -> {
+                        if (random.nextInt(4) == 0) {
+                            any(queue.nodes(), random).ifPresent(node -> queue = queue.lost(node.name()));
+                        }
+                    }
+                }
+                grantAll();
+                assertConsistent();
+            }
+        }
+    }
+
+    private void assertConsistent() {
+        Set<Slot> held = new HashSet<>();
+        boolean waits = false;
+        for (QueuedRun run : queue.runs()) {
+            for (Slot slot : run.slots()) {
+                assertThat(held.add(slot)).as("%s is held once", slot).isTrue();
+                assertThat(queue.node(slot.node())).isPresent();
+            }
+            assertThat(run.phase() == Phase.RUNNING && waits)
+                    .as("%s overtook", run.name())
+                    .isFalse();
+            waits |= run.phase() == Phase.WAITING;
+            assertThat(run.phase() == Phase.WAITING ? queue.awaited(run.name()) : "something")
+                    .as("what %s waits for", run.name())
+                    .isNotEmpty();
+        }
+    }
+
+    private static <T> Optional<T> any(List<T> list, Random random) {
+        return list.isEmpty() ? Optional.empty() : Optional.of(list.get(random.nextInt(list.size())));
+    }
+
+    private Phase phase(String run) {
+        return queue.run(run).orElseThrow().phase();
+    }
+
+    private void nodes(ClusterNode... nodes) {
+        for (ClusterNode node : nodes) {
+            queue = queue.joined(node);
+        }
+    }
+
+    private static ClusterNode node(String name, int slots) {
+        return new ClusterNode(name, name, Set.of("worker", "feeder"), slots);
+    }
+
+    private void submit(String name, int workers) {
+        submit(name, workers, 1);
+    }
+
+    private void submit(String name, int workers, int feeders) {
+        ParallelSettings wanted = new ParallelSettings(
+                workers, Isolation.PROCESS, Mode.FULL_SHARD, Optional.empty(), Optional.empty(), feeders, 5);
+        queue = queue.submitted(QueuedRun.submitted(name, wanted));
+    }
+
+    /** What can be granted, as text. */
+    private List<String> grantAll() {
+        List<String> grants = new ArrayList<>();
+        for (Optional<Grant> next = queue.next(); next.isPresent(); next = queue.next()) {
+            Grant grant = next.get();
+            queue = queue.granted(grant);
+            List<String> places = grant.slots().stream().map(Slot::place).toList();
+            grants.add("%s: %s fed by %s"
+                    .formatted(grant.run(), String.join(" ", places), String.join(" ", grant.feeders())));
+        }
+        return grants;
+    }
+}
