@@ -15,6 +15,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.chorale.coordinator.directory.RunDirectory;
+import org.chorale.coordinator.plan.ParallelSettings;
+import org.chorale.coordinator.plan.ParallelSettings.Isolation;
 import org.chorale.coordinator.plan.RunSettings;
 import org.chorale.node.config.NamedPaths;
 import org.chorale.node.config.RunConf;
@@ -96,11 +98,29 @@ public final class Pipeline {
      * @throws FaultException where the run fails; its message says what to do
      */
     public Result run() throws InterruptedException {
+        if (isolationGiven) {
+            refuseWhatWorkersCannotBuild();
+        }
         LocalCast cast = isolationGiven ? prepare() : prepare().withWorkersHere();
         RunSettings settings = ConfigReader.read(conf.text(), "run", RunSettings.class);
         try (RunDirectory directory = cast.directory();
                 LocalRun run = LocalRun.start(cast, settings.progressTimeout(), view)) {
             return result(run.await());
+        }
+    }
+
+    /** A worker in a process of its own has nothing but the configuration. */
+    private void refuseWhatWorkersCannotBuild() {
+        if (ConfigReader.read(conf.text(), "parallel", ParallelSettings.class).isolation() == Isolation.PROCESS) {
+            try {
+                RunConf unused = RunFile.recheck(conf.text());
+            } catch (FaultException e) {
+                throw new FaultException(
+                        e.fault().code(),
+                        e.fault().message()
+                                + "\n  or set parallel.isolation = in-process, where workers are in this one",
+                        e);
+            }
         }
     }
 

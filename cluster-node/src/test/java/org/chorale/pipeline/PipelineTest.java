@@ -59,7 +59,7 @@ final class PipelineTest {
 
     @Test
     void theExampleTrainsWithItsContractsEnforced() throws Exception {
-        Pipeline.Result result = MaskedTraining.pipeline(folder.resolve("run"))
+        Pipeline.Result result = here(MaskedTraining.pipeline(folder.resolve("run")))
                 .contracts(ContractMode.ENFORCE)
                 .set("data.micro-batch", 4)
                 .set("optimizer.learning-rate", 5e-3)
@@ -87,14 +87,15 @@ final class PipelineTest {
 
     @Test
     void theDrawingShowsFlowParametersAndVerdict() throws IOException {
-        String drawn = MaskedTraining.pipeline(folder.resolve("run")).build().describe();
+        String drawn =
+                here(MaskedTraining.pipeline(folder.resolve("run"))).build().describe();
 
         assertThat(drawn).isEqualTo(golden("masked.txt"));
     }
 
     @Test
     void aBrokenPipelineIsDrawnAndIsNotBuilt() throws IOException {
-        Pipeline.Builder broken = Pipeline.builder()
+        Pipeline.Builder broken = here(Pipeline.builder())
                 .model(ModelFactory.fromInstance(new ExampleModel(50, 4, 8)).freeze("embedding.*"))
                 .data(Data.of(List.of(new long[] {1, 2, 3})))
                 .preprocess(new ForwardArguments(ConfigFactory.parseString("return_hidden = true")))
@@ -126,7 +127,7 @@ final class PipelineTest {
 
     @Test
     void aLambdaTrainsHereAndIsRefusedByNameElsewhere() throws Exception {
-        Pipeline pipeline = MaskedTraining.pipeline(folder.resolve("run"))
+        Pipeline pipeline = here(MaskedTraining.pipeline(folder.resolve("run")))
                 .preprocess(NOTHING)
                 .steps(2)
                 .view(this::show)
@@ -141,8 +142,22 @@ final class PipelineTest {
     }
 
     @Test
+    void whatExistsInThisProgramAloneIsRefusedByNameWhereWorkersHaveProcesses() {
+        Pipeline pipeline = MaskedTraining.pipeline(folder.resolve("run"))
+                .preprocess(NOTHING)
+                .steps(2)
+                .set("parallel.isolation", "process")
+                .build();
+
+        assertThatThrownBy(pipeline::run)
+                .hasMessageContaining("pipeline.preprocess[2]: (lambda) exists only in the process")
+                .hasMessageContaining("set parallel.isolation = in-process");
+        assertThat(folder.resolve("run")).doesNotExist();
+    }
+
+    @Test
     void aRunsFileOfPortableComponentsIsTheSameRunElsewhere() throws Exception {
-        Pipeline pipeline = MaskedTraining.pipeline(folder.resolve("run")).build();
+        Pipeline pipeline = here(MaskedTraining.pipeline(folder.resolve("run"))).build();
         Path file = Files.writeString(folder.resolve("elsewhere.conf"), pipeline.configuration());
 
         assertThat(ConfigFactory.parseString(new RunFile(file, folder)
@@ -153,7 +168,7 @@ final class PipelineTest {
 
     @Test
     void aRunGoesOnBitForBitWithTheParametersOfItsLoss() throws Exception {
-        Pipeline pipeline = MaskedTraining.pipeline(folder.resolve("run"))
+        Pipeline pipeline = here(MaskedTraining.pipeline(folder.resolve("run")))
                 .loss(UncertaintyWeightedLoss.of(new CrossEntropyLoss().masked("mask"), new HiddenRegularizer(0.01)))
                 .set("checkpoint.every", 3)
                 .steps(6)
@@ -214,13 +229,18 @@ final class PipelineTest {
                 folder.resolve("rows.jsonl"),
                 "{\"text\": \"some words to learn by heart\"}\n{\"prompt\": \"a b\", \"completion\": \" c\"}\n"
                         .repeat(8));
-        return Pipeline.builder()
+        return here(Pipeline.builder())
                 .model(ModelFactory.fromConfig(RECIPES.resolve("quickstart/model")))
                 .data(Data.jsonl(rows).batchSize(8).microBatch(3).sequenceTokens(32))
                 .optimizer(AdamW.learningRate(2e-3))
                 .outputDir(folder.resolve(run))
                 .steps(4)
                 .view(this::show);
+    }
+
+    /** Processes of workers have tests of their own. */
+    private static Pipeline.Builder here(Pipeline.Builder builder) {
+        return builder.set("parallel.isolation", "in-process");
     }
 
     private void show(RunEvent event) {

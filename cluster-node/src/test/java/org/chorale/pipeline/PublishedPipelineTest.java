@@ -54,6 +54,7 @@ final class PublishedPipelineTest {
                 .optimizer(AdamW.learningRate(2e-3))
                 .outputDir(out)
                 .epochs(3)
+                .set("parallel.isolation", "in-process")
                 .view(event -> {})
                 .build()
                 .run();
@@ -97,7 +98,10 @@ final class PublishedPipelineTest {
     }
 
     private static Pipeline.Builder masked(Path out) {
-        return MaskedTraining.pipeline(out).contracts(ContractMode.ENFORCE).view(event -> {});
+        return MaskedTraining.pipeline(out)
+                .contracts(ContractMode.ENFORCE)
+                .set("parallel.isolation", "in-process")
+                .view(event -> {});
     }
 
     /** Of many lengths, so that each micro-batch is padded otherwise than the whole. */
@@ -120,6 +124,7 @@ final class PublishedPipelineTest {
                 .data(Data.jsonl(letters("first.jsonl", 4)).batchSize(4))
                 .outputDir(folder.resolve("first"))
                 .steps(1)
+                .set("parallel.isolation", "in-process")
                 .view(event -> {})
                 .build()
                 .run()

@@ -55,6 +55,8 @@ public final class ClusterClient implements AutoCloseable {
     /** Events of a watched run that may be on their way. */
     private static final int CREDIT = 64;
 
+    private static final Duration CREDIT_INTERVAL = Duration.ofSeconds(15);
+
     private static final int ANSWERS = 4; // one is asked for at a time
 
     private final HostPort node;
@@ -62,6 +64,7 @@ public final class ClusterClient implements AutoCloseable {
     private final ActorSystem<ClientReply> system;
     private final ActorRef<ClientRequest> gateway;
     private int outstanding; // credit for events that have not come yet
+    private long creditedNanos;
 
     /** What has come from the cluster. More than was asked for is dropped. */
     private record Inbox(BlockingQueue<ClientReply> answers, BlockingQueue<WatchedEvent> events) {
@@ -179,21 +182,32 @@ public final class ClusterClient implements AutoCloseable {
     }
 
     /**
-     * The next event of a run, after those that came before.
+     * The next event of a run: first those that say how it stands, then what happens.
      *
      * @param limit how long to wait for it
      * @return empty where nothing happened
+     * @throws FaultException what the cluster answers in refusal
      */
     public Optional<WatchedEvent> watch(String run, Duration limit) throws InterruptedException {
-        if (outstanding <= CREDIT / 2) {
-            send(ClientRequest.newBuilder()
-                    .setWatch(WatchRun.newBuilder().setRun(run).setCredit(CREDIT - outstanding)));
-            outstanding = CREDIT;
-        }
+        giveCredit(run);
         Optional<WatchedEvent> event =
                 Optional.ofNullable(inbox.events().poll(limit.toMillis(), TimeUnit.MILLISECONDS));
         outstanding -= event.isPresent() ? 1 : 0;
+        if (event.isEmpty()) {
+            Optional.ofNullable(inbox.answers().poll()).ifPresent(ClusterClient::accepted);
+        }
         return event;
+    }
+
+    /** In time, also where there is nothing to give: a client that is not heard is forgotten. */
+    private void giveCredit(String run) {
+        long now = System.nanoTime();
+        if (outstanding <= CREDIT / 2 || now - creditedNanos > CREDIT_INTERVAL.toNanos()) {
+            send(ClientRequest.newBuilder()
+                    .setWatch(WatchRun.newBuilder().setRun(run).setCredit(CREDIT - outstanding)));
+            outstanding = CREDIT;
+            creditedNanos = now;
+        }
     }
 
     @Override

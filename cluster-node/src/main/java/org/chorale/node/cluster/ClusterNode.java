@@ -4,7 +4,6 @@
 package org.chorale.node.cluster;
 
 import com.typesafe.config.Config;
-import java.io.PrintStream;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -74,29 +73,13 @@ public final class ClusterNode implements AutoCloseable {
                 self.getHost().orElseThrow(), self.getPort().orElseThrow().intValue());
     }
 
-    /**
-     * Waits until the node has left its cluster.
-     *
-     * @param err where a signal to leave is acknowledged
-     * @return true where a signal asked for it, false where the cluster has put the node out, or could not be joined
-     */
-    public boolean awaitEnd(PrintStream err) throws InterruptedException {
-        Thread hook = new Thread(() -> leaveOnSignal(err), "leave-on-signal");
-        Runtime.getRuntime().addShutdownHook(hook);
+    /** Returns once the node has left its cluster, was put out of it, or could not join it. */
+    public void awaitEnd() throws InterruptedException {
         try {
             system.getWhenTerminated().toCompletableFuture().get();
-            Runtime.getRuntime().removeShutdownHook(hook);
-            return false;
         } catch (ExecutionException e) {
             throw new IllegalStateException("an actor system ends without exceptions", e);
-        } catch (IllegalStateException e) { // the JVM is ending already
-            return true;
         }
-    }
-
-    private void leaveOnSignal(PrintStream err) {
-        err.println("leaving the cluster");
-        close();
     }
 
     /** Leaves the cluster in order. */

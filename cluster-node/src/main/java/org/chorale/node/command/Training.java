@@ -53,19 +53,14 @@ record Training(Console console, boolean json, boolean verbose) {
         Duration timeout =
                 ConfigReader.read(conf.text(), "run", RunSettings.class).progressTimeout();
         LocalCast cast = new LocalCast(conf.text(), directory);
-        try (LocalRun run = LocalRun.start(cast, timeout, view());
-                StopOnSignal stop = StopOnSignal.install(run, STOP_PATIENCE, console.err())) {
+        try (LocalRun run = LocalRun.start(cast, timeout, view())) {
+            StopOnSignal stop = StopOnSignal.install(run, STOP_PATIENCE, console.err());
             int exitCode = tellEnd(run);
-            console.out().flush();
-            console.err().flush();
-            if (exitCode != ExitCode.DONE && exitCode != ExitCode.INTERRUPTED) {
-                stop.failed(exitCode);
-            }
-            return exitCode;
+            boolean failed = exitCode != ExitCode.DONE && exitCode != ExitCode.INTERRUPTED;
+            return failed ? exitCode : stop.exitCode(exitCode);
         }
     }
 
-    /** While the run's hook still keeps the JVM alive, so that what went wrong is told after a Ctrl-C too. */
     private int tellEnd(LocalRun run) throws InterruptedException {
         try {
             return exitCode(run.await());

@@ -50,9 +50,6 @@ final class WatchOptions {
 
     private int lookOn(Console console, ClusterClient client, RunStatus status) throws InterruptedException {
         RunView view = view(console);
-        if (status.hasStarted()) {
-            view.show(RunEvent.newBuilder().setStarted(status.getStarted()).build());
-        }
         Optional<RunEnded> end = Optional.empty();
         while (end.isEmpty()) {
             Optional<RunEvent> event = client.watch(status.getRun(), SILENCE).map(WatchedEvent::getEvent);

@@ -3,110 +3,76 @@
 
 package org.chorale.node.run;
 
-import com.google.errorprone.annotations.MustBeClosed;
 import java.io.PrintStream;
 import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
-import org.jspecify.annotations.Nullable;
+import org.chorale.node.system.SignalTrap;
 
 /**
- * Makes Ctrl-C and SIGTERM stop a run in order: the JVM calls the hook, waits for it, and exits with 130 or 143 by
- * itself, unless the run failed meanwhile. A second signal ends it at once. Whoever installs it tells the user how the run ended and closes it then; the
- * JVM lives as long as that takes.
+ * Makes Ctrl-C, SIGTERM and SIGHUP stop a run in order, after which the process ends with the signal's code, unless the run
+ * has failed. A second signal ends it at once.
  */
-public final class StopOnSignal implements AutoCloseable {
-    /** A few lines are printed in less, unless nobody reads them. */
-    private static final Duration TELLING_LIMIT = Duration.ofSeconds(10);
-
-    /** What a shell adds to a signal's number: 130 for Ctrl-C, 143 for SIGTERM. */
-    private static final int EXIT_CODE_OF_SIGNAL = 128;
-
+public final class StopOnSignal {
     private final LocalRun run;
     private final Duration patience;
     private final PrintStream err;
     private final IntConsumer halt;
-    private final SignalTrap trap;
-    private final Thread hook = new Thread(this::stop, "stop-on-signal");
-    private final CountDownLatch told = new CountDownLatch(1);
-    private final AtomicReference<@Nullable Integer> failure = new AtomicReference<>();
+    private final AtomicInteger first = new AtomicInteger(); // the signal, 0 before
 
-    /**
-     * @param halt ends the process with an exit code; no other way is left to a hook
-     * @param trap for the signals after the first
-     */
-    StopOnSignal(LocalRun run, Duration patience, PrintStream err, IntConsumer halt, SignalTrap trap) {
+    /** @param halt ends the process with an exit code */
+    StopOnSignal(LocalRun run, Duration patience, PrintStream err, IntConsumer halt) {
         this.run = run;
         this.patience = patience;
         this.err = err;
         this.halt = halt;
-        this.trap = trap;
     }
 
-    /** Until it is closed, an end of the JVM waits up to {@code patience} for the run's. */
-    @MustBeClosed
+    /** For the rest of this process's life. A run that does not end within {@code patience} is given up. */
     public static StopOnSignal install(LocalRun run, Duration patience, PrintStream err) {
         StopOnSignal stop = new StopOnSignal(
-                run, patience, err, exitCode -> Runtime.getRuntime().halt(exitCode), SignalTrap.OF_PROCESS);
-        Runtime.getRuntime().addShutdownHook(stop.hook);
+                run, patience, err, exitCode -> Runtime.getRuntime().halt(exitCode));
+        SignalTrap.OF_PROCESS.set(stop::onSignal);
         return stop;
     }
 
-    /** The process is to end with this code although it was asked to end. */
-    public void failed(int exitCode) {
-        failure.set(exitCode);
+    /** The code to end with, where the run itself would be one that has not failed. */
+    public int exitCode(int otherwise) {
+        int signal = first.get();
+        return signal == 0 ? otherwise : SignalTrap.EXIT_CODE + signal;
     }
 
-    void stop() {
+    void onSignal(int signal) {
+        if (!first.compareAndSet(0, signal)) {
+            end(signal, "ended at once: the last checkpoint stands, and the run can go on from it");
+        } else if (!run.isOver()) {
+            stop(signal);
+        }
+    }
+
+    private void stop(int signal) {
+        err.printf(
+                "stopping: finishing the step and writing a checkpoint; this may take up to %d seconds, and a second"
+                        + " signal ends it at once%n",
+                patience.toSeconds());
+        run.stop("the process was asked to end");
         try {
-            if (endOfRun() && told.await(TELLING_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
-                Integer exitCode = failure.get();
-                if (exitCode != null) {
-                    halt.accept(exitCode);
-                }
+            if (!run.awaitEnd(patience)) {
+                end(
+                        signal,
+                        "gave up after %d seconds of waiting for the step and its checkpoint; the run can go on from"
+                                        .formatted(patience.toSeconds())
+                                + " the checkpoint before");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** Brings it about; false where that took too long. */
-    private boolean endOfRun() throws InterruptedException {
-        if (run.isOver()) {
-            return true;
-        }
-        err.printf(
-                "stopping: finishing the step and writing a checkpoint; this may take up to %d seconds, and a second"
-                        + " signal ends it at once%n",
-                patience.toSeconds());
-        trap.set(this::endAtOnce);
-        run.stop("the process was asked to end");
-        if (run.awaitEnd(patience)) {
-            return true;
-        }
-        err.printf(
-                "gave up after %d seconds of waiting for the step and its checkpoint; the run can go on from"
-                        + " the checkpoint before%n",
-                patience.toSeconds());
-        return false;
-    }
-
     /** Nothing is half there: a checkpoint counts once it is committed, and the metrics behind it are written again. */
-    private void endAtOnce(int signal) {
-        err.println("ended at once: the last checkpoint stands, and the run can go on from it");
+    private void end(int signal, String words) {
+        err.println(words);
         err.flush();
-        halt.accept(EXIT_CODE_OF_SIGNAL + signal);
-    }
-
-    @Override
-    public void close() {
-        told.countDown();
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            // The JVM is ending, so the hook is at work or done: nothing is left to remove.
-        }
+        halt.accept(SignalTrap.EXIT_CODE + signal);
     }
 }

@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** On which TCP addresses processes listen, as the system says. */
-final class Listening {
+public final class Listening {
     private static final String LISTEN = "0A"; // TCP_LISTEN, in hexadecimal
     private static final int ADDRESS = 1; // columns of /proc/net/tcp
     private static final int STATE = 3;
@@ -23,7 +23,7 @@ final class Listening {
     private Listening() {}
 
     /** As {@code 127.0.0.1:2550}; of IPv6, what stands in the file. */
-    static List<String> ofProcess(long pid) throws IOException {
+    public static List<String> ofProcess(long pid) throws IOException {
         Set<String> sockets = sockets(pid);
         return Stream.concat(lines(pid, "tcp"), lines(pid, "tcp6"))
                 .map(line -> line.strip().split("\\s+"))

@@ -423,7 +423,8 @@ final class BadInputTest {
     }
 
     private static int train(Path folder, ByteArrayOutputStream out, ByteArrayOutputStream err, String... assignments) {
-        String[] arguments = Stream.concat(Stream.of("train", "my.conf"), Arrays.stream(assignments))
+        String[] arguments = Stream.concat(
+                        Stream.of("train", "my.conf", "parallel.isolation=in-process"), Arrays.stream(assignments))
                 .toArray(String[]::new);
         return ChoraleCommand.run(console(folder, out, err), arguments);
     }

@@ -41,6 +41,7 @@ final class MeasurementTest {
         "optimizer.learning-rate=0.2",
         "optimizer.warmup-steps=0",
         "optimizer.schedule=constant",
+        "parallel.isolation=in-process",
         "run.steps=8",
         "evaluation.every=1",
         "checkpoint.every=0",

@@ -40,6 +40,9 @@ final class TextRecipeTest {
 
     private static final int STEPS = 5;
 
+    /** Processes of workers have tests of their own. */
+    private static final String IN_PROCESS = "parallel.isolation=in-process";
+
     @TempDir
     Path folder;
 
@@ -72,7 +75,7 @@ final class TextRecipeTest {
                 folder);
 
         assertThat(ChoraleCommand.run(
-                        console, "train", RECIPES.resolve("lora.conf").toString(), "run.steps=" + STEPS))
+                        console, "train", RECIPES.resolve("lora.conf").toString(), IN_PROCESS, "run.steps=" + STEPS))
                 .as(said::toString)
                 .isZero();
         assertThat(ChoraleCommand.run(console, "export", "--merge", "runs/lora", "merged"))
@@ -95,6 +98,7 @@ final class TextRecipeTest {
                         new Console(stream, stream, false, 100, folder),
                         "train",
                         RECIPES.resolve("prose.conf").toString(),
+                        IN_PROCESS,
                         "run.steps=" + STEPS))
                 .as(said::toString)
                 .isZero();
@@ -118,7 +122,7 @@ final class TextRecipeTest {
     void theRecipeOfAPipelineTrainsAndGoesOn() {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         PrintStream stream = new PrintStream(said, true, StandardCharsets.UTF_8);
-        String[] command = {"train", RECIPES.resolve("masked.conf").toString(), "run.steps=4"};
+        String[] command = {"train", RECIPES.resolve("masked.conf").toString(), IN_PROCESS, "run.steps=4"};
         for (int start = 0; start < 2; start++) {
             assertThat(ChoraleCommand.run(new Console(stream, stream, false, 100, folder), command))
                     .as(said::toString)

@@ -41,6 +41,9 @@ final class KillAndResumeTest {
     /** A few steps take as long. */
     private static final int MAX_DELAY_MILLIS = 40;
 
+    /** That of workers which are killed, or left behind, is told by another test. */
+    private static final String IN_PROCESS = "parallel.isolation = in-process";
+
     @TempDir
     static Path folder;
 
@@ -52,7 +55,7 @@ final class KillAndResumeTest {
 
     @BeforeAll
     static void runInPeace() throws InterruptedException {
-        peaceful = TinyRun.in(folder, "peaceful");
+        peaceful = TinyRun.in(folder, "peaceful", IN_PROCESS);
         long begun = System.nanoTime();
         try (ChildJvm jvm = ChildJvm.start(peaceful)) {
             jvm.awaitMetrics(1);
@@ -70,7 +73,7 @@ final class KillAndResumeTest {
 
     @Test
     void aRunThatIsKilledAgainAndAgainLeavesWhatARunInPeaceLeaves() throws InterruptedException {
-        TinyRun run = TinyRun.in(folder, "killed");
+        TinyRun run = TinyRun.in(folder, "killed", IN_PROCESS);
         List<String> kills = new ArrayList<>();
         for (Moment moment : moments(new Random(SEED))) {
             try (ChildJvm jvm = ChildJvm.start(run)) {
@@ -95,7 +98,9 @@ final class KillAndResumeTest {
     @Test
     void anAdapterInFp16GoesOnBitForBitAfterAKillAndItsLossScaleWithIt() throws InterruptedException {
         String[] lines = {
-            "precision = fp16, loss.z-loss = 3", "model.adapter { type = lora, rank = 4, alpha = 8, dropout = 0.1 }"
+            IN_PROCESS,
+            "precision = fp16, loss.z-loss = 3",
+            "model.adapter { type = lora, rank = 4, alpha = 8, dropout = 0.1 }"
         };
         TinyRun whole = TinyRun.in(folder, "whole-adapter", lines);
         finish(whole, List.of());
@@ -123,8 +128,8 @@ final class KillAndResumeTest {
 
     @Test
     void whatALossHasLearnedIsInTheCheckpointsBitForBit() throws InterruptedException {
-        TinyRun calm = TinyRun.in(folder, "calm-weighted", UNCERTAINTY);
-        TinyRun killed = TinyRun.in(folder, "killed-weighted", UNCERTAINTY);
+        TinyRun calm = TinyRun.in(folder, "calm-weighted", IN_PROCESS, UNCERTAINTY);
+        TinyRun killed = TinyRun.in(folder, "killed-weighted", IN_PROCESS, UNCERTAINTY);
         finish(calm, List.of());
         try (ChildJvm jvm = ChildJvm.start(killed)) {
             assertThat(jvm.awaitMetrics(TinyRun.STEPS / 2)).as(jvm::output).isTrue();

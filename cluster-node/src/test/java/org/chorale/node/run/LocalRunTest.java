@@ -14,7 +14,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
-import java.util.function.IntConsumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -39,7 +38,6 @@ final class LocalRunTest {
 
     private final List<RunEvent> shown = new CopyOnWriteArrayList<>();
     private final List<Integer> exitCodes = new CopyOnWriteArrayList<>();
-    private IntConsumer secondSignal = signal -> {};
 
     /** Each part is played by a behaviour that a test chooses. */
     private record Players(Leader leader, Behavior<NodeCommand> node) implements Cast {
@@ -110,7 +108,7 @@ final class LocalRunTest {
     }
 
     @Test
-    void aStopReachesTheCoordinatorAndTheHookWaitsForTheEnd() throws InterruptedException {
+    void aSignalStopsTheRunAndIsWhatTheProcessEndsWith() throws InterruptedException {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         Cast cast = Players.withLeader(listener -> Behaviors.receive(CoordinatorCommand.class)
                 .onMessage(CoordinatorCommand.StopRun.class, stop -> {
@@ -120,13 +118,14 @@ final class LocalRunTest {
                 .build());
         try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
             StopOnSignal stop = stopOnSignal(run, LONG, said);
-            stop.close(); // as if the end had been told
-            stop.stop();
+            assertThat(stop.exitCode(0)).isZero();
+            stop.onSignal(15);
 
             assertThat(run.isOver()).isTrue();
             assertThat(run.await().getOutcome()).isEqualTo(Outcome.STOPPED);
-            assertThat(exitCodes).isEmpty(); // so the JVM ends with the signal's own
+            assertThat(stop.exitCode(0)).isEqualTo(143);
         }
+        assertThat(exitCodes).as("at once").isEmpty();
         assertThat(said.toString(StandardCharsets.UTF_8))
                 .isEqualTo("stopping: finishing the step and writing a checkpoint; this may take up to 600 seconds,"
                         + " and a second signal ends it at once\n");
@@ -136,10 +135,11 @@ final class LocalRunTest {
     void aStopThatNobodyAnswersIsGivenUpWithTheReason() {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         try (LocalRun run = LocalRun.start(Players.withLeader(listener -> Behaviors.ignore()), LONG, shown::add)) {
-            stopOnSignal(run, SHORT, said).stop();
+            stopOnSignal(run, SHORT, said).onSignal(2);
 
             assertThat(run.isOver()).isFalse();
         }
+        assertThat(exitCodes).containsExactly(130);
         assertThat(said.toString(StandardCharsets.UTF_8)).contains("gave up after 0 seconds of waiting for the step");
     }
 
@@ -147,37 +147,13 @@ final class LocalRunTest {
     void aSecondSignalEndsTheProcessAtOnceWithItsOwnExitCode() {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         try (LocalRun run = LocalRun.start(Players.withLeader(listener -> Behaviors.ignore()), LONG, shown::add)) {
-            stopOnSignal(run, SHORT, said).stop();
-            secondSignal.accept(2);
+            StopOnSignal stop = stopOnSignal(run, SHORT, said);
+            stop.onSignal(15);
+            exitCodes.clear();
+            stop.onSignal(2);
         }
         assertThat(exitCodes).containsExactly(130);
         assertThat(said.toString(StandardCharsets.UTF_8)).contains("ended at once: the last checkpoint stands");
-    }
-
-    @Test
-    void aRunThatFailsWhileItIsStoppedEndsTheProcessWithItsOwnCodeOnceThatWasTold() throws InterruptedException {
-        ByteArrayOutputStream said = new ByteArrayOutputStream();
-        Cast cast = Players.withLeader(listener -> Behaviors.receive(CoordinatorCommand.class)
-                .onMessage(CoordinatorCommand.StopRun.class, stop -> {
-                    listener.tell(end(Outcome.FAILED, 5));
-                    return Behaviors.stopped();
-                })
-                .build());
-        try (LocalRun run = LocalRun.start(cast, LONG, shown::add)) {
-            StopOnSignal stop = stopOnSignal(run, LONG, said);
-            Thread hook = new Thread(stop::stop);
-            hook.start();
-
-            assertThat(run.await().getOutcome()).isEqualTo(Outcome.FAILED);
-            hook.join(SHORT.toMillis());
-            assertThat(hook.isAlive())
-                    .as("the hook waits until the failure is told")
-                    .isTrue();
-            stop.failed(1);
-            stop.close();
-            hook.join();
-        }
-        assertThat(exitCodes).containsExactly(1);
     }
 
     @Test
@@ -278,12 +254,7 @@ final class LocalRunTest {
     }
 
     private StopOnSignal stopOnSignal(LocalRun run, Duration patience, ByteArrayOutputStream said) {
-        return new StopOnSignal(
-                run,
-                patience,
-                new PrintStream(said, true, StandardCharsets.UTF_8),
-                exitCodes::add,
-                trap -> secondSignal = trap);
+        return new StopOnSignal(run, patience, new PrintStream(said, true, StandardCharsets.UTF_8), exitCodes::add);
     }
 
     private RunEnded run(Cast cast) throws InterruptedException {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.node.run;
+package org.chorale.node.system;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -10,13 +10,16 @@ import java.util.List;
 import java.util.function.IntConsumer;
 
 /**
- * Catches signals that the JVM, once it is ending, would not heed. Java has no public way to them; {@code
- * sun.misc.Signal}, of the module jdk.unsupported, is meant for this, and is called by reflection because the compiler
- * warns of its name.
+ * Catches signals before the JVM does, which would begin to end: then Artery closes its connections, and a run, or a node,
+ * could not end in order any more. Java has no public way to them; {@code sun.misc.Signal}, of the module jdk.unsupported,
+ * is meant for this, and is called by reflection because the compiler warns of its name.
  */
-interface SignalTrap {
-    /** The process's own, for Ctrl-C and SIGTERM. */
-    SignalTrap OF_PROCESS = onSignal -> List.of("INT", "TERM").forEach(name -> handle(name, onSignal));
+public interface SignalTrap {
+    /** The process's own, for Ctrl-C, SIGTERM, and a terminal that is closed. Each signal is told on a thread of its own. */
+    SignalTrap OF_PROCESS = onSignal -> List.of("INT", "TERM", "HUP").forEach(name -> handle(name, onSignal));
+
+    /** What a shell adds to a signal's number, for the code with which a process ends: 130 for Ctrl-C, 143 for SIGTERM. */
+    int EXIT_CODE = 128;
 
     /** Has signals told by their numbers from now on. */
     void set(IntConsumer onSignal);
