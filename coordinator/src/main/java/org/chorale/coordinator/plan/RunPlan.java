@@ -97,13 +97,13 @@ public final class RunPlan {
         return Ending.unexpected(state, signal.getClass().getSimpleName() + " was heard");
     }
 
-    /** Whoever waits knows more than that it is not silent: how far an evaluation is. */
+    /** Whoever waits knows more than that it is not silent: how far an evaluation is, of which each rank has its share. */
     private static Decision onStillWorking(RunState state, RunSignal.StillWorking working) {
-        return state instanceof Evaluating evaluating
-                ? Decision.of(
-                        state,
-                        new Effect.WaitOn(
-                                working.done(), evaluating.course().data().evaluationExamples()))
-                : Decision.of(state, new Effect.WaitOn(0, 0));
+        if (!(state instanceof Evaluating evaluating)) {
+            return Decision.of(state, new Effect.WaitOn(0, 0));
+        }
+        long total = evaluating.course().data().evaluationExamples();
+        long done = Math.min(working.done(), total) * evaluating.team().size();
+        return Decision.of(state, new Effect.WaitOn(Math.min(done, total), total));
     }
 }

@@ -13,6 +13,7 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.WorkerCommand.Abandon;
 import org.chorale.proto.message.WorkerCommand.RunSteps;
 import org.chorale.proto.message.WorkerCommand.StopSpan;
+import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RecoveryBegan;
 import org.chorale.proto.wire.RunEnded.Outcome;
@@ -85,6 +86,25 @@ class RunPlanRecoveryTest extends PlannedRun {
         step(1, 1);
         step(2, 1);
         assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
+    }
+
+    @Test
+    void anEvaluationIsAsFarAsAllRanksTogether() {
+        state = RunPlan.start(Runs.terms("parallel.workers = 2"));
+        IntStream.range(0, 2).forEach(slot -> hear(joined("n/" + slot, 1)));
+        hear(new RunSignal.FeederJoined("n"));
+        hear(new RunSignal.GenerationClaimed(generation, Optional.empty(), false));
+        hear(new RunSignal.ModelDescribed(generation, Runs.MODEL));
+        hear(new RunSignal.DataDescribed(generation, 0, new DataFacts(10, 5, 0, 7, 100, "abc")));
+        IntStream.range(0, 2).forEach(rank -> ready(rank, 0));
+        hear(new RunSignal.StillWorking(generation, 3));
+        assertThat(effects).containsExactly(new Effect.WaitOn(6, 7));
+        hear(new RunSignal.StillWorking(generation, 4));
+        assertThat(effects).containsExactly(new Effect.WaitOn(7, 7));
+        hear(new RunSignal.Evaluated(generation, 1, EvaluationReport.getDefaultInstance()));
+        assertThat(state.awaited()).isEqualTo("the evaluation at step 0 from rank 0, n/0 (host, cpu)");
+        hear(new RunSignal.Evaluated(generation, 0, EvaluationReport.getDefaultInstance()));
+        assertThat(effects.get(0)).isInstanceOf(Effect.RecordEvaluation.class);
     }
 
     @Test

@@ -11,6 +11,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import org.chorale.coordinator.plan.ParallelSettings;
+import org.chorale.coordinator.plan.ParallelSettings.Isolation;
+import org.chorale.coordinator.plan.ParallelSettings.Mode;
 import org.chorale.coordinator.queue.QueuedRun.Phase;
 import org.junit.jupiter.api.Test;
 
