@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import org.chorale.node.client.ClusterClient;
+import org.chorale.node.process.Listening;
 import org.chorale.node.security.NodeSecurity;
 import org.chorale.node.system.HostPort;
 import org.chorale.proto.fault.FaultCode;

@@ -12,42 +12,53 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.chorale.node.Main;
 
-/** One start of {@code chorale train} in a JVM of its own, with the flags and the class path of this one. */
+/**
+ * One start of {@code chorale train} in a JVM of its own, with the flags and the class path of this one. It and all
+ * processes that come of it have a mark in their environment, by which they are found when nobody else knows them.
+ */
 final class ChildJvm implements AutoCloseable {
+    private static final String MARK = "CHORALE_TEST_START";
     private static final long DEADLINE_SECONDS = 60;
     private static final long POLL_MILLIS = 2;
 
     private final TinyRun run;
     private final Process process;
     private final Path output;
+    private final String mark;
 
-    private ChildJvm(TinyRun run, Process process, Path output) {
+    private ChildJvm(TinyRun run, Process process, Path output, String mark) {
         this.run = run;
         this.process = process;
         this.output = output;
+        this.mark = mark;
     }
 
-    static ChildJvm start(TinyRun run) {
+    /** @param options of the command line, besides the run directory */
+    static ChildJvm start(TinyRun run, String... options) {
         try {
             Path output = Files.createTempFile(run.folder(), "output", ".txt");
-            ProcessBuilder builder = new ProcessBuilder(command(run))
+            String mark = "%s=%s".formatted(MARK, UUID.randomUUID());
+            ProcessBuilder builder = new ProcessBuilder(command(run, options))
                     .directory(run.folder().toFile())
                     .redirectErrorStream(true)
                     .redirectOutput(output.toFile());
             // Threads that wait by spinning would take the cores from those that they wait for.
             builder.environment().put("OMP_WAIT_POLICY", "PASSIVE");
             builder.environment().put("OMP_NUM_THREADS", "1");
-            return new ChildJvm(run, builder.start(), output);
+            builder.environment().put(MARK, mark.substring(MARK.length() + 1));
+            return new ChildJvm(run, builder.start(), output, mark);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     /** Whoever starts the tests in the background has them ignore SIGINT, and children inherit that unless told. */
-    private static List<String> command(TinyRun run) {
+    private static List<String> command(TinyRun run, String... options) {
         List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT,TERM"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -57,6 +68,7 @@ final class ChildJvm implements AutoCloseable {
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
         command.addAll(
                 List.of("train", run.conf().toString(), "--run-dir", run.dir().toString()));
+        command.addAll(List.of(options));
         return command;
     }
 
@@ -108,8 +120,27 @@ final class ChildJvm implements AutoCloseable {
         return process.exitValue();
     }
 
-    List<ProcessHandle> descendants() {
-        return process.descendants().toList();
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    /** Processes of workers, from the moment on at which the launcher has started them. */
+    List<ProcessHandle> workers() {
+        return process.children().toList();
+    }
+
+    /** This process and all that have come of it, whoever their parent is by now. */
+    Set<Long> family() {
+        return Processes.withEnvironment(mark);
+    }
+
+    /** Where what it says is written. */
+    Path outputFile() {
+        return output;
     }
 
     String output() {

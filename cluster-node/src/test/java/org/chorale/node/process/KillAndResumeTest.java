@@ -7,30 +7,40 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Kills a run with SIGKILL again and again and compares what it leaves behind with what a run in peace does. */
-@Timeout(180)
+@Timeout(300)
 final class KillAndResumeTest {
     /** Another one each time, since the moments differ anyway; a failure names it, and {@code -Dchorale.seed} sets it. */
     private static final long SEED = Long.getLong("chorale.seed", System.nanoTime());
 
     private static final int SIGKILLED = 128 + 9;
+
+    /** What a launcher has started notices its end at once, and halts. */
+    private static final Duration UNTIL_NOTHING_IS_LEFT = Duration.ofSeconds(5);
+
     private static final int MIN_KILLS = 6;
     private static final int LINES = TinyRun.STEPS + TinyRun.EVALUATIONS;
 
-    /** The run is killed once in each such stretch of its metrics. */
-    private static final int STRETCH_LINES = 11;
+    /** So much of its metrics is cut into stretches, in each of which the run is killed once. */
+    private static final int STRETCHED_LINES = 44;
 
     private static final int STRETCHES = 4;
+    private static final int MANY_STRETCHES = 8;
+    private static final int MANY_KILLS = 10;
 
     private static final String UNCERTAINTY = """
             pipeline.loss { type = UncertaintyWeightedLoss, config.terms = [
@@ -74,8 +84,33 @@ final class KillAndResumeTest {
     @Test
     void aRunThatIsKilledAgainAndAgainLeavesWhatARunInPeaceLeaves() throws InterruptedException {
         TinyRun run = TinyRun.in(folder, "killed", IN_PROCESS);
+        List<String> kills = kill(run, moments(new Random(SEED), STRETCHES));
+        assertThat(kills).as(story(kills)).hasSizeGreaterThanOrEqualTo(MIN_KILLS);
+        finish(run, kills);
+
+        assertLeavesTheSame(run, peaceful, kills);
+    }
+
+    /** The workers with it, whether they are starting, training or recovering. */
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3})
+    @Tag("full")
+    void aRunOfManyWorkersWhoseLauncherIsKilledLeavesWhatOneInPeaceLeaves(int workers) throws InterruptedException {
+        String[] lines = {"parallel.workers = " + workers};
+        TinyRun whole = TinyRun.in(folder, "whole-of-" + workers, lines);
+        finish(whole, List.of());
+        TinyRun run = TinyRun.in(folder, "killed-of-" + workers, lines);
+        List<String> kills = kill(run, moments(new Random(SEED), MANY_STRETCHES));
+        assertThat(kills).as(story(kills)).hasSizeGreaterThanOrEqualTo(MANY_KILLS);
+        finish(run, kills);
+
+        assertLeavesTheSame(run, whole, kills);
+    }
+
+    /** Each time in another start. */
+    private static List<String> kill(TinyRun run, List<Moment> moments) throws InterruptedException {
         List<String> kills = new ArrayList<>();
-        for (Moment moment : moments(new Random(SEED))) {
+        for (Moment moment : moments) {
             try (ChildJvm jvm = ChildJvm.start(run)) {
                 boolean alive = jvm.awaitMetrics(moment.lines()) && jvm.outlives(moment.millis());
                 int exitCode = alive ? jvm.kill() : jvm.exitCode();
@@ -83,11 +118,16 @@ final class KillAndResumeTest {
                 if (exitCode == SIGKILLED) {
                     kills.add("%s, with %d lines".formatted(moment, run.metricsLines()));
                 }
+                Processes.await(
+                        story(kills) + "end of its workers",
+                        UNTIL_NOTHING_IS_LEFT,
+                        () -> jvm.family().isEmpty());
             }
         }
-        assertThat(kills).as(story(kills)).hasSizeGreaterThanOrEqualTo(MIN_KILLS);
-        finish(run, kills);
+        return kills;
+    }
 
+    private static void assertLeavesTheSame(TinyRun run, TinyRun peaceful, List<String> kills) {
         assertThat(run.metrics()).as(story(kills)).isEqualTo(peaceful.metrics());
         assertThat(run.export()).as(story(kills)).hasSameBinaryContentAs(peaceful.export());
         assertThat(run.checkpoints()).as(story(kills)).isEqualTo(peaceful.checkpoints());
@@ -158,14 +198,15 @@ final class KillAndResumeTest {
     }
 
     /** In the first start-up and a later one, in each stretch of the metrics, and around the end, perhaps too late. */
-    private static List<Moment> moments(Random random) {
+    private static List<Moment> moments(Random random, int stretches) {
         List<Moment> moments = new ArrayList<>();
         moments.add(inStartUp(random));
-        for (int stretch = 0; stretch < STRETCHES; stretch++) {
-            int lines = stretch * STRETCH_LINES + 1 + random.nextInt(STRETCH_LINES);
+        int stretchLines = STRETCHED_LINES / stretches;
+        for (int stretch = 0; stretch < stretches; stretch++) {
+            int lines = stretch * stretchLines + 1 + random.nextInt(stretchLines);
             moments.add(new Moment(lines, random.nextInt(MAX_DELAY_MILLIS)));
         }
-        moments.add(1 + random.nextInt(STRETCHES), inStartUp(random));
+        moments.add(1 + random.nextInt(stretches), inStartUp(random));
         moments.add(new Moment(LINES, random.nextInt(2 * MAX_DELAY_MILLIS)));
         return moments;
     }

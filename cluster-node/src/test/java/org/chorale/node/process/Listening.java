@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.node.cluster;
+package org.chorale.node.process;
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -6,12 +6,16 @@ package org.chorale.node.process;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 
 /** What the system says of processes. */
 final class Processes {
@@ -34,6 +38,23 @@ final class Processes {
             return false;
         } catch (IOException e) { // it ended while its file was read
             return false;
+        }
+    }
+
+    /** Those that run with such a variable, as {@code NAME=value}, which a process has from the one that starts it. */
+    static Set<Long> withEnvironment(String variable) {
+        return ProcessHandle.allProcesses()
+                .map(ProcessHandle::pid)
+                .filter(pid -> environment(pid).contains(variable) && isRunning(pid))
+                .collect(Collectors.toSet());
+    }
+
+    private static List<String> environment(long pid) {
+        try {
+            Path file = Path.of("/proc", Long.toString(pid), "environ");
+            return List.of(Files.readString(file, StandardCharsets.ISO_8859_1).split("\0"));
+        } catch (IOException e) { // it has ended, or is another user's
+            return List.of();
         }
     }
 
