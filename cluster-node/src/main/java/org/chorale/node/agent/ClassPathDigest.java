@@ -35,9 +35,9 @@ final class ClassPathDigest {
 
     static String of(String classPath) {
         ClassPathDigest all = new ClassPathDigest();
-        for (String entry : classPath.split(File.pathSeparator, -1)) {
-            all.add(Path.of(entry));
-        }
+        Stream.of(classPath.split(File.pathSeparator, -1))
+                .filter(entry -> !entry.isEmpty()) // the current folder, which is any
+                .forEach(entry -> all.add(Path.of(entry)));
         return HexFormat.of().formatHex(all.digest.digest());
     }
 

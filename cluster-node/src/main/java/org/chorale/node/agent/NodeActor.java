@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
@@ -21,6 +22,7 @@ import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.chorale.data.FeederActor;
 import org.chorale.node.process.GiveUp;
 import org.chorale.node.process.Workplace;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.FeederJoined;
 import org.chorale.proto.message.CoordinatorCommand.FeederLost;
@@ -52,6 +54,7 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
     private final Offer offer;
     private final Workplace workplace;
     private final ActorRef<RunsCommand> entrance;
+    private final Consumer<Fault> whenRefused;
     private final Map<String, Engagement> runs = new HashMap<>(); // by name
     private ActorRef<RunsCommand> leader;
 
@@ -60,12 +63,14 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
             TimerScheduler<NodeCommand> timers,
             Offer offer,
             Workplace workplace,
-            ActorRef<RunsCommand> entrance) {
+            ActorRef<RunsCommand> entrance,
+            Consumer<Fault> whenRefused) {
         super(context);
         this.timers = timers;
         this.offer = offer;
         this.workplace = workplace;
         this.entrance = entrance;
+        this.whenRefused = whenRefused;
         this.leader = entrance;
     }
 
@@ -75,18 +80,20 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
      * @param launcher hears when nothing is left of a run
      */
     public static Behavior<NodeCommand> local(Offer offer, Workplace workplace, ActorRef<RunsCommand> launcher) {
-        return Behaviors.setup(
-                context -> Behaviors.withTimers(timers -> new NodeActor(context, timers, offer, workplace, launcher)));
+        return Behaviors.setup(context -> Behaviors.withTimers(
+                timers -> new NodeActor(context, timers, offer, workplace, launcher, refused -> {})));
     }
 
     /**
      * The agent of a cluster's node.
      *
      * @param entrance to whoever leads the runs
+     * @param whenRefused told why the cluster has no use for the node
      */
-    public static Behavior<NodeCommand> member(Offer offer, Workplace workplace, ActorRef<RunsCommand> entrance) {
+    public static Behavior<NodeCommand> member(
+            Offer offer, Workplace workplace, ActorRef<RunsCommand> entrance, Consumer<Fault> whenRefused) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> {
-            NodeActor agent = new NodeActor(context, timers, offer, workplace, entrance);
+            NodeActor agent = new NodeActor(context, timers, offer, workplace, entrance, whenRefused);
             agent.keepOffering();
             return agent;
         }));
@@ -128,12 +135,9 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
         return this;
     }
 
-    /** It stays a member, so that whoever looks sees it, but nothing will run on it. */
     private Behavior<NodeCommand> onRefused(NodeCommand.Refused refused) {
         timers.cancel(Tick.OFFER);
-        getContext()
-                .getLog()
-                .error("the cluster refuses this node: {}", refused.fault().message());
+        whenRefused.accept(refused.fault());
         return this;
     }
 
@@ -231,12 +235,16 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
         }
     }
 
+    /** As when this node leaves in order, and has been told first. */
     private Behavior<NodeCommand> onLeaderGone() {
-        getContext().getLog().warn("the leader of the runs is gone, and what was started for it ends");
         leader = entrance;
-        List.copyOf(runs.entrySet()).stream()
-                .filter(run -> !run.getValue().isEnding())
-                .forEach(run -> end(run.getKey(), run.getValue()));
+        List<String> orphans = List.copyOf(runs.keySet());
+        if (!orphans.isEmpty()) {
+            getContext()
+                    .getLog()
+                    .warn("the leader of the runs is gone, and what it has started here ends: {}", orphans);
+        }
+        orphans.forEach(name -> onEndRun(new NodeCommand.EndRun(name)));
         keepOffering();
         return this;
     }

@@ -12,7 +12,7 @@ import org.chorale.node.system.Release;
 import org.chorale.proto.message.RunsCommand.Preflight;
 
 /** What a node says of itself before it is used. */
-final class Preflights {
+public final class Preflights {
     private static final Path MEMORY = Path.of("/proc/meminfo");
     private static final String AVAILABLE = "MemAvailable:";
     private static final long BYTES_PER_KB = 1024;
@@ -24,7 +24,8 @@ final class Preflights {
 
     private Preflights() {}
 
-    static Preflight ofThisProcess() {
+    /** What this process is, and has just now. */
+    public static Preflight ofThisProcess() {
         return new Preflight(
                 Release.version(),
                 Runtime.version().toString(),

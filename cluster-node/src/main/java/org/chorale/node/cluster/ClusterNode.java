@@ -6,6 +6,7 @@ package org.chorale.node.cluster;
 import com.typesafe.config.Config;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -17,6 +18,7 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.chorale.node.system.HostPort;
 import org.chorale.node.system.SystemConfig;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.RunsCommand;
@@ -31,9 +33,11 @@ public final class ClusterNode implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ClusterNode.class);
 
     private final ActorSystem<Void> system;
+    private final CompletableFuture<Fault> refused;
 
-    private ClusterNode(ActorSystem<Void> system) {
+    private ClusterNode(ActorSystem<Void> system, CompletableFuture<Fault> refused) {
         this.system = system;
+        this.refused = refused;
     }
 
     /**
@@ -46,9 +50,14 @@ public final class ClusterNode implements AutoCloseable {
         HostPort bind = terms.bind();
         Config member =
                 terms.security().artery().withFallback(SystemConfig.member(bind.host(), bind.port(), withNode(terms)));
+        CompletableFuture<Fault> refused = new CompletableFuture<>();
         try {
-            return new ClusterNode(ActorSystem.create(
-                    NodeGuardian.create(terms, runs), SystemConfig.NODE, SystemConfig.complete(member)));
+            return new ClusterNode(
+                    ActorSystem.create(
+                            NodeGuardian.create(terms, runs, refused),
+                            SystemConfig.NODE,
+                            SystemConfig.complete(member)),
+                    refused);
         } catch (RuntimeException e) { // of a class that Pekko keeps to itself
             throw new FaultException(
                     FaultCode.ADDRESS_UNAVAILABLE,
@@ -73,12 +82,20 @@ public final class ClusterNode implements AutoCloseable {
                 self.getHost().orElseThrow(), self.getPort().orElseThrow().intValue());
     }
 
-    /** Returns once the node has left its cluster, was put out of it, or could not join it. */
+    /**
+     * Returns once the node has left its cluster, was put out of it, or could not join it.
+     *
+     * @throws FaultException NODE_UNFIT where the cluster has refused it
+     */
     public void awaitEnd() throws InterruptedException {
         try {
             system.getWhenTerminated().toCompletableFuture().get();
         } catch (ExecutionException e) {
             throw new IllegalStateException("an actor system ends without exceptions", e);
+        }
+        if (refused.isDone()) {
+            Fault fault = refused.join();
+            throw new FaultException(fault.code(), "the cluster refuses this node: " + fault.message());
         }
     }
 

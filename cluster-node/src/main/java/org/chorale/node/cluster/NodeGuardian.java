@@ -6,6 +6,7 @@ package org.chorale.node.cluster;
 import com.typesafe.config.Config;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -24,6 +25,7 @@ import org.chorale.node.process.ChildProcesses;
 import org.chorale.node.process.WorkerJvm;
 import org.chorale.node.system.HostPort;
 import org.chorale.node.system.SystemConfig;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
 
@@ -33,22 +35,31 @@ final class NodeGuardian {
 
     private NodeGuardian() {}
 
-    /** @param runs who leads the runs; there is one in a cluster */
-    static Behavior<Void> create(NodeTerms terms, Supplier<Behavior<RunsCommand>> runs) {
+    /**
+     * A guardian that begins at once, and ends where the cluster refuses the node.
+     *
+     * @param runs who leads the runs; there is one in a cluster
+     * @param refused completed with the reason then
+     */
+    static Behavior<Void> create(
+            NodeTerms terms, Supplier<Behavior<RunsCommand>> runs, CompletableFuture<Fault> refused) {
         return Behaviors.setup(context -> {
             ActorRef<RunsCommand> leader = ClusterSingleton.get(context.getSystem())
                     .init(SingletonActor.of(runs.get(), "runs")
                             .withSettings(ClusterSingletonSettings.create(context.getSystem())
                                     .withRole(NodeTerms.COORDINATOR)));
             context.watch(context.spawn(Gateway.create(leader), SystemConfig.GATEWAY));
-            context.watch(context.spawn(agent(context, terms, leader), "agent"));
+            context.watch(context.spawn(agent(context, terms, leader, refused), "agent"));
             join(Cluster.get(context.getSystem()), terms);
             return Behaviors.empty();
         });
     }
 
     private static Behavior<NodeCommand> agent(
-            ActorContext<Void> context, NodeTerms terms, ActorRef<RunsCommand> leader) {
+            ActorContext<Void> context,
+            NodeTerms terms,
+            ActorRef<RunsCommand> leader,
+            CompletableFuture<Fault> refused) {
         Config workers = terms.security()
                 .artery()
                 .withFallback(SystemConfig.remote(terms.bind().host(), 0));
@@ -56,7 +67,11 @@ final class NodeGuardian {
         return NodeActor.member(
                 new Offer(address(context), hostName(), terms.roles(), slots),
                 new ChildProcesses(terms.bind().host(), workers, WorkerJvm.likeThis(Math.max(slots, 1))),
-                leader);
+                leader,
+                why -> {
+                    refused.complete(why);
+                    context.getSystem().terminate();
+                });
     }
 
     private static String address(ActorContext<Void> context) {

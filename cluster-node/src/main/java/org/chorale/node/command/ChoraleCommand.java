@@ -33,6 +33,7 @@ import picocli.CommandLine.ScopeType;
         subcommands = {
             CertsCommand.class,
             DataCommand.class,
+            NodeCommand.class,
             RunsCommand.class,
             StatusCommand.class,
             StopCommand.class,

@@ -60,8 +60,12 @@ final class ClusterNodeTest {
     }
 
     private static ClusterNode start(HostPort bind, List<HostPort> join, String... roles) {
+        return start(bind, join, 2, roles);
+    }
+
+    private static ClusterNode start(HostPort bind, List<HostPort> join, int slots, String... roles) {
         NodeSecurity security = NodeSecurity.of(Optional.empty(), false, bind.host());
-        return ClusterNode.start(new NodeTerms(bind, join, List.of(roles), 2, security), LEADER::create);
+        return ClusterNode.start(new NodeTerms(bind, join, List.of(roles), slots, security), LEADER::create);
     }
 
     @AfterAll
@@ -136,6 +140,15 @@ final class ClusterNodeTest {
                             unavailable ->
                                     assertThat(unavailable.fault().code()).isEqualTo(FaultCode.ADDRESS_UNAVAILABLE))
                     .hasMessageContaining("--bind " + taken);
+        }
+    }
+
+    @Test
+    void aNodeThatTheClusterRefusesEndsWithTheReason() {
+        HostPort bind = new HostPort("127.0.0.3", 0);
+        List<HostPort> join = List.of(second.address());
+        try (ClusterNode third = start(bind, join, PlayedLeader.UNWELCOME_SLOTS, NodeTerms.WORKER)) {
+            assertThatThrownBy(third::awaitEnd).hasMessage("the cluster refuses this node: too many slots");
         }
     }
 

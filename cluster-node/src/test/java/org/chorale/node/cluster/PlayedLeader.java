@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.chorale.proto.fault.Fault;
+import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
 import org.chorale.proto.message.RunsCommand.Asked;
@@ -22,6 +24,9 @@ import org.chorale.proto.wire.WatchedEvent;
 
 /** Stands in for whoever leads the runs: takes every node, knows one run, and tells its events as it is given credit. */
 final class PlayedLeader {
+    /** A node that has so many is refused. */
+    static final int UNWELCOME_SLOTS = 99;
+
     /** Of the run, and one more that is its end. */
     static final int STEPS = 1_000;
 
@@ -37,7 +42,11 @@ final class PlayedLeader {
         return Behaviors.setup(context -> Behaviors.receive(RunsCommand.class)
                 .onMessage(NodeJoined.class, joined -> {
                     nodes.add(joined.address());
-                    joined.node().tell(new NodeCommand.Accepted(context.getSelf()));
+                    joined.node()
+                            .tell(
+                                    joined.slots() == UNWELCOME_SLOTS
+                                            ? new NodeCommand.Refused(new Fault(FaultCode.NODE_UNFIT, "too many slots"))
+                                            : new NodeCommand.Accepted(context.getSelf()));
                     return Behaviors.same();
                 })
                 .onMessage(Asked.class, asked -> {

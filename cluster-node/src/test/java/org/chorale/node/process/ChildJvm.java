@@ -15,50 +15,67 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 import org.chorale.node.Main;
 
 /**
- * One start of {@code chorale train} in a JVM of its own, with the flags and the class path of this one. It and all
- * processes that come of it have a mark in their environment, by which they are found when nobody else knows them.
+ * One start of the program in a JVM of its own, with the flags and the class path of this one. It and all processes that
+ * come of it have a mark in their environment, by which they are found when nobody else knows them.
  */
-final class ChildJvm implements AutoCloseable {
+public final class ChildJvm implements AutoCloseable {
     private static final String MARK = "CHORALE_TEST_START";
     private static final long DEADLINE_SECONDS = 60;
     private static final long POLL_MILLIS = 2;
 
-    private final TinyRun run;
+    private final IntSupplier metricsLines;
     private final Process process;
     private final Path output;
     private final String mark;
 
-    private ChildJvm(TinyRun run, Process process, Path output, String mark) {
-        this.run = run;
+    private ChildJvm(IntSupplier metricsLines, Process process, Path output, String mark) {
+        this.metricsLines = metricsLines;
         this.process = process;
         this.output = output;
         this.mark = mark;
     }
 
-    /** @param options of the command line, besides the run directory */
+    /**
+     * {@code chorale train}.
+     *
+     * @param options of the command line, besides the run directory
+     */
     static ChildJvm start(TinyRun run, String... options) {
+        List<String> arguments = new ArrayList<>(
+                List.of("train", run.conf().toString(), "--run-dir", run.dir().toString()));
+        arguments.addAll(List.of(options));
+        return start(run.folder(), run::metricsLines, arguments);
+    }
+
+    /** @param folder where it starts, and where what it says is kept */
+    public static ChildJvm start(Path folder, String... arguments) {
+        return start(folder, () -> 0, List.of(arguments));
+    }
+
+    private static ChildJvm start(Path folder, IntSupplier metricsLines, List<String> arguments) {
         try {
-            Path output = Files.createTempFile(run.folder(), "output", ".txt");
+            Path output = Files.createTempFile(folder, "output", ".txt");
             String mark = "%s=%s".formatted(MARK, UUID.randomUUID());
-            ProcessBuilder builder = new ProcessBuilder(command(run, options))
-                    .directory(run.folder().toFile())
+            ProcessBuilder builder = new ProcessBuilder(command(arguments))
+                    .directory(folder.toFile())
                     .redirectErrorStream(true)
                     .redirectOutput(output.toFile());
             // Threads that wait by spinning would take the cores from those that they wait for.
             builder.environment().put("OMP_WAIT_POLICY", "PASSIVE");
             builder.environment().put("OMP_NUM_THREADS", "1");
             builder.environment().put(MARK, mark.substring(MARK.length() + 1));
-            return new ChildJvm(run, builder.start(), output, mark);
+            return new ChildJvm(metricsLines, builder.start(), output, mark);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     /** Whoever starts the tests in the background has them ignore SIGINT, and children inherit that unless told. */
-    private static List<String> command(TinyRun run, String... options) {
+    private static List<String> command(List<String> arguments) {
         List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT,TERM"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -66,16 +83,14 @@ final class ChildJvm implements AutoCloseable {
                 .forEach(command::add);
         command.addAll(List.of("-DRUST_FLAVOR=cpu", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
-        command.addAll(
-                List.of("train", run.conf().toString(), "--run-dir", run.dir().toString()));
-        command.addAll(List.of(options));
+        command.addAll(arguments);
         return command;
     }
 
     /** Returns true once there are so many lines of metrics, false where the process ends before. */
     boolean awaitMetrics(int lines) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
-        while (run.metricsLines() < lines) {
+        while (metricsLines.getAsInt() < lines) {
             if (process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
                 return false;
             }
@@ -85,7 +100,7 @@ final class ChildJvm implements AutoCloseable {
     }
 
     /** Returns once the process has said this. */
-    void awaitOutput(String said) throws InterruptedException {
+    public void awaitOutput(String said) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
         while (!output().contains(said)) {
             boolean ended = process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS);
@@ -108,12 +123,16 @@ final class ChildJvm implements AutoCloseable {
     }
 
     /** Sends a signal, such as INT. */
-    void signal(String name) throws IOException, InterruptedException {
+    public void signal(String name) throws IOException, InterruptedException {
         Process kill = new ProcessBuilder("sh", "-c", "kill -%s %d".formatted(name, process.pid())).start();
         assertThat(kill.waitFor()).as("kill -%s", name).isZero();
     }
 
-    int exitCode() throws InterruptedException {
+    public long pid() {
+        return process.pid();
+    }
+
+    public int exitCode() throws InterruptedException {
         assertThat(process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS))
                 .as("the process ends within %d s; %s", DEADLINE_SECONDS, output())
                 .isTrue();
@@ -122,10 +141,6 @@ final class ChildJvm implements AutoCloseable {
 
     boolean isAlive() {
         return process.isAlive();
-    }
-
-    long pid() {
-        return process.pid();
     }
 
     /** Processes of workers, from the moment on at which the launcher has started them. */
@@ -143,7 +158,11 @@ final class ChildJvm implements AutoCloseable {
         return output;
     }
 
-    String output() {
+    public List<ProcessHandle> descendants() {
+        return process.descendants().toList();
+    }
+
+    public String output() {
         try {
             return Files.readString(output);
         } catch (IOException e) {

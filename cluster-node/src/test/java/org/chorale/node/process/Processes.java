@@ -18,18 +18,18 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
 /** What the system says of processes. */
-final class Processes {
+public final class Processes {
     private static final Duration POLL = Duration.ofMillis(20);
 
     private Processes() {}
 
-    static void signal(long pid, String name) throws IOException, InterruptedException {
+    public static void signal(long pid, String name) throws IOException, InterruptedException {
         Process kill = new ProcessBuilder("sh", "-c", "kill -%s %d".formatted(name, pid)).start();
         assertThat(kill.waitFor()).as("kill -%s %d", name, pid).isZero();
     }
 
     /** A dead process that nobody has asked for yet, as orphans where there is no init, does not count. */
-    static boolean isRunning(long pid) {
+    public static boolean isRunning(long pid) {
         try {
             String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
             char state = stat.charAt(stat.lastIndexOf(')') + 2);
@@ -58,7 +58,7 @@ final class Processes {
         }
     }
 
-    static void await(String what, Duration limit, BooleanSupplier condition) {
+    public static void await(String what, Duration limit, BooleanSupplier condition) {
         long deadline = System.nanoTime() + limit.toNanos();
         while (!condition.getAsBoolean()) {
             assertThat(System.nanoTime()).as(what).isLessThan(deadline);

@@ -22,7 +22,7 @@ import java.util.stream.Stream;
  * @param folder all of it is in here
  * @param dir its run directory
  */
-record TinyRun(Path folder, Path conf, Path dir) {
+public record TinyRun(Path folder, Path conf, Path dir) {
     static final int STEPS = 60;
 
     /** Those before the first step and after steps 20, 40 and 60. */
@@ -36,7 +36,7 @@ record TinyRun(Path folder, Path conf, Path dir) {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     /** @param lines of its configuration besides those that all tiny runs have */
-    static TinyRun in(Path folder, String name, String... lines) {
+    public static TinyRun in(Path folder, String name, String... lines) {
         Path model = Path.of(
                 Objects.requireNonNull(System.getProperty("chorale.root"), "surefire sets chorale.root"),
                 "deploy/recipes/quickstart/model");
@@ -61,17 +61,17 @@ record TinyRun(Path folder, Path conf, Path dir) {
         }
     }
 
-    Path export() {
+    public Path export() {
         return dir.resolve("export/model.safetensors");
     }
 
     /** Lines of metrics that are written to their end. */
-    int metricsLines() {
+    public int metricsLines() {
         return wholeLines().size();
     }
 
     /** Every line of metrics, without its timings. */
-    List<JsonNode> metrics() {
+    public List<JsonNode> metrics() {
         List<JsonNode> metrics = new ArrayList<>();
         for (String line : wholeLines()) {
             try {
@@ -92,7 +92,7 @@ record TinyRun(Path folder, Path conf, Path dir) {
                 .toList();
     }
 
-    List<String> checkpoints() {
+    public List<String> checkpoints() {
         try (Stream<Path> folders = Files.list(dir.resolve("checkpoints"))) {
             return folders.map(path -> path.getFileName().toString()).sorted().toList();
         } catch (IOException e) {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.node.command;
+
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.chorale.coordinator.queue.RunsActor;
+import org.chorale.node.agent.Preflights;
+import org.chorale.node.cluster.ClusterNode;
+import org.chorale.node.cluster.NodeTerms;
+import org.chorale.node.command.ClusterOptions.HostPortConverter;
+import org.chorale.node.security.NodeSecurity;
+import org.chorale.node.system.HostPort;
+import org.chorale.node.system.SignalTrap;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** {@code chorale node}: makes this machine a node of a cluster, until a signal ends it. */
+@Command(
+        name = "node",
+        description = "Makes this machine a node of a cluster, until Ctrl-C or SIGTERM.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "The first node has no --join; others name one or more that are there already. All share the file system in",
+            "which runs, models and data are.",
+            "",
+            "Examples:",
+            "  chorale node --bind 10.0.0.7 --certs certs/10.0.0.7",
+            "  chorale node --bind 10.0.0.8 --certs certs/10.0.0.8 --join 10.0.0.7 --roles worker,feeder --slots 2"
+        })
+final class NodeCommand implements Callable<Integer> {
+    private @Nullable @ParentCommand ChoraleCommand chorale;
+
+    @Option(
+            names = "--bind",
+            paramLabel = "HOST[:PORT]",
+            defaultValue = "127.0.0.1",
+            converter = HostPortConverter.class,
+            description = "Where the node listens, and by what others reach it. Default: ${DEFAULT-VALUE}:2550.")
+    private HostPort bind = new HostPort("127.0.0.1", HostPort.DEFAULT_PORT);
+
+    @Option(
+            names = "--join",
+            paramLabel = "HOST:PORT",
+            split = ",",
+            converter = HostPortConverter.class,
+            description = "Nodes of the cluster. Without it, the node is the first of a cluster.")
+    private List<HostPort> join = List.of();
+
+    @Option(
+            names = "--roles",
+            paramLabel = "ROLE",
+            split = ",",
+            defaultValue = "coordinator,worker,feeder",
+            description = "What the node does. Default: ${DEFAULT-VALUE}.")
+    private List<String> roles = List.of();
+
+    @Option(
+            names = "--slots",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Workers that the node has room for. Default: ${DEFAULT-VALUE}.")
+    private int slots = 1;
+
+    @Option(
+            names = "--certs",
+            paramLabel = "DIR",
+            description = "The node's certificates, as chorale certs makes them.")
+    private Optional<Path> certificates = Optional.empty();
+
+    @Option(names = "--insecure", description = "Listen beyond this machine without certificates.")
+    private boolean insecure;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        Console console = Objects.requireNonNull(chorale, "picocli sets the parent command")
+                .console();
+        try (ClusterNode node = ClusterNode.start(
+                terms(console), () -> RunsActor.create(Preflights.ofThisProcess(), Clock.systemUTC()))) {
+            AtomicInteger exitCode = new AtomicInteger();
+            SignalTrap.OF_PROCESS.set(signal -> leave(console, node, exitCode, SignalTrap.EXIT_CODE + signal));
+            console.out().printf("node %s is up; chorale runs --to %s%n", node.address(), node.address());
+            console.out().flush();
+            node.awaitEnd();
+            if (exitCode.get() != 0) {
+                return exitCode.get();
+            }
+            throw new FaultException(
+                    FaultCode.NODE_LOST, "%s is no member of its cluster; the log above says why".formatted(bind));
+        }
+    }
+
+    private static void leave(Console console, ClusterNode node, AtomicInteger exitCode, int ofSignal) {
+        if (!exitCode.compareAndSet(0, ofSignal)) {
+            Runtime.getRuntime().halt(ofSignal);
+        }
+        console.err().println("leaving the cluster; a second signal ends the node at once");
+        node.close();
+    }
+
+    private NodeTerms terms(Console console) {
+        NodeSecurity security =
+                NodeSecurity.of(certificates.map(console.currentFolder()::resolve), insecure, bind.host());
+        try {
+            return new NodeTerms(bind, join, roles, slots, security);
+        } catch (IllegalArgumentException e) {
+            throw new FaultException(FaultCode.COMMAND_INVALID, String.valueOf(e.getMessage()), e);
+        }
+    }
+}
