@@ -82,7 +82,7 @@ final class WorkerProcess {
     private End end() {
         String how = "its process %d %s".formatted(process.pid(), WorkerExit.meaning(process.exitValue()));
         String lastWords = log.lastWords();
-        return new End(process.exitValue(), lastWords.isEmpty() ? how : how + "; it said last:\n" + lastWords);
+        return new End(process.exitValue(), lastWords.isEmpty() ? how : how + "\nit said last: " + lastWords);
     }
 
     /** Ends the input that the process lives by. It halts within a second, unless it is stopped or stuck in the kernel. */

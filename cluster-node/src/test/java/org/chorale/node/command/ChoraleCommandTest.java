@@ -31,7 +31,20 @@ final class ChoraleCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"train", "verify", "eval", "inspect", "export", "generate", "certs"})
+    @ValueSource(
+            strings = {
+                "train",
+                "verify",
+                "eval",
+                "inspect",
+                "export",
+                "generate",
+                "certs",
+                "submit",
+                "status",
+                "stop",
+                "runs"
+            })
     void everyCommandExplainsItselfWithAnExample(String command) {
         assertThat(run(command, "--help")).isZero();
         assertThat(out())
@@ -47,7 +60,20 @@ final class ChoraleCommandTest {
     void theProgramListsItsCommandsAndExitCodes() {
         assertThat(run("--help")).isZero();
         assertThat(out())
-                .contains("train", "verify", "eval", "inspect", "export", "generate", "certs", "130 interrupted");
+                .contains(
+                        "train",
+                        "verify",
+                        "eval",
+                        "inspect",
+                        "export",
+                        "generate",
+                        "certs",
+                        "node",
+                        "submit",
+                        "status",
+                        "stop",
+                        "runs",
+                        "130 interrupted");
     }
 
     @Test
