@@ -32,7 +32,6 @@ public final class StepBench {
     private static final int WARM_UP_STEPS = 40;
     private static final int SEQUENCES = 32;
     private static final double LOSS_TOLERANCE = 1e-4;
-    private static final int RESAMPLES = 10_000;
 
     private StepBench() {}
 
@@ -98,7 +97,7 @@ public final class StepBench {
         double[] ratios = IntStream.range(0, BLOCKS)
                 .mapToDouble(block -> oursSpeeds.get(block) / bareSpeeds.get(block))
                 .toArray();
-        double[] interval = interval(ratios);
+        double[] interval = Medians.interval(ratios);
         double outside = NativeShare.outsideLibtorch(() -> run(ours, batches, BLOCKS * STEPS_PER_BLOCK));
         System.out.printf(
                 Locale.ROOT,
@@ -113,9 +112,11 @@ public final class StepBench {
                 """,
                 BLOCKS,
                 STEPS_PER_BLOCK,
-                median(oursSpeeds.stream().mapToDouble(Double::doubleValue).toArray()),
-                median(bareSpeeds.stream().mapToDouble(Double::doubleValue).toArray()),
-                median(ratios),
+                Medians.median(
+                        oursSpeeds.stream().mapToDouble(Double::doubleValue).toArray()),
+                Medians.median(
+                        bareSpeeds.stream().mapToDouble(Double::doubleValue).toArray()),
+                Medians.median(ratios),
                 interval[0],
                 interval[1],
                 torch.get_num_threads(),
@@ -136,22 +137,5 @@ public final class StepBench {
             throw new IllegalStateException("the loss is not finite, so what was timed is no training");
         }
         return tokens * 1e9 / (System.nanoTime() - started);
-    }
-
-    /** Of the median, by resampling the blocks. */
-    private static double[] interval(double[] ratios) {
-        Random random = new Random(1);
-        double[] medians = IntStream.range(0, RESAMPLES)
-                .mapToDouble(i -> median(IntStream.range(0, ratios.length)
-                        .mapToDouble(j -> ratios[random.nextInt(ratios.length)])
-                        .toArray()))
-                .sorted()
-                .toArray();
-        return new double[] {medians[(int) (RESAMPLES * 0.025)], medians[(int) (RESAMPLES * 0.975)]};
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = Arrays.stream(values).sorted().toArray();
-        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
     }
 }
