@@ -22,7 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Kills a run with SIGKILL again and again and compares what it leaves behind with what a run in peace does. */
-@Timeout(300)
+@Timeout(600)
 final class KillAndResumeTest {
     /** Another one each time, since the moments differ anyway; a failure names it, and {@code -Dchorale.seed} sets it. */
     private static final long SEED = Long.getLong("chorale.seed", System.nanoTime());
