@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * clipping, the optimizer.
  *
  * <p>The division comes last and together with clipping, so that k uneven micro-batches give what one large batch gives.
- * Norm, clip coefficient and the verdict whether everything is finite stay tensors until the optimizer has run; the host
- * reads them once, at the end.
+ * Norm, loss and the verdict whether everything is finite are of all ranks together: one exchange of sums at the end of
+ * the step brings them to the host, before the optimizer runs.
  */
 public final class TrainStep {
     /** Keeps the clip coefficient finite where the norm is 0, as in torch's clip_grad_norm_. */
