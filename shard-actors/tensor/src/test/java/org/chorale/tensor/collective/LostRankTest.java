@@ -64,9 +64,9 @@ final class LostRankTest {
         try (RankProcess last = RankProcess.start(rendezvous, worldSize - 1, worldSize, RankProcess.Deed.NOTHING)) {
             CompletableFuture<Void> killed = CompletableFuture.runAsync(() -> {
                 try {
-                    last.awaitJoined();
+                    last.awaitLine("joined");
                     awaitLatch(waiting);
-                    last.signal("KILL");
+                    last.kill();
                 } catch (Exception e) {
                     throw new IllegalStateException(e);
                 }
@@ -99,14 +99,15 @@ final class LostRankTest {
                 while (first.get() == 0) {
                     Thread.onSpinWait();
                 }
-                peer.signal("STOP"); // with some of the bytes on their way
+                peer.kill(); // with some of the bytes on their way
                 assertThat(first.get(RankProcess.LARGE_BYTES - 1)).isZero();
             } else {
-                peer.awaitJoined();
+                peer.awaitLine("joined");
+                peer.awaitLine("ready");
+                peer.stop(); // so that no more arrives than fits into the system's buffers
                 pending = group.send(bytes, 1);
-                peer.signal("STOP");
+                peer.kill();
             }
-            peer.signal("KILL");
             assertLost(pending, "rank 1", "lost its connection to rank 1");
         }
     }

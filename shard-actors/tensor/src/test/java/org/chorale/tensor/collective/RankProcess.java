@@ -3,7 +3,6 @@
 
 package org.chorale.tensor.collective;
 
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -16,6 +15,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives.Pending;
 
 /** A rank in a JVM of its own, which can be stopped and killed. */
 final class RankProcess implements AutoCloseable {
@@ -26,6 +26,7 @@ final class RankProcess implements AutoCloseable {
     enum Deed {
         NOTHING,
         SEND_TO_RANK_0,
+        /** Says {@code ready} once it waits for the bytes. */
         RECEIVE_FROM_RANK_0
     }
 
@@ -66,27 +67,31 @@ final class RankProcess implements AutoCloseable {
         return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
     }
 
-    /** Waits until the rank is about to do its deed. */
-    void awaitJoined() throws IOException {
-        BufferedReader output = process.inputReader();
-        String line = output.readLine();
-        if (!"joined".equals(line)) {
+    /** Waits until the process says {@code joined}, when it is about to do its deed, or what comes after it. */
+    void awaitLine(String expected) throws IOException {
+        String line = process.inputReader().readLine();
+        if (!expected.equals(line)) {
             throw new IllegalStateException("the process said " + line);
         }
     }
 
-    /** Sends a signal, such as STOP or KILL. */
-    void signal(String name) throws IOException, InterruptedException {
-        List<String> command = List.of("kill", "-" + name, String.valueOf(process.pid()));
+    /** Halts it where it stands. */
+    void stop() throws IOException, InterruptedException {
+        List<String> command = List.of("kill", "-STOP", String.valueOf(process.pid()));
         int exit = new ProcessBuilder(command).inheritIO().start().waitFor();
         if (exit != 0) {
             throw new IllegalStateException(command + " ended with " + exit);
         }
     }
 
+    /** Kills it at once: a program that sends the signal would take its time to start. */
+    void kill() {
+        process.destroyForcibly();
+    }
+
     @Override
     public void close() throws InterruptedException {
-        process.destroyForcibly();
+        kill();
         if (!process.waitFor(10, TimeUnit.SECONDS)) {
             throw new IllegalStateException("process " + process.pid() + " does not end");
         }
@@ -102,7 +107,11 @@ final class RankProcess implements AutoCloseable {
             switch (Deed.valueOf(args[4])) {
                 case NOTHING -> {}
                 case SEND_TO_RANK_0 -> group.send(bytes, 0).await();
-                case RECEIVE_FROM_RANK_0 -> group.receive(bytes, 0).await();
+                case RECEIVE_FROM_RANK_0 -> {
+                    Pending pending = group.receive(bytes, 0);
+                    System.out.println("ready");
+                    pending.await();
+                }
             }
             while (System.in.read() >= 0) {} // until the test ends
         }
