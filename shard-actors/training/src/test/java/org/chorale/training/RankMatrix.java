@@ -3,12 +3,19 @@
 
 package org.chorale.training;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
 import org.chorale.training.RankRun.Setup;
 import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankShards.Mode;
@@ -23,7 +30,24 @@ final class RankMatrix {
         /** The embedding and the first block are frozen, and some of the second one. */
         FROZEN,
         /** Only parameters that are smaller than the world's alignment. */
-        NORMS
+        NORMS;
+
+        /** The same weights each time, whoever makes them. */
+        ModelFolder folder(Path directory) {
+            ModelFolder folder = TinyModel.unbiased(directory, this == TIED);
+            return switch (this) {
+                case UNTIED, TIED -> folder;
+                case LORA -> folder.adapted(DROPPING, 4);
+                case FROZEN ->
+                    folder.with(new Freezing(
+                            List.of(
+                                    NamePattern.glob("model.embed_tokens.*"),
+                                    NamePattern.glob("model.layers.0.**"),
+                                    NamePattern.glob("**.down_proj.**")),
+                            List.of()));
+                case NORMS -> folder.with(new Freezing(List.of(), List.of(NamePattern.glob("**norm**"))));
+            };
+        }
     }
 
     /** How gradients of micro-batches come together. */
@@ -70,6 +94,21 @@ final class RankMatrix {
             return pairs;
         }
     }
+
+    /** With dropout, which depends on the sample and not on the rank that has it. */
+    private static final LoraConfig DROPPING = new LoraConfig(
+            3,
+            6,
+            0.1,
+            ModuleSelection.suffixes(List.of("q_proj", "down_proj")),
+            ModuleSelection.NOTHING,
+            Map.of(),
+            Map.of(),
+            false,
+            List.of(),
+            List.of(),
+            List.of(),
+            LoraConfig.Initialize.UNIFORM);
 
     private RankMatrix() {}
 

@@ -4,6 +4,7 @@
 package org.chorale.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
@@ -16,14 +17,12 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.chorale.model.ModelFolder;
-import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.ModuleSelection;
-import org.chorale.model.outline.Freezing;
-import org.chorale.model.outline.NamePattern;
+import org.chorale.training.RankMatrix.Accumulation;
 import org.chorale.training.RankMatrix.Case;
 import org.chorale.training.RankMatrix.Model;
 import org.chorale.training.RankRun.Setup;
 import org.chorale.training.shard.Precision;
+import org.chorale.training.shard.RankShards.Mode;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,25 +39,15 @@ final class RankMatrixTest {
 
     private static final double ABSOLUTE = 1e-5;
 
-    /** With dropout, which depends on the sample and not on the rank that has it. */
-    private static final LoraConfig LORA = new LoraConfig(
-            3,
-            6,
-            0.1,
-            ModuleSelection.suffixes(List.of("q_proj", "down_proj")),
-            ModuleSelection.NOTHING,
-            Map.of(),
-            Map.of(),
-            false,
-            List.of(),
-            List.of(),
-            List.of(),
-            LoraConfig.Initialize.UNIFORM);
-
     @TempDir
     private static Path directory;
 
     private static final Map<String, RankRun> REFERENCES = new ConcurrentHashMap<>();
+
+    /** Whoever carries out a case. */
+    private interface Ranks {
+        RankRun run(Case one);
+    }
 
     static List<Case> pairwise() {
         return RankMatrix.pairwise();
@@ -67,7 +56,25 @@ final class RankMatrixTest {
     @ParameterizedTest
     @MethodSource("pairwise")
     void manyRanksGiveWhatOneGives(Case one) {
-        check(one);
+        check(one, RankMatrixTest::onThreads);
+    }
+
+    @Test
+    void ranksThatAreProcessesGiveWhatOneGives() throws IOException {
+        try (RankProcesses ranks = RankProcesses.start(directory, 4)) {
+            check(new Case(Model.TIED, Mode.FULL_SHARD, 2, Accumulation.REDUCED_ONCE, false, false), ranks::run);
+            check(new Case(Model.LORA, Mode.HYBRID, 4, Accumulation.REDUCED_EACH, true, true), ranks::run);
+        }
+    }
+
+    @Test
+    void aProcessThatDiesFailsItsRunWithItsLastWords() throws IOException {
+        Case unknown = new Case(Model.TIED, Mode.HYBRID, 2, Accumulation.REDUCED_ONCE, false, false);
+        try (RankProcesses ranks = RankProcesses.start(directory, 2)) {
+            assertThatThrownBy(() -> ranks.run(unknown))
+                    .isInstanceOf(AssertionError.class)
+                    .hasMessageContainingAll("HYBRID", "rank 0", "rank 1", "IndexOutOfBoundsException");
+        }
     }
 
     @Test
@@ -76,46 +83,59 @@ final class RankMatrixTest {
         assertThat(RankMatrix.whole()).hasSize(5 * (4 + 3 * 3 + 1) * 3 * 2 * 2);
     }
 
-    /** Writes what it has found to {@code target/fsdp-matrix.log}. */
+    /** Each rank is a process. Writes what it has found to {@code target/fsdp-matrix.log}. */
     @Test
     @Tag("full")
     void allWaysToSpreadARunGiveWhatOneRankGives() throws IOException {
         Map<String, Findings> ofWays = new LinkedHashMap<>();
-        for (Case one : RankMatrix.whole()) {
-            String way = one.mode() + " on " + one.worldSize();
-            ofWays.computeIfAbsent(way, key -> new Findings()).add(check(one));
+        Map<String, Findings> ofModes = new LinkedHashMap<>();
+        Findings all = new Findings();
+        try (RankProcesses ranks = RankProcesses.start(directory, 4)) {
+            for (Case one : RankMatrix.whole()) {
+                Findings found = check(one, ranks::run);
+                ofWays.computeIfAbsent(one.mode() + " on " + one.worldSize(), way -> new Findings())
+                        .add(found);
+                ofModes.computeIfAbsent(one.mode().name(), mode -> new Findings())
+                        .add(found);
+                all.add(found);
+            }
         }
         StringBuilder log = new StringBuilder(Findings.HEAD);
         ofWays.forEach((way, findings) -> log.append(findings.line(way)));
-        Findings all = new Findings();
-        ofWays.values().forEach(all::add);
-        Files.writeString(Path.of("target", "fsdp-matrix.log"), log.append(all.line("all")));
+        log.append('\n');
+        ofModes.forEach((mode, findings) -> log.append(findings.line(mode)));
+        log.append('\n').append(all.line("all"));
+        Files.writeString(Path.of("target", "fsdp-matrix.log"), log);
     }
 
-    private static Findings check(Case one) {
-        RankRun expected = reference(one.model(), one.clipNorm());
-        RankRun actual;
-        try (ModelFolder folder = folder(one.model())) {
-            actual = RankRun.of(folder, one.setup());
+    private static RankRun onThreads(Case one) {
+        try (ModelFolder folder = one.model().folder(directory)) {
+            return RankRun.of(folder, one.setup());
         }
+    }
+
+    private static Findings check(Case one, Ranks ranks) {
+        RankRun expected = reference(one.model(), one.clipNorm());
         Findings findings = new Findings();
-        findings.compare(actual, expected);
+        findings.compare(ranks.run(one), expected);
         assertThat(findings.worstGradient)
                 .as("gradients of the first step, of %s", one)
                 .isLessThanOrEqualTo(1);
-        assertThat(findings.worstLoss).as("relative difference of the losses").isLessThan(1e-5);
+        assertThat(findings.worstLoss)
+                .as("relative difference of the losses, of %s", one)
+                .isLessThan(1e-5);
         assertThat(findings.worstWeight)
-                .as("difference of the weights")
+                .as("difference of the weights, of %s", one)
                 .isLessThan(0.1 * RankRun.LEARNING_RATE * RankRun.STEPS);
         assertThat((double) findings.outside)
-                .as("weights outside the defaults")
+                .as("weights outside the defaults, of %s", one)
                 .isLessThanOrEqualTo(1e-4 * findings.weights);
         return findings;
     }
 
     private static RankRun reference(Model model, double clipNorm) {
         return REFERENCES.computeIfAbsent(model + " " + clipNorm, key -> {
-            try (ModelFolder folder = folder(model)) {
+            try (ModelFolder folder = model.folder(directory)) {
                 RankRun run = RankRun.of(folder, Setup.alone(Precision.FP32, clipNorm));
                 assertThat(run.results().get(STEPS_BEFORE_LAST).lossNats())
                         .as("it learns, so that there is something to compare")
@@ -127,26 +147,11 @@ final class RankMatrixTest {
 
     private static final int STEPS_BEFORE_LAST = RankRun.STEPS - 1;
 
-    private static ModelFolder folder(Model model) {
-        ModelFolder folder = TinyModel.unbiased(directory, model == Model.TIED);
-        return switch (model) {
-            case UNTIED, TIED -> folder;
-            case LORA -> folder.adapted(LORA, 4);
-            case FROZEN ->
-                folder.with(new Freezing(
-                        List.of(
-                                NamePattern.glob("model.embed_tokens.*"),
-                                NamePattern.glob("model.layers.0.**"),
-                                NamePattern.glob("**.down_proj.**")),
-                        List.of()));
-            case NORMS -> folder.with(new Freezing(List.of(), List.of(NamePattern.glob("**norm**"))));
-        };
-    }
-
     /** How far runs are from their references. */
     private static final class Findings {
         static final String HEAD = """
-                Runs of %d AdamW steps on 1 to 4 ranks, each compared with the same run on one rank in one micro-batch.
+                Runs of %d AdamW steps on 1 to 4 ranks, each a JVM of its own, over Gloo on 127.0.0.1; each compared with
+                the same run on one rank in one micro-batch, in another process.
                 gradient: of the first step, the worst in units of what torch's fp32 defaults allow
                 loss:     of all steps, the worst relative difference
                 outside:  weights after the last step that are outside torch's fp32 defaults

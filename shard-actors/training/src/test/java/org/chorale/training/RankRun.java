@@ -3,29 +3,18 @@
 
 package org.chorale.training;
 
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
-import org.bytedeco.pytorch.Tensor;
+import java.util.stream.Stream;
 import org.chorale.model.ModelFolder;
-import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.RankThreads;
-import org.chorale.training.loss.CrossEntropySettings;
-import org.chorale.training.optimizer.AdamW;
-import org.chorale.training.optimizer.LossScale;
-import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.shard.FlatGroup;
-import org.chorale.training.shard.ModelShard;
+import org.chorale.training.RankOutcome.Piece;
 import org.chorale.training.shard.Precision;
-import org.chorale.training.shard.RankGroups;
-import org.chorale.training.shard.RankShards;
 import org.chorale.training.shard.RankShards.Mode;
-import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
  * What some steps on some ranks give.
@@ -67,39 +56,38 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
         return of(folder, setup, world -> world);
     }
 
+    /** On ranks that are threads. */
     static RankRun of(ModelFolder folder, Setup setup, Wrapping wrapping) {
-        Map<Integer, List<StepResult>> results = new ConcurrentSkipListMap<>();
-        Parts gradients = new Parts();
-        Parts weights = new Parts();
-        RankThreads.run(setup.worldSize(), given -> {
-            Collectives world = wrapping.wrap(given);
-            OptimizerConfig config = OptimizerConfig.adamW(LEARNING_RATE, 0.01, setup.clipNorm());
-            try (RankGroups ranks = setup.mode().groups(world, setup.reduceEachMicroBatch());
-                    ModelShard shard = RankShards.load(folder, setup.precision(), setup.recompute(), ranks);
-                    AdamW optimizer = new AdamW(config, shard.groups());
-                    LossScale lossScale = LossScale.of(setup.precision())) {
-                Objective objective = new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3);
-                TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
-                List<StepResult> own = new ArrayList<>();
-                for (int i = 1; i <= STEPS; i++) {
-                    List<MicroBatch> batches =
-                            part(globalBatch(i), world.rank(), setup.worldSize(), setup.microBatches());
-                    own.add(step.run(i, batches, LEARNING_RATE, false));
-                    if (i == 1) {
-                        shard.groups().forEach(group -> gradients.add(group, group.gradients()));
-                    }
-                }
-                shard.groups().forEach(group -> weights.add(group, group.master()));
-                results.put(world.rank(), own);
-            }
-        });
-        List<StepResult> first = results.values().iterator().next();
-        results.forEach((rank, own) -> {
+        Map<Integer, RankOutcome> outcomes = new ConcurrentSkipListMap<>();
+        RankThreads.run(
+                setup.worldSize(),
+                world -> outcomes.put(world.rank(), RankOutcome.of(folder, setup, wrapping.wrap(world))));
+        return of(List.copyOf(outcomes.values()));
+    }
+
+    /** What all ranks together have found, in the order of the ranks. */
+    static RankRun of(List<RankOutcome> outcomes) {
+        List<StepResult> first = outcomes.get(0).results();
+        for (int rank = 1; rank < outcomes.size(); rank++) {
+            List<StepResult> own = outcomes.get(rank).results();
             if (!own.equals(first)) {
                 throw new AssertionError("rank " + rank + " reports " + own + ", rank 0 " + first);
             }
+        }
+        return new RankRun(
+                first,
+                whole(outcomes.stream().map(RankOutcome::gradients)),
+                whole(outcomes.stream().map(RankOutcome::weights)));
+    }
+
+    /** Parameters that ranks have pieces of. */
+    private static Map<String, float[]> whole(Stream<List<Piece>> ofRanks) {
+        Map<String, float[]> whole = new TreeMap<>();
+        ofRanks.flatMap(List::stream).forEach(piece -> {
+            float[] parameter = whole.computeIfAbsent(piece.parameter(), name -> new float[piece.elements()]);
+            System.arraycopy(piece.values(), 0, parameter, piece.from(), piece.values().length);
         });
-        return new RankRun(first, gradients.whole(), weights.whole());
+        return whole;
     }
 
     /** From one sequence, so that most ranks have none, to seven. */
@@ -119,44 +107,5 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
             parts.add(TinyModel.part(batch, from + first, from + last));
         }
         return parts;
-    }
-
-    /** Parameters that ranks have parts of. */
-    private static final class Parts {
-        private final Map<String, float[]> whole = new TreeMap<>();
-
-        synchronized void add(FlatGroup group, Tensor part) {
-            float[] values = read(part);
-            for (Slice slice : group.layout().slices()) {
-                float[] parameter = whole.computeIfAbsent(
-                        slice.segment().parameter(),
-                        name -> new float[(int) slice.segment().elements()]);
-                System.arraycopy(values, (int) slice.at(), parameter, (int) slice.from(), (int) slice.elements());
-            }
-            checkPadding(group, values);
-        }
-
-        synchronized Map<String, float[]> whole() {
-            return whole;
-        }
-
-        private static void checkPadding(FlatGroup group, float[] values) {
-            for (Slice slice : group.layout().slices()) {
-                Arrays.fill(values, (int) slice.at(), (int) (slice.at() + slice.elements()), 0);
-            }
-            for (float value : values) {
-                if (value != 0) {
-                    throw new AssertionError("padding of " + group.parameters().keySet() + " is " + value);
-                }
-            }
-        }
-    }
-
-    private static float[] read(Tensor tensor) {
-        try (TensorScope scope = new TensorScope()) {
-            float[] values = new float[(int) tensor.numel()];
-            tensor.contiguous().<FloatBuffer>createBuffer().get(values);
-            return values;
-        }
     }
 }

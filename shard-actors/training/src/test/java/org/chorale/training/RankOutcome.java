@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.ModelFolder;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives;
+import org.chorale.training.RankRun.Setup;
+import org.chorale.training.loss.CrossEntropySettings;
+import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.LossScale;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.shard.FlatGroup;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.RankGroups;
+import org.chorale.training.shard.RankShards;
+import org.chorale.training.shard.UnitLayout.Slice;
+
+/**
+ * What one rank finds in a run: the same whether it is a thread or a process, from which it comes as bytes with every bit.
+ *
+ * @param results of each step
+ * @param gradients of the first step, as the optimizer took them
+ * @param weights after the last step
+ */
+record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> weights) {
+    /**
+     * Neighbouring elements of a parameter that the rank holds.
+     *
+     * @param elements of the whole parameter
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Piece(String parameter, int elements, int from, float[] values) {}
+
+    /** Runs the steps on this rank. */
+    static RankOutcome of(ModelFolder folder, Setup setup, Collectives world) {
+        OptimizerConfig config = OptimizerConfig.adamW(RankRun.LEARNING_RATE, 0.01, setup.clipNorm());
+        try (RankGroups ranks = setup.mode().groups(world, setup.reduceEachMicroBatch());
+                ModelShard shard = RankShards.load(folder, setup.precision(), setup.recompute(), ranks);
+                AdamW optimizer = new AdamW(config, shard.groups());
+                LossScale lossScale = LossScale.of(setup.precision())) {
+            Objective objective = new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3);
+            TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
+            List<StepResult> results = new ArrayList<>();
+            List<Piece> gradients = new ArrayList<>();
+            for (int i = 1; i <= RankRun.STEPS; i++) {
+                List<MicroBatch> batches =
+                        RankRun.part(RankRun.globalBatch(i), world.rank(), setup.worldSize(), setup.microBatches());
+                results.add(step.run(i, batches, RankRun.LEARNING_RATE, false));
+                if (i == 1) {
+                    shard.groups().forEach(group -> gradients.addAll(pieces(group, group.gradients())));
+                }
+            }
+            Stream<Piece> weights = shard.groups().stream().flatMap(group -> pieces(group, group.master()).stream());
+            return new RankOutcome(results, gradients, weights.toList());
+        }
+    }
+
+    private static List<Piece> pieces(FlatGroup group, Tensor part) {
+        float[] values = read(part);
+        List<Piece> pieces = new ArrayList<>();
+        for (Slice slice : group.layout().slices()) {
+            int at = (int) slice.at();
+            int until = (int) (slice.at() + slice.elements());
+            pieces.add(new Piece(
+                    slice.segment().parameter(),
+                    (int) slice.segment().elements(),
+                    (int) slice.from(),
+                    Arrays.copyOfRange(values, at, until)));
+            Arrays.fill(values, at, until, 0);
+        }
+        for (float padding : values) {
+            if (padding != 0) {
+                throw new AssertionError("padding of " + group.parameters().keySet() + " is " + padding);
+            }
+        }
+        return pieces;
+    }
+
+    private static float[] read(Tensor tensor) {
+        try (TensorScope scope = new TensorScope()) {
+            float[] values = new float[(int) tensor.numel()];
+            tensor.contiguous().<FloatBuffer>createBuffer().get(values);
+            return values;
+        }
+    }
+
+    void writeTo(DataOutputStream out) throws IOException {
+        out.writeInt(results.size());
+        for (StepResult result : results) {
+            write(result, out);
+        }
+        for (List<Piece> pieces : List.of(gradients, weights)) {
+            out.writeInt(pieces.size());
+            for (Piece piece : pieces) {
+                write(piece, out);
+            }
+        }
+    }
+
+    static RankOutcome readFrom(DataInputStream in) throws IOException {
+        List<StepResult> results = new ArrayList<>();
+        for (int left = in.readInt(); left > 0; left--) {
+            results.add(readResult(in));
+        }
+        return new RankOutcome(results, readPieces(in), readPieces(in));
+    }
+
+    private static void write(StepResult result, DataOutputStream out) throws IOException {
+        out.writeDouble(result.lossNats());
+        out.writeDouble(result.gradNorm());
+        out.writeLong(result.trainedTokens());
+        out.writeBoolean(result.skipped());
+        out.writeBoolean(result.overflow());
+        out.writeBoolean(result.stop());
+        if (!result.metrics().isEmpty()) {
+            throw new IllegalStateException("a language model has one loss, and reports no " + result.metrics());
+        }
+    }
+
+    private static StepResult readResult(DataInputStream in) throws IOException {
+        return new StepResult(
+                in.readDouble(),
+                in.readDouble(),
+                in.readLong(),
+                in.readBoolean(),
+                in.readBoolean(),
+                in.readBoolean(),
+                Map.of());
+    }
+
+    private static void write(Piece piece, DataOutputStream out) throws IOException {
+        out.writeUTF(piece.parameter());
+        out.writeInt(piece.elements());
+        out.writeInt(piece.from());
+        out.writeInt(piece.values().length);
+        for (float value : piece.values()) {
+            out.writeFloat(value);
+        }
+    }
+
+    private static List<Piece> readPieces(DataInputStream in) throws IOException {
+        List<Piece> pieces = new ArrayList<>();
+        for (int left = in.readInt(); left > 0; left--) {
+            String parameter = in.readUTF();
+            int elements = in.readInt();
+            int from = in.readInt();
+            float[] values = new float[in.readInt()];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = in.readFloat();
+            }
+            pieces.add(new Piece(parameter, elements, from, values));
+        }
+        return pieces;
+    }
+}
