@@ -116,7 +116,8 @@ final class RunRecords implements AutoCloseable {
                 .setGeneration(commit.generation())
                 .setStep(commit.step())
                 .setSkippedInARow(commit.skippedInARow())
-                .setWorldSize(commit.files().size())
+                .setWorldSize(commit.worldSize())
+                .setShardGroupSize(commit.files().size())
                 .setChoraleVersion(ReleaseVersion.read())
                 .addAllFiles(commit.files())
                 .setEvaluationsSinceBest(standing.sinceBest());

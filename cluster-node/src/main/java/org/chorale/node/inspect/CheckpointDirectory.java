@@ -32,7 +32,8 @@ record CheckpointDirectory(Checkpoint checkpoint, List<String> defects) implemen
         lines.add(Layout.field("checkpoint", checkpoint.folder()));
         lines.add(Layout.field("step", Layout.count(checkpoint.step())));
         lines.add(Layout.field("generation", manifest.getGeneration()));
-        lines.add(Layout.field("world size", manifest.getWorldSize()));
+        lines.add(Layout.field("world size", manifest.getWorldSize() == 0 ? "not recorded" : manifest.getWorldSize()));
+        lines.add(Layout.field("shard group", Layout.count(manifest.getShardGroupSize())));
         lines.add(Layout.field("written by", "Chorale " + manifest.getChoraleVersion()));
         lines.add(Layout.field("bytes", Layout.bytes(checkpoint.bytes())));
         lines.add(Layout.field("whole", defects.isEmpty() ? "yes" : "no"));
@@ -53,7 +54,8 @@ record CheckpointDirectory(Checkpoint checkpoint, List<String> defects) implemen
                 .put("path", checkpoint.folder().toString())
                 .put("step", checkpoint.step())
                 .put("generation", manifest.getGeneration())
-                .put("world_size", manifest.getWorldSize())
+                .put("world_size", manifest.getWorldSize() == 0 ? null : manifest.getWorldSize())
+                .put("shard_group_size", manifest.getShardGroupSize())
                 .put("chorale_version", manifest.getChoraleVersion())
                 .put("bytes", checkpoint.bytes())
                 .put("whole", defects.isEmpty());

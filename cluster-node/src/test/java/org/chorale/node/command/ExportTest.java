@@ -157,6 +157,7 @@ final class ExportTest {
                     .setFormatVersion(ManifestFile.FORMAT_VERSION)
                     .setGeneration(generation)
                     .setStep(3)
+                    .setShardGroupSize(ranks)
                     .setWorldSize(ranks);
             for (int rank = 0; rank < ranks; rank++) {
                 manifest.addFiles(writePart(files, rank, ranks));

@@ -75,13 +75,13 @@ public record Checkpoint(Path folder, CheckpointManifest manifest) {
         List<String> defects = new ArrayList<>();
         Set<Integer> ranks = new HashSet<>();
         manifest.getFilesList().forEach(file -> ranks.add(file.getRank()));
-        boolean everyRankOnce = manifest.getWorldSize() >= 1
-                && manifest.getFilesCount() == manifest.getWorldSize()
-                && ranks.stream().allMatch(rank -> rank >= 0 && rank < manifest.getWorldSize())
-                && ranks.size() == manifest.getWorldSize();
+        boolean everyRankOnce = manifest.getShardGroupSize() >= 1
+                && manifest.getFilesCount() == manifest.getShardGroupSize()
+                && ranks.stream().allMatch(rank -> rank >= 0 && rank < manifest.getShardGroupSize())
+                && ranks.size() == manifest.getShardGroupSize();
         if (!everyRankOnce) {
             defects.add("%s: files of ranks %s, where ranks 0 to %d must have one each"
-                    .formatted(folder.resolve(ManifestFile.NAME), ranks, manifest.getWorldSize() - 1));
+                    .formatted(folder.resolve(ManifestFile.NAME), ranks, manifest.getShardGroupSize() - 1));
         }
         return defects;
     }

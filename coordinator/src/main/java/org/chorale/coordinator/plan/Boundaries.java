@@ -90,6 +90,7 @@ final class Boundaries {
                 state.step(),
                 state.progress().skippedInARow(),
                 state.progress().standing(),
+                state.team().size(),
                 files.inOrder());
         return Decision.of(new Committing(state.leg()), commit);
     }

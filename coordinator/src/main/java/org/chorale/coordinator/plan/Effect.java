@@ -75,7 +75,8 @@ public sealed interface Effect {
      * @param standing of the evaluations up to this step
      * @param files one per rank that writes
      */
-    record Commit(long generation, long step, int skippedInARow, Standing standing, List<ShardFile> files)
+    record Commit(
+            long generation, long step, int skippedInARow, Standing standing, int worldSize, List<ShardFile> files)
             implements Effect {
         public Commit {
             files = List.copyOf(files);

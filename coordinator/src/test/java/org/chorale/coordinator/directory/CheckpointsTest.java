@@ -97,7 +97,7 @@ class CheckpointsTest {
         assertDefect("format version 2", manifest -> manifest.setFormatVersion(2));
         assertDefect("format version 0", manifest -> manifest.setFormatVersion(0));
         assertDefect("speaks of step 8", manifest -> manifest.setStep(8));
-        assertDefect("ranks 0 to 1", manifest -> manifest.setWorldSize(2));
+        assertDefect("ranks 0 to 1", manifest -> manifest.setShardGroupSize(2));
         assertDefect("ranks", CheckpointManifest.Builder::clearFiles);
         assertDefect("ranks [3]", manifest -> manifest.getFilesBuilder(0).setRank(3));
         assertDefect(

@@ -49,6 +49,7 @@ public final class RunFixture {
                 .setFormatVersion(1)
                 .setGeneration(generation)
                 .setStep(step)
+                .setShardGroupSize(1)
                 .setWorldSize(1)
                 .addFiles(file)
                 .build();

@@ -121,9 +121,9 @@ class RunPlanRecoveryTest extends PlannedRun {
         written(1, 1);
         assertThat(effects).isEmpty();
         written(0, 1);
-        assertThat(((Effect.Commit) effects.get(0)).files())
-                .extracting(ShardFile::getRank)
-                .containsExactly(0, 1);
+        Effect.Commit commit = (Effect.Commit) effects.get(0);
+        assertThat(commit.files()).extracting(ShardFile::getRank).containsExactly(0, 1);
+        assertThat(commit.worldSize()).isEqualTo(4);
     }
 
     @Test

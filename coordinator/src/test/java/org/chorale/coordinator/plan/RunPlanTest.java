@@ -111,7 +111,7 @@ class RunPlanTest extends PlannedRun {
         ShardFile file =
                 ShardFile.newBuilder().setName("rank-00000.safetensors").build();
         hear(new RunSignal.ShardWritten(GENERATION, 0, 5, file));
-        assertThat(effects).containsExactly(new Effect.Commit(GENERATION, 5, 2, standing(), List.of(file)));
+        assertThat(effects).containsExactly(new Effect.Commit(GENERATION, 5, 2, standing(), 1, List.of(file)));
     }
 
     @Test
