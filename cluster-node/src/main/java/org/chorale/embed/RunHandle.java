@@ -29,7 +29,7 @@ public interface RunHandle {
     /**
      * What happens from now on, until the run's end, which is the last event. It can be listened to any number of times; of
      * a listener that is slower than the run, the oldest events that it has not taken are dropped, so that a slow one holds
-     * up nobody.
+     * up nobody. Steps of a run in a cluster come without their samples, which {@code metrics.jsonl} has.
      */
     Source<RunEvent, NotUsed> events();
 

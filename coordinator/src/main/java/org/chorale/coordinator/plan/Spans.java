@@ -4,6 +4,7 @@
 package org.chorale.coordinator.plan;
 
 import java.util.List;
+import java.util.Optional;
 import org.chorale.coordinator.plan.RunState.Training;
 import org.chorale.coordinator.plan.RunState.UnderWay;
 import org.chorale.proto.message.WorkerCommand.RunSteps;
@@ -24,13 +25,16 @@ final class Spans {
 
     /** Each rank reports its steps in order; one that all have reported is recorded. */
     static Decision onStepDone(Training state, RunSignal.StepDone done) {
-        int rank = done.rank();
         long step = done.report().getStep();
-        boolean expected = state.ended().lacks(rank) && step == state.reports().last(rank) + 1 && step <= state.until();
-        if (!expected) {
-            return Ending.unexpected(state, "step %d was reported by rank %d".formatted(step, rank));
-        }
-        StepReports reports = state.reports().with(rank, done.report());
+        return Optional.of(state.reports())
+                .filter(reports -> state.ended().lacks(done.rank()) && step <= state.until())
+                .flatMap(reports -> reports.with(done.rank(), done.report()))
+                .map(reports -> recordOnceAllHave(state, reports))
+                .orElseGet(
+                        () -> Ending.unexpected(state, "step %d was reported by rank %d".formatted(step, done.rank())));
+    }
+
+    private static Decision recordOnceAllHave(Training state, StepReports reports) {
         return reports.next()
                 .map(all -> record(state.with(reports.advanced()), all))
                 .orElseGet(() -> Decision.of(state.with(reports)));

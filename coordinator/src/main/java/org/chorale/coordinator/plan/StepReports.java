@@ -4,9 +4,12 @@
 package org.chorale.coordinator.plan;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.chorale.proto.message.ReportPieces;
 import org.chorale.proto.wire.StepReport;
 
 /**
@@ -15,10 +18,12 @@ import org.chorale.proto.wire.StepReport;
  *
  * @param from step before which all is recorded
  * @param byRank each rank's reports of the steps after {@code from}, in order
+ * @param begun by rank, what has come of the step after these where more is to come
  */
-record StepReports(long from, List<List<StepReport>> byRank) {
+record StepReports(long from, List<List<StepReport>> byRank, Map<Integer, StepReport> begun) {
     StepReports {
         byRank = List.copyOf(byRank);
+        begun = Map.copyOf(begun);
     }
 
     static StepReports none(long from, int ranks) {
@@ -26,7 +31,8 @@ record StepReports(long from, List<List<StepReport>> byRank) {
                 from,
                 IntStream.range(0, ranks)
                         .mapToObj(rank -> List.<StepReport>of())
-                        .toList());
+                        .toList(),
+                Map.of());
     }
 
     /** The last step that this rank has reported. */
@@ -34,13 +40,32 @@ record StepReports(long from, List<List<StepReport>> byRank) {
         return from + byRank.get(rank).size();
     }
 
-    /** With the report of the step after the rank's last. */
-    StepReports with(int rank, StepReport report) {
+    /** With a report, or a piece of one, of the step after the rank's last; empty where this is something else. */
+    Optional<StepReports> with(int rank, StepReport report) {
+        if (report.getStep() != last(rank) + 1 || !ReportPieces.canBegin(report)) {
+            return Optional.empty();
+        }
+        Optional<StepReport> joined = Optional.ofNullable(begun.get(rank))
+                .map(before -> ReportPieces.join(before, report))
+                .orElse(Optional.of(report));
+        return joined.map(
+                reported -> reported.getSamplesToCome() > 0 ? beginning(rank, reported) : adding(rank, reported));
+    }
+
+    private StepReports beginning(int rank, StepReport piece) {
+        Map<Integer, StepReport> more = new HashMap<>(begun);
+        more.put(rank, piece);
+        return new StepReports(from, byRank, more);
+    }
+
+    private StepReports adding(int rank, StepReport report) {
+        Map<Integer, StepReport> others = new HashMap<>(begun);
+        others.remove(rank);
         List<List<StepReport>> more = new ArrayList<>(byRank);
         List<StepReport> own = new ArrayList<>(byRank.get(rank));
         own.add(report);
         more.set(rank, List.copyOf(own));
-        return new StepReports(from, more);
+        return new StepReports(from, more, others);
     }
 
     /** The reports of the next step, where all ranks have sent theirs. */
@@ -57,7 +82,8 @@ record StepReports(long from, List<List<StepReport>> byRank) {
                 byRank.stream()
                         .map(own -> own.subList(1, own.size()))
                         .map(List::copyOf)
-                        .toList());
+                        .toList(),
+                begun);
     }
 
     /** Ranks whose report of the next step is missing. */

@@ -30,7 +30,7 @@ final class RunReport {
         WatchedEvent numbered = WatchedEvent.newBuilder()
                 .setRun(run)
                 .setNumber(++events)
-                .setEvent(event)
+                .setEvent(withoutSamples(event))
                 .build();
         last.put(event.getEventCase(), numbered);
         recoveries += event.hasRecovery() ? 1 : 0;
@@ -40,6 +40,15 @@ final class RunReport {
             default -> "";
         };
         return numbered;
+    }
+
+    /** They may be more than a message holds, and the metrics have them. */
+    private static RunEvent withoutSamples(RunEvent event) {
+        return event.hasStep()
+                ? event.toBuilder()
+                        .setStep(event.getStep().toBuilder().clearSamples())
+                        .build()
+                : event;
     }
 
     /** Where the run stands, for one who begins to watch: in the order in which it happened. */
@@ -58,7 +67,7 @@ final class RunReport {
             RunEvent event = numbered.getEvent();
             switch (event.getEventCase()) {
                 case STARTED -> status.setStarted(event.getStarted());
-                case STEP -> status.setStep(event.getStep().toBuilder().clearSamples()); // many, and in the metrics
+                case STEP -> status.setStep(event.getStep());
                 case EVALUATION -> status.setEvaluation(event.getEvaluation());
                 case CHECKPOINT -> status.setCheckpoint(event.getCheckpoint());
                 case ENDED -> status.setEnded(event.getEnded());

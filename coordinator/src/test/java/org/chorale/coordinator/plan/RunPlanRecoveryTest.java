@@ -8,8 +8,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.message.ReportPieces;
 import org.chorale.proto.message.WorkerCommand.Abandon;
 import org.chorale.proto.message.WorkerCommand.RunSteps;
 import org.chorale.proto.message.WorkerCommand.StopSpan;
@@ -77,6 +79,57 @@ class RunPlanRecoveryTest extends PlannedRun {
         assertThat(recorded.getTokensCut()).isEqualTo(6);
         assertThat(state.step()).isEqualTo(1);
         assertThat(state.awaited()).contains("step 2").contains("ranks 0 and 1 (a/2, a/10)");
+    }
+
+    @Test
+    void aReportThatComesInPiecesCountsOnceItIsWhole() {
+        train3();
+        step(0, 1);
+        step(0, 2);
+        step(2, 1);
+        List<StepReport> pieces = ReportPieces.cut(manySamples(1));
+        assertThat(pieces).hasSize(3);
+        for (StepReport piece : pieces) {
+            assertThat(effects).isEmpty();
+            assertThat(state.awaited()).contains("step 1").contains("from rank 1");
+            hear(new RunSignal.StepDone(generation, 1, piece));
+        }
+        StepReport recorded = ((Effect.RecordStep) effects.get(0)).report();
+        assertThat(recorded.getSamplesCount()).isEqualTo(1 + manySamples(1).getSamplesCount() + 1);
+        assertThat(recorded.getSamplesList().subList(1, recorded.getSamplesCount() - 1))
+                .isEqualTo(manySamples(1).getSamplesList());
+        assertThat(recorded.getSamplesToCome()).isZero();
+        assertThat(state.step()).isEqualTo(1);
+    }
+
+    @Test
+    void aReportOfWhichAPieceWasLostIsABug() {
+        train3();
+        List<StepReport> pieces = ReportPieces.cut(manySamples(1));
+        hear(new RunSignal.StepDone(generation, 1, pieces.get(0)));
+        hear(new RunSignal.StepDone(generation, 1, pieces.get(2)));
+        assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
+        assertThat(fault().message()).contains("step 1 was reported by rank 1");
+    }
+
+    @Test
+    void aPieceThatPromisesMoreThanIsHeldIsABug() {
+        train3();
+        StepReport piece = StepReport.newBuilder()
+                .setStep(1)
+                .setSamplesToCome(ReportPieces.MAX_SAMPLES + 1L)
+                .build();
+        hear(new RunSignal.StepDone(generation, 1, piece));
+        assertThat(fault().code()).isEqualTo(FaultCode.INTERNAL);
+    }
+
+    private static StepReport manySamples(long step) {
+        return Runs.step(step, false).toBuilder()
+                .clearSamples()
+                .addAllSamples(LongStream.range(0, 3L * ReportPieces.PIECE_SAMPLES)
+                        .boxed()
+                        .toList())
+                .build();
     }
 
     @Test

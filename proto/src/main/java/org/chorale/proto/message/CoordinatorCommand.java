@@ -84,7 +84,7 @@ public sealed interface CoordinatorCommand {
     record ShardReady(long generation, int rank, long step, long checkpointBytes, RankHolding holding)
             implements CoordinatorCommand {}
 
-    /** A rank has done a step; all ranks report each. */
+    /** A rank has done a step; all ranks report each, where it has many examples in {@link ReportPieces pieces}. */
     record StepDone(long generation, int rank, StepReport report) implements CoordinatorCommand {}
 
     /**

@@ -29,6 +29,7 @@ import org.chorale.proto.message.CoordinatorCommand.ShardReady;
 import org.chorale.proto.message.CoordinatorCommand.ShardWritten;
 import org.chorale.proto.message.CoordinatorCommand.SpanDone;
 import org.chorale.proto.message.CoordinatorCommand.StepDone;
+import org.chorale.proto.message.ReportPieces;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
@@ -178,7 +179,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         double lossScale = loaded().lossScale();
         StepResult result = loaded().step(batch, stopWanted);
         step = batch.index();
-        coordinator.tell(new StepDone(generation, rank, report(batch, result, lossScale)));
+        ReportPieces.cut(report(batch, result, lossScale))
+                .forEach(piece -> coordinator.tell(new StepDone(generation, rank, piece)));
         if (result.stop()) {
             until = step;
         }
