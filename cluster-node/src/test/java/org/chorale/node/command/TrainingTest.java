@@ -71,7 +71,7 @@ final class TrainingTest {
         assertThat(out()).contains("checkpoint    step 3, ");
 
         assertThat(run("inspect", "runs/quickstart/checkpoints/step-000003")).isZero();
-        assertThat(out()).contains("whole         yes");
+        assertThat(out()).contains("world size    2", "shard group   2", "whole         yes");
 
         assertThat(run("export", "runs/quickstart", "model")).as(this::err).isZero();
         assertThat(folder.resolve("model/model.safetensors"))

@@ -166,12 +166,24 @@ final class SimulatedWorker {
         WorkerCommand.RunSteps steps = span.orElseThrow();
         weightsStep++;
         arrived = false;
-        says.add(new RunSignal.StepDone(steps.generation(), rank, model.step(weightsStep, rank, group().worldSize)));
+        report(steps.generation(), model.step(weightsStep, rank, group().worldSize));
         if (weightsStep == steps.until() || group().endsAfter(weightsStep)) {
             span = Optional.empty();
             toldToStop = false;
             says.add(new RunSignal.SpanDone(steps.generation(), rank, weightsStep));
         }
+    }
+
+    /** Every other rank does so in two pieces. */
+    private void report(long generation, StepReport report) {
+        if (rank % 2 == 1) {
+            StepReport first = StepReport.newBuilder()
+                    .setStep(report.getStep())
+                    .setSamplesToCome(report.getSamplesCount())
+                    .build();
+            says.add(new RunSignal.StepDone(generation, rank, first));
+        }
+        says.add(new RunSignal.StepDone(generation, rank, report));
     }
 
     private void complain() {
