@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.function.LongFunction;
 import java.util.stream.IntStream;
@@ -22,6 +23,7 @@ import org.chorale.data.order.BatchOrder;
 import org.chorale.data.order.StepSequences;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The way of a batch, from a number to bytes. The order says which examples a step's number stands for and how they make
@@ -30,6 +32,9 @@ import org.chorale.proto.batch.StepBatch;
  *
  * <p>Nothing is carried from one step to the next: a stream that starts after step k gives bit for bit what one from the
  * beginning gives there, whatever the parallelism and the number of ranks before.
+ *
+ * <p>A row that cannot be used ends the stream where its step would come, and not as soon as it is read ahead: whoever
+ * needs no more than the steps before it gets all of them, and never hears of it.
  *
  * <p>A stream that nobody pulls from stops with {@code prefetchBatches} steps in its buffer, two at its edges (one
  * gathered, one with the consumer), and {@code parallelism} micro-batches begun.
@@ -79,32 +84,38 @@ public final class BatchStream {
     private Flow<Step, StepBatch, NotUsed> batches(LongFunction<TokenizedExample> examples) {
         return Flow.of(Step.class)
                 .mapConcat(step -> step.parts(microBatch))
-                .mapAsync(parallelism, part -> CompletableFuture.supplyAsync(() -> tokenized(part, examples), executor))
+                .mapAsync(
+                        parallelism,
+                        part -> CompletableFuture.supplyAsync(() -> tokenize(part, examples), executor)
+                                .handle((microBatch, failure) -> new Tokenized(part, microBatch, failure)))
                 .statefulMapConcat(BatchStream::gather)
-                .buffer(prefetchBatches, OverflowStrategy.backpressure());
+                .buffer(prefetchBatches, OverflowStrategy.backpressure())
+                .map(Gathered::get);
     }
 
-    private Tokenized tokenized(Part part, LongFunction<TokenizedExample> examples) {
+    private MicroBatch tokenize(Part part, LongFunction<TokenizedExample> examples) {
         List<List<TokenizedExample>> sequences = Arrays.stream(part.sequences())
                 .map(documents -> LongStream.of(documents).mapToObj(examples).toList())
                 .toList();
-        MicroBatch microBatch = part.step().packed()
+        return part.step().packed()
                 ? MicroBatch.packed(sequences, padToken)
                 : MicroBatch.of(sequences.stream().flatMap(List::stream).toList(), padToken);
-        return new Tokenized(part, microBatch);
     }
 
-    /** Collects micro-batches until a step has all of its own. */
-    private static Function<Tokenized, Iterable<StepBatch>> gather() {
+    /** Collects micro-batches until a step has all of its own, or lacks one. */
+    private static Function<Tokenized, Iterable<Gathered>> gather() {
         List<MicroBatch> gathered = new ArrayList<>();
         return tokenized -> {
+            if (tokenized.microBatch() == null) {
+                return List.of(new Gathered(null, tokenized.failure()));
+            }
             gathered.add(tokenized.microBatch());
             if (!tokenized.part().endsStep()) {
                 return List.of();
             }
             StepBatch batch = tokenized.part().step().batch(gathered);
             gathered.clear();
-            return List.of(batch);
+            return List.of(new Gathered(batch, null));
         };
     }
 
@@ -152,7 +163,22 @@ public final class BatchStream {
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Part(Step step, long[][] sequences, boolean endsStep) {}
 
-    private record Tokenized(Part part, MicroBatch microBatch) {}
+    /** One of both: what was made of a part, or why it could not be. */
+    private record Tokenized(
+            Part part,
+            @Nullable MicroBatch microBatch,
+            @Nullable Throwable failure) {}
+
+    /** One of both: a failure keeps its place among the batches, where Pekko's own would overtake those in a buffer. */
+    private record Gathered(
+            @Nullable StepBatch batch, @Nullable Throwable failure) {
+        StepBatch get() {
+            if (batch == null) {
+                throw failure instanceof CompletionException known ? known : new CompletionException(failure);
+            }
+            return batch;
+        }
+    }
 
     /**
      * A rank's neighbouring part of the held-out examples.

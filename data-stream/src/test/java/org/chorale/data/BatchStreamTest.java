@@ -232,8 +232,7 @@ class BatchStreamTest {
 
         int before = read.get();
         for (int pulls = 1; pulls <= 5; pulls++) {
-            assertThat(queue.pull().toCompletableFuture().get(20, TimeUnit.SECONDS))
-                    .isPresent();
+            assertThat(pull(queue)).isPresent();
             assertThat(read.get()).isLessThanOrEqualTo(before + bound + pulls * 8);
         }
         queue.cancel();
@@ -281,19 +280,31 @@ class BatchStreamTest {
     }
 
     @Test
-    void aRowThatCannotBeReadEndsTheStream() {
+    void aRowThatCannotBeReadEndsTheStreamAfterAllStepsBeforeItsOwn() throws Exception {
         long broken = take(stream(4).training(PLAIN, BatchStreamTest::pair, 0, 0, 1), 3)
                 .get(2)
                 .samples()[5];
+        CountDownLatch hasFailed = new CountDownLatch(1);
         LongFunction<TokenizedExample> breaking = sample -> {
             if (sample == broken) {
+                hasFailed.countDown();
                 throw new IllegalStateException("row " + sample);
             }
             return pair(sample);
         };
-        assertThat(take(stream(1).training(PLAIN, breaking, 0, 0, 1), 2)).hasSize(2);
-        assertThatThrownBy(() -> take(stream(4).training(PLAIN, breaking, 0, 0, 1), 3))
-                .hasStackTraceContaining("row " + broken);
+        SinkQueueWithCancel<StepBatch> queue = stream(8)
+                .training(PLAIN, breaking, 0, 0, 1)
+                .runWith(Sink.<StepBatch>queue().withAttributes(Attributes.inputBuffer(1, 1)), kit.system());
+        await(hasFailed); // before any batch is asked for
+        for (long step = 1; step <= 2; step++) {
+            assertThat(pull(queue))
+                    .hasValueSatisfying(batch -> assertThat(batch.samples()).hasSize(8));
+        }
+        assertThatThrownBy(() -> pull(queue)).hasStackTraceContaining("row " + broken);
+    }
+
+    private static Optional<StepBatch> pull(SinkQueueWithCancel<StepBatch> queue) throws Exception {
+        return queue.pull().toCompletableFuture().get(20, TimeUnit.SECONDS);
     }
 
     private static BatchStream stream(int parallelism) {
