@@ -39,7 +39,6 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
-import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.pulse.Pulse;
 import org.chorale.proto.wire.RunEnded;
@@ -53,14 +52,17 @@ import org.jspecify.annotations.Nullable;
  * workers are dismissed, and the actor stops; the directory stays open for whoever opened it to close.
  */
 public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
+    /** Whoever gives a run its places. */
+    public interface Places {
+        /** Give another, now or once there is one, instead of a place in which no worker can live. */
+        void replace(String place, String reason);
+    }
+
     /** Nothing moved the run for {@code run.progress-timeout}. */
     private record ProgressTimedOut() implements CoordinatorCommand.Internal {}
 
     /** The actor of a worker in this JVM has stopped; of others their node tells. */
     private record WorkerStopped(WorkerId worker) implements CoordinatorCommand.Internal {}
-
-    /** The actor of a feeder has stopped, or its node is gone. */
-    private record FeederStopped(String feeder, ActorRef<FeederCommand> ref) implements CoordinatorCommand.Internal {}
 
     /** Long enough for a fault that arises together with another; the user waits for it. */
     private static final Duration ANOTHER_FAULT = Duration.ofSeconds(1);
@@ -83,6 +85,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     private final TimerScheduler<CoordinatorCommand> timers;
     private final Executor disk;
     private final DiskReading reading;
+    private final Optional<Places> places; // of a cluster
     private final Roster roster = new Roster();
     private final RunRecords records;
     private final Direction direction;
@@ -95,12 +98,14 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
             MetricsSettings metricsSettings,
             String runConf,
             RunDirectory directory,
-            ActorRef<RunEvent> listener) {
+            ActorRef<RunEvent> listener,
+            Optional<Places> places) {
         super(context);
         this.timers = timers;
         this.directory = directory;
         this.listener = listener;
-        this.state = RunPlan.start(terms);
+        this.places = places;
+        this.state = places.isPresent() ? RunPlan.startInCluster(terms) : RunPlan.start(terms);
         this.disk = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
         this.reading = new DiskReading(context.getSelf(), Pulse.interval(progressTimeout()));
         this.records = new RunRecords(directory, terms.checkpoint(), metricsSettings);
@@ -109,7 +114,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     }
 
     /**
-     * A coordinator that waits for workers and feeders to join.
+     * A coordinator of a run on one machine, that waits for workers and feeders to join.
      *
      * @param runConf the configuration as resolved, in HOCON
      * @param directory of this run
@@ -117,10 +122,25 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
      */
     public static Behavior<CoordinatorCommand> create(
             String runConf, RunDirectory directory, ActorRef<RunEvent> listener) {
+        return create(runConf, directory, listener, Optional.empty());
+    }
+
+    /**
+     * The same in a cluster, which has other places.
+     *
+     * @param places told, on the actor's thread, of those in which no worker can live
+     */
+    public static Behavior<CoordinatorCommand> create(
+            String runConf, RunDirectory directory, ActorRef<RunEvent> listener, Places places) {
+        return create(runConf, directory, listener, Optional.of(places));
+    }
+
+    private static Behavior<CoordinatorCommand> create(
+            String runConf, RunDirectory directory, ActorRef<RunEvent> listener, Optional<Places> places) {
         RunTerms terms = RunTerms.read(runConf);
         MetricsSettings metrics = ConfigReader.read(runConf, "metrics", MetricsSettings.class);
         return Behaviors.setup(context -> Behaviors.withTimers(
-                timers -> new Coordinator(context, timers, terms, metrics, runConf, directory, listener)));
+                timers -> new Coordinator(context, timers, terms, metrics, runConf, directory, listener, places)));
     }
 
     @Override
@@ -133,8 +153,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                         CoordinatorCommand.WorkerUnavailable.class,
                         m -> hear(new RunSignal.WorkerUnavailable(m.worker(), m.fault())))
                 .onMessage(CoordinatorCommand.FeederJoined.class, this::onFeederJoined)
-                .onMessage(CoordinatorCommand.FeederLost.class, m -> onFeederLost(m.feeder(), m.reason()))
-                .onMessage(FeederStopped.class, this::onFeederStopped)
+                .onMessage(CoordinatorCommand.FeederLost.class, this::onFeederLost)
                 .onMessage(
                         CoordinatorCommand.Abandoned.class,
                         m -> hear(new RunSignal.Abandoned(m.generation(), new WorkerId(m.worker(), m.incarnation()))))
@@ -166,7 +185,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                         m -> hear(new RunSignal.WorkerFailed(m.generation(), m.rank(), m.fault())))
                 .onMessage(
                         CoordinatorCommand.FeedFailed.class,
-                        m -> hear(new RunSignal.FeedFailed(m.generation(), m.feed(), m.fault())))
+                        m -> hear(new RunSignal.FeedFailed(m.generation(), m.fault())))
                 .onMessage(
                         CoordinatorCommand.StillWorking.class,
                         m -> hear(new RunSignal.StillWorking(m.generation(), m.done())))
@@ -212,23 +231,19 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
     }
 
     private Behavior<CoordinatorCommand> onFeederJoined(CoordinatorCommand.FeederJoined joined) {
-        if (roster.isAnother(joined.feeder(), joined.ref())) {
-            onFeederLost(joined.feeder(), "another came in its place");
-        }
-        roster.add(joined.feeder(), joined.ref());
-        getContext().watchWith(joined.ref(), new FeederStopped(joined.feeder(), joined.ref()));
-        return hear(new RunSignal.FeederJoined(joined.feeder()));
+        roster.add(joined.feeder(), joined.incarnation(), joined.ref());
+        getContext()
+                .watchWith(
+                        joined.ref(),
+                        new CoordinatorCommand.FeederLost(
+                                joined.feeder(), joined.incarnation(), "its actor has stopped, or its node is gone"));
+        return hear(new RunSignal.FeederJoined(joined.feeder(), joined.incarnation()));
     }
 
-    private Behavior<CoordinatorCommand> onFeederStopped(FeederStopped stopped) {
-        return roster.isHere(stopped.feeder(), stopped.ref())
-                ? onFeederLost(stopped.feeder(), "its actor has stopped, or its node is gone")
-                : this;
-    }
-
-    private Behavior<CoordinatorCommand> onFeederLost(String feeder, String reason) {
-        Behavior<CoordinatorCommand> next = hear(new RunSignal.FeederLost(feeder, reason));
-        roster.remove(feeder);
+    private Behavior<CoordinatorCommand> onFeederLost(CoordinatorCommand.FeederLost lost) {
+        Behavior<CoordinatorCommand> next =
+                hear(new RunSignal.FeederLost(lost.feeder(), lost.incarnation(), lost.reason()));
+        roster.remove(lost.feeder(), lost.incarnation());
         return next;
     }
 
@@ -320,6 +335,8 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
             waitOn(wait);
         } else if (effect instanceof Effect.AwaitMore) {
             timers.startSingleTimer(NothingMore.class, new NothingMore(), ANOTHER_FAULT);
+        } else if (effect instanceof Effect.ReplacePlace replace) {
+            places.orElseThrow().replace(replace.place(), replace.reason());
         } else {
             return direction.carryOut(effect);
         }

@@ -15,8 +15,10 @@ import org.chorale.proto.message.WorkerCommand;
 
 /** How to reach the workers and feeders that a plan knows by their places. */
 final class Roster {
+    private record Feeder(int incarnation, ActorRef<FeederCommand> ref) {}
+
     private final Map<WorkerId, ActorRef<WorkerCommand>> workers = new HashMap<>();
-    private final Map<String, ActorRef<FeederCommand>> feeders = new HashMap<>();
+    private final Map<String, Feeder> feeders = new HashMap<>(); // by place
 
     void add(WorkerId worker, ActorRef<WorkerCommand> ref) {
         workers.putIfAbsent(worker, ref);
@@ -37,24 +39,22 @@ final class Roster {
         return List.copyOf(workers.values());
     }
 
-    void add(String feeder, ActorRef<FeederCommand> ref) {
-        feeders.put(feeder, ref);
+    /** The newest in a place counts. */
+    void add(String place, int incarnation, ActorRef<FeederCommand> ref) {
+        Feeder there = feeders.get(place);
+        if (there == null || there.incarnation() < incarnation) {
+            feeders.put(place, new Feeder(incarnation, ref));
+        }
     }
 
-    void remove(String feeder) {
-        feeders.remove(feeder);
-    }
-
-    boolean isAnother(String feeder, ActorRef<FeederCommand> ref) {
-        return feeders.containsKey(feeder) && !isHere(feeder, ref);
-    }
-
-    boolean isHere(String feeder, ActorRef<FeederCommand> ref) {
-        return ref.equals(feeders.get(feeder));
+    /** Forgets a feeder and those before it in its place. */
+    void remove(String place, int incarnation) {
+        feeders.computeIfPresent(place, (at, there) -> there.incarnation() <= incarnation ? null : there);
     }
 
     /** @throws NullPointerException where it never joined, or is lost */
-    ActorRef<FeederCommand> feeder(String feeder) {
-        return Objects.requireNonNull(feeders.get(feeder), () -> feeder + " is not here");
+    ActorRef<FeederCommand> feeder(String place) {
+        return Objects.requireNonNull(feeders.get(place), () -> place + " is not here")
+                .ref();
     }
 }

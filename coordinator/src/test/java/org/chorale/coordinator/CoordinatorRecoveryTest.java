@@ -49,7 +49,7 @@ class CoordinatorRecoveryTest {
         String conf = RunFixture.conf(dir, "run.steps = 4", "checkpoint.every = 2", "parallel.workers = 2");
         directory = RunDirectory.open(dir, conf);
         coordinator = KIT.spawn(Coordinator.create(conf, directory, listener.ref()));
-        coordinator.tell(new CoordinatorCommand.FeederJoined("node", "host", feeder.ref()));
+        coordinator.tell(new CoordinatorCommand.FeederJoined("node", 1, "host", feeder.ref()));
         workers.add(join(0, 1));
         workers.add(join(1, 1));
     }

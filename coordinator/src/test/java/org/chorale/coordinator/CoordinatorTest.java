@@ -10,12 +10,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.chorale.coordinator.directory.RunContents;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.directory.RunFixture;
-import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -232,7 +230,7 @@ class CoordinatorTest {
         try (Rehearsal run = new Rehearsal(KIT, dir, SHORT)) {
             run.prepare(0);
             Fault fault = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl line 7");
-            run.coordinator.tell(new CoordinatorCommand.FeedFailed(run.generation(), Optional.of(Feed.TRAIN), fault));
+            run.coordinator.tell(new CoordinatorCommand.FeedFailed(run.generation(), fault));
             assertThat(run.ended().getFaultCode()).isEqualTo("DATA_MALFORMED");
         }
     }
@@ -381,7 +379,7 @@ class CoordinatorTest {
                     .expectMessageClass(WorkerCommand.DescribeModel.class)
                     .generation();
             Fault data = new Fault(FaultCode.DATA_MALFORMED, "train.jsonl:7: not an object");
-            run.coordinator.tell(new CoordinatorCommand.FeedFailed(generation, Optional.empty(), data));
+            run.coordinator.tell(new CoordinatorCommand.FeedFailed(generation, data));
             Fault model = new Fault(FaultCode.FILE_MISSING, "config.json is missing");
             run.coordinator.tell(new CoordinatorCommand.WorkerFailed(generation, 0, model));
             run.worker.stop(); // as a worker does that has failed

@@ -8,7 +8,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.ManualTime;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
@@ -77,7 +76,7 @@ class EvaluationCoordinatorTest {
     void everyFailureEndsItWithItsFault() {
         join();
         Fault fault = new Fault(FaultCode.DATA_MALFORMED, "held-out.jsonl:7");
-        coordinator.tell(new CoordinatorCommand.FeedFailed(generation, Optional.empty(), fault));
+        coordinator.tell(new CoordinatorCommand.FeedFailed(generation, fault));
         RunEnded ended = ended();
         assertThat(ended.getFaultCode()).isEqualTo("DATA_MALFORMED");
         assertThat(ended.getMessage()).isEqualTo("held-out.jsonl:7");
@@ -130,7 +129,7 @@ class EvaluationCoordinatorTest {
 
     private void join() {
         coordinator.tell(new CoordinatorCommand.WorkerJoined("local/0", 1, "host", "cpu", worker.ref()));
-        coordinator.tell(new CoordinatorCommand.FeederJoined("local", "host", feeder.ref()));
+        coordinator.tell(new CoordinatorCommand.FeederJoined("local", 1, "host", feeder.ref()));
         generation =
                 worker.expectMessageClass(WorkerCommand.DescribeModel.class).generation();
         feeder.expectMessageClass(FeederCommand.DescribeData.class);

@@ -83,7 +83,7 @@ final class Rehearsal implements AutoCloseable {
     /** The worker and the feeder join. */
     void join() {
         coordinator.tell(new CoordinatorCommand.WorkerJoined("node/0", 1, "host", "cpu", worker.ref()));
-        coordinator.tell(new CoordinatorCommand.FeederJoined("node", "host", feeder.ref()));
+        coordinator.tell(new CoordinatorCommand.FeederJoined("node", 1, "host", feeder.ref()));
     }
 
     /** A worker joins, this model and data are described. */

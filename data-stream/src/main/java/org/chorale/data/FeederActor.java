@@ -6,7 +6,6 @@ package org.chorale.data;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import org.apache.pekko.NotUsed;
@@ -129,9 +128,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             use(opened.data());
             request.replyTo().tell(opened.data().describe(request.generation(), request.feeder()));
         } else if (opened.failure() != null) {
-            request.replyTo()
-                    .tell(new CoordinatorCommand.FeedFailed(
-                            request.generation(), Optional.empty(), fault(opened.failure())));
+            request.replyTo().tell(new CoordinatorCommand.FeedFailed(request.generation(), fault(opened.failure())));
         }
         return this;
     }

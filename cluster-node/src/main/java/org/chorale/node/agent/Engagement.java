@@ -16,6 +16,7 @@ final class Engagement {
     private final ActorRef<CoordinatorCommand> coordinator;
     private final Map<Integer, ActorRef<KeeperCommand>> keepers = new HashMap<>();
     private final Map<String, ActorRef<FeederCommand>> feeders = new HashMap<>();
+    private final Map<String, Integer> begun = new HashMap<>(); // feeders, by place
     private boolean ending;
 
     Engagement(ActorRef<CoordinatorCommand> coordinator) {
@@ -36,6 +37,11 @@ final class Engagement {
 
     boolean hasFeeder(String place) {
         return feeders.containsKey(place);
+    }
+
+    /** The incarnation of the feeder that comes next in a place. */
+    int nextFeeder(String place) {
+        return begun.merge(place, 1, Integer::sum);
     }
 
     void add(String place, ActorRef<FeederCommand> feeder) {

@@ -45,7 +45,7 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
 
     private record Checked(RunsCommand.RunChecked answer) implements NodeCommand.Internal {}
 
-    private record FeederEnded(String run, String feeder, ActorRef<FeederCommand> ref)
+    private record FeederEnded(String run, String place, int incarnation, ActorRef<FeederCommand> ref)
             implements NodeCommand.Internal {}
 
     private record KeeperEnded(String run, ActorRef<KeeperCommand> ref) implements NodeCommand.Internal {}
@@ -176,12 +176,17 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
     private Behavior<NodeCommand> onStartFeeder(NodeCommand.StartFeeder order) {
         Engagement run = engagement(order.run(), order.coordinator());
         if (!run.isEnding() && !run.hasFeeder(order.feeder())) {
-            ActorRef<FeederCommand> feeder = getContext().spawnAnonymous(FeederActor.create());
-            getContext().watchWith(feeder, new FeederEnded(order.run(), order.feeder(), feeder));
-            run.add(order.feeder(), feeder);
-            run.coordinator().tell(new FeederJoined(order.feeder(), offer.host(), feeder));
+            startFeeder(order.run(), run, order.feeder());
         }
         return this;
+    }
+
+    private void startFeeder(String name, Engagement run, String place) {
+        ActorRef<FeederCommand> feeder = getContext().spawnAnonymous(FeederActor.create());
+        int incarnation = run.nextFeeder(place);
+        getContext().watchWith(feeder, new FeederEnded(name, place, incarnation, feeder));
+        run.add(place, feeder);
+        run.coordinator().tell(new FeederJoined(place, incarnation, offer.host(), feeder));
     }
 
     private Engagement engagement(String run, ActorRef<CoordinatorCommand> coordinator) {
@@ -210,13 +215,15 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
         return this;
     }
 
+    /** Another takes its place; how often, is bounded by the recoveries that the run is allowed. */
     private Behavior<NodeCommand> onFeederEnded(FeederEnded ended) {
+        gone(ended.run(), ended.ref());
         Engagement run = runs.get(ended.run());
         if (run != null && !run.isEnding()) {
-            run.coordinator()
-                    .tell(new FeederLost(ended.feeder(), "it stopped; the log of " + offer.host() + " says why"));
+            String reason = "it stopped; the log of " + offer.host() + " says why";
+            run.coordinator().tell(new FeederLost(ended.place(), ended.incarnation(), reason));
+            startFeeder(ended.run(), run, ended.place());
         }
-        gone(ended.run(), ended.ref());
         return this;
     }
 

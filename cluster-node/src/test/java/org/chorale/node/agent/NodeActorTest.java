@@ -125,14 +125,19 @@ final class NodeActorTest {
     }
 
     @Test
-    void aFeederThatStopsIsLost() {
+    void aFeederThatStopsIsLostAndAnotherTakesItsPlace() {
         node.tell(new StartFeeder("a", "", "n1", coordinator.ref()));
         ActorRef<FeederCommand> feeder = feederOf(coordinator.receiveSeveralMessages(1));
         Adapter.toClassic(feeder).tell(PoisonPill.getInstance(), org.apache.pekko.actor.ActorRef.noSender());
 
         FeederLost lost = coordinator.expectMessageClass(FeederLost.class);
         assertThat(lost.feeder()).isEqualTo("n1");
+        assertThat(lost.incarnation()).isEqualTo(1);
         assertThat(lost.reason()).contains("seven");
+        FeederJoined next = coordinator.expectMessageClass(FeederJoined.class);
+        assertThat(next.feeder()).isEqualTo("n1");
+        assertThat(next.incarnation()).isEqualTo(2);
+        assertThat(next.ref()).isNotEqualTo(feeder);
     }
 
     @Test

@@ -49,6 +49,9 @@ public sealed interface Effect {
         }
     }
 
+    /** Have the cluster give another place instead of one in which no worker can live. */
+    record ReplacePlace(String place, String reason) implements Effect {}
+
     /** Tell listeners. */
     record Announce(RunEvent event) implements Effect {}
 

@@ -8,7 +8,6 @@ import java.util.Optional;
 import org.chorale.coordinator.plan.RunState.Claiming;
 import org.chorale.coordinator.plan.RunState.Describing;
 import org.chorale.coordinator.plan.RunState.Ended;
-import org.chorale.coordinator.plan.RunState.Evaluating;
 import org.chorale.coordinator.plan.RunState.Exporting;
 import org.chorale.coordinator.plan.RunState.Failing;
 import org.chorale.coordinator.plan.RunState.Gathering;
@@ -17,7 +16,6 @@ import org.chorale.coordinator.plan.RunState.Settling;
 import org.chorale.coordinator.plan.RunState.Training;
 import org.chorale.coordinator.plan.RunState.UnderWay;
 import org.chorale.coordinator.plan.RunState.Verifying;
-import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultKind;
@@ -37,7 +35,7 @@ final class Ending {
         } else if (signal instanceof RunSignal.FeedFailed failed) {
             return onFeedFailed(state, failed);
         } else if (signal instanceof RunSignal.WorkerUnavailable unavailable) {
-            return fail(state, unavailable.fault());
+            return Regrouping.giveUp(state, unavailable);
         } else if (signal instanceof RunSignal.Silence silence) {
             String message = "run.progress-timeout: for %d seconds the run waited in vain for %s"
                     .formatted(silence.length().toSeconds(), state.awaited());
@@ -79,24 +77,12 @@ final class Ending {
         return new Fault(fault.code(), "%s: %s".formatted(who, fault.message()));
     }
 
+    /** What no step needs is never told, so that this ends the run, also one that is stopping. */
     private static Decision onFeedFailed(RunState state, RunSignal.FeedFailed failed) {
-        if (state instanceof Describing describing
-                && describing.footing().knowledge().model().isEmpty()) {
-            return awaitMore(describing, failed.fault());
-        }
-        return failed.feed().filter(feed -> !needs(state, feed)).isPresent()
-                ? Decision.of(state)
+        return state instanceof Describing describing
+                        && describing.footing().knowledge().model().isEmpty()
+                ? awaitMore(describing, failed.fault())
                 : fail(state, failed.fault());
-    }
-
-    /** Batches of training are made ahead, so that their feed may break where no step is left to need it. */
-    private static boolean needs(RunState state, Feed feed) {
-        return switch (feed) {
-            case TRAIN ->
-                !(state instanceof UnderWay underWay)
-                        || !(underWay.progress().stopping() || underWay.course().complete(underWay.progress()));
-            case EVALUATION -> state instanceof Evaluating;
-        };
     }
 
     private static Decision awaitMore(Describing state, Fault fault) {

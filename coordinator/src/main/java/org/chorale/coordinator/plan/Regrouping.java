@@ -29,9 +29,9 @@ final class Regrouping {
         } else if (news instanceof RunSignal.Abandoned abandoned) {
             return onAbandoned(state, abandoned);
         } else if (news instanceof RunSignal.FeederJoined joined) {
-            return onFeederJoined(state, joined.feeder());
+            return onFeederJoined(state, joined);
         } else if (news instanceof RunSignal.FeederLost lost) {
-            return onFeederLost(state, lost.feeder(), lost.reason());
+            return onFeederLost(state, lost);
         }
         return Ending.unexpected(state, news.getClass().getSimpleName() + " was heard");
     }
@@ -49,6 +49,23 @@ final class Regrouping {
         return gatherOn(state.with(state.footing().with(crew.joined(worker))));
     }
 
+    /** A machine alone has no other place; a cluster has one, or may get one while the run waits. */
+    static Decision giveUp(RunState state, RunSignal.WorkerUnavailable news) {
+        Footing footing = state.footing();
+        Crew crew = footing.crew();
+        if (!footing.othersInstead()) {
+            return Ending.fail(state, news.fault());
+        } else if (crew.givenUp().containsKey(news.place())) {
+            return Decision.of(state); // heard before
+        }
+        String reason = news.fault().message();
+        RunState without = state.with(footing.with(crew.gaveUp(news.place(), reason)));
+        Decision next = crew.at(news.place()).isPresent()
+                ? onLoss(without, Loss.ofWorker(news.place(), reason))
+                : gatherOn(without);
+        return next.after(new Effect.ReplacePlace(news.place(), reason));
+    }
+
     private static Decision onWorkerLost(RunState state, WorkerId worker, String reason) {
         Crew crew = state.footing().crew();
         Crew left = crew.lost(worker);
@@ -61,21 +78,27 @@ final class Regrouping {
                 : Decision.of(without);
     }
 
-    private static Decision onFeederJoined(RunState state, String feeder) {
+    /** As with workers, a newer one in a place says that the other has ended. */
+    private static Decision onFeederJoined(RunState state, RunSignal.FeederJoined joined) {
         Crew crew = state.footing().crew();
-        return crew.feeders().contains(feeder)
-                ? Decision.of(state)
-                : gatherOn(state.with(state.footing().with(crew.feederJoined(feeder))));
+        int before = crew.feeders().getOrDefault(joined.feeder(), 0);
+        if (!crew.isNewFeeder(joined.feeder(), joined.incarnation())) {
+            return Decision.of(state);
+        } else if (before > 0) {
+            return onFeederLost(state, new RunSignal.FeederLost(joined.feeder(), before, "another came in its place"))
+                    .then(next -> onFeederJoined(next, joined));
+        }
+        return gatherOn(state.with(state.footing().with(crew.feederJoined(joined.feeder(), joined.incarnation()))));
     }
 
-    private static Decision onFeederLost(RunState state, String feeder, String reason) {
+    private static Decision onFeederLost(RunState state, RunSignal.FeederLost lost) {
         Footing footing = state.footing();
-        if (!footing.crew().feeders().contains(feeder)) {
-            return Decision.of(state);
+        Crew left = footing.crew().feederLost(lost.feeder(), lost.incarnation());
+        if (left.feeders().equals(footing.crew().feeders())) {
+            return left.equals(footing.crew()) ? Decision.of(state) : Decision.of(state.with(footing.with(left)));
         }
-        Footing without = footing.with(footing.crew().feederLost(feeder))
-                .with(footing.knowledge().without(feeder));
-        return onLoss(state.with(without), Loss.ofFeeder(feeder, reason));
+        Footing without = footing.with(left).with(footing.knowledge().without(lost.feeder()));
+        return onLoss(state.with(without), Loss.ofFeeder(lost.feeder(), lost.reason()));
     }
 
     /** @param state without the lost one, who may have had a part in the generation or not */

@@ -40,9 +40,18 @@ import org.chorale.coordinator.plan.RunState.Verifying;
 public final class RunPlan {
     private RunPlan() {}
 
-    /** Where every run begins, a resumed one too. */
+    /** Where every run on one machine begins, a resumed one too: it needs all its places. */
     public static RunState start(RunTerms terms) {
-        return new Gathering(Footing.of(terms), 0, 0, Set.of());
+        return start(terms, false);
+    }
+
+    /** Where every run begins whose places are some of a cluster's. */
+    public static RunState startInCluster(RunTerms terms) {
+        return start(terms, true);
+    }
+
+    private static RunState start(RunTerms terms, boolean othersInstead) {
+        return new Gathering(Footing.of(terms, othersInstead), 0, 0, Set.of());
     }
 
     /** What follows from one signal. News of another generation, or after the end, changes nothing. */
@@ -93,6 +102,8 @@ public final class RunPlan {
             return Ending.onCheckpointVerified(verifying, verified);
         } else if (state instanceof Exporting exporting && signal instanceof RunSignal.ModelExported exported) {
             return Ending.onModelExported(exporting, exported);
+        } else if (signal instanceof RunSignal.Description) {
+            return Decision.of(state); // it is known, or this generation did not ask
         }
         return Ending.unexpected(state, signal.getClass().getSimpleName() + " was heard");
     }

@@ -5,7 +5,6 @@ package org.chorale.coordinator.plan;
 
 import java.time.Duration;
 import java.util.Optional;
-import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
@@ -36,9 +35,10 @@ public sealed interface RunSignal {
     record Abandoned(long generation, WorkerId worker) implements OfCrew {}
 
     /** A feeder waits for work. */
-    record FeederJoined(String feeder) implements OfCrew {}
+    record FeederJoined(String feeder, int incarnation) implements OfCrew {}
 
-    record FeederLost(String feeder, String reason) implements OfCrew {}
+    /** A feeder has ended; so have those before it in its place. */
+    record FeederLost(String feeder, int incarnation, String reason) implements OfCrew {}
 
     /** No worker will ever come in this place. */
     record WorkerUnavailable(String place, Fault fault) implements Interruption {}
@@ -51,10 +51,13 @@ public sealed interface RunSignal {
      */
     record GenerationClaimed(long generation, Optional<ResumePoint> resume, boolean exported) implements RunSignal {}
 
-    record ModelDescribed(long generation, ModelOutline outline) implements OfGeneration {}
+    /** What model or data are, which may be told twice. */
+    sealed interface Description extends OfGeneration {}
+
+    record ModelDescribed(long generation, ModelOutline outline) implements Description {}
 
     /** @param feeder its number */
-    record DataDescribed(long generation, int feeder, DataFacts facts) implements OfGeneration {}
+    record DataDescribed(long generation, int feeder, DataFacts facts) implements Description {}
 
     record ShardReady(long generation, int rank, long step, long checkpointBytes, RankHolding holding)
             implements OfGeneration {}
@@ -78,8 +81,8 @@ public sealed interface RunSignal {
     /** @param rank -1 where the worker has none yet */
     record WorkerFailed(long generation, int rank, Fault fault) implements OfGeneration, Interruption {}
 
-    /** @param feed that broke; empty where the data could not be opened */
-    record FeedFailed(long generation, Optional<Feed> feed, Fault fault) implements OfGeneration, Interruption {}
+    /** The data cannot be opened, or a rank cannot go on without a batch that cannot be made. */
+    record FeedFailed(long generation, Fault fault) implements OfGeneration, Interruption {}
 
     /**
      * Whoever is waited for is at work.

@@ -25,7 +25,8 @@ public record Team(List<Worker> workers, List<String> feeders) {
     /** The first of a crew that is large enough. */
     static Team of(Crew crew, ParallelSettings parallel) {
         return new Team(
-                crew.workers().subList(0, parallel.workers()), crew.feeders().subList(0, parallel.feeders()));
+                crew.workers().subList(0, parallel.workers()),
+                crew.feederPlaces().subList(0, parallel.feeders()));
     }
 
     /** Ranks. */
@@ -48,7 +49,7 @@ public record Team(List<Worker> workers, List<String> feeders) {
 
     boolean isWithin(Crew crew) {
         return workers.stream().allMatch(worker -> crew.has(worker.id()))
-                && crew.feeders().containsAll(feeders);
+                && crew.feeders().keySet().containsAll(feeders);
     }
 
     /** The feeder of a rank: one on its own node where there is one, else they take turns. */

@@ -6,7 +6,9 @@ package org.chorale.coordinator.plan;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 
 /** What people read of who is missing. */
 final class Wording {
@@ -19,13 +21,23 @@ final class Wording {
     static String missing(Footing footing, Set<WorkerId> leaving) {
         List<String> missing = new ArrayList<>();
         ParallelSettings wanted = footing.terms().parallel();
-        count(missing, "worker", wanted.workers() - footing.crew().workers().size(), wanted.workers());
+        int workers = wanted.workers() - footing.crew().workers().size();
+        count(missing, "worker", workers, wanted.workers());
         count(missing, "feeder", wanted.feeders() - footing.crew().feeders().size(), wanted.feeders());
         if (!leaving.isEmpty()) {
             List<String> places = leaving.stream().map(WorkerId::place).sorted().toList();
             missing.add(named(places) + " to leave the generation before");
         }
-        return String.join(" and ", missing);
+        Map<String, String> givenUp = footing.crew().givenUp();
+        return String.join(" and ", missing) + (workers > 0 && !givenUp.isEmpty() ? "; " + abandoned(givenUp) : "");
+    }
+
+    private static String abandoned(Map<String, String> givenUp) {
+        List<String> reasons = new TreeMap<>(givenUp)
+                .entrySet().stream()
+                        .map(place -> "%s was given up: %s".formatted(place.getKey(), place.getValue()))
+                        .toList();
+        return named("; ", reasons);
     }
 
     private static void count(List<String> missing, String kind, int lacking, int wanted) {
@@ -42,8 +54,12 @@ final class Wording {
     }
 
     private static String named(Collection<String> places) {
-        List<String> first = places.stream().limit(NAMED).toList();
-        String names = String.join(", ", first);
-        return places.size() == first.size() ? names : "%s and %d more".formatted(names, places.size() - first.size());
+        return named(", ", places);
+    }
+
+    private static String named(String between, Collection<String> all) {
+        List<String> first = all.stream().limit(NAMED).toList();
+        String names = String.join(between, first);
+        return all.size() == first.size() ? names : "%s and %d more".formatted(names, all.size() - first.size());
     }
 }

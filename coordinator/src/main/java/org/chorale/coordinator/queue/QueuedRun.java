@@ -4,9 +4,12 @@
 package org.chorale.coordinator.queue;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.chorale.coordinator.plan.ParallelSettings;
 
 /**
@@ -15,6 +18,7 @@ import org.chorale.coordinator.plan.ParallelSettings;
  * @param name unique among the runs that have not ended
  * @param slots that it holds
  * @param feeders places of its feeders
+ * @param givenUp slots in which no worker of it can live, and why
  * @param leaving nodes on which something of it may still run, once it is over
  */
 record QueuedRun(
@@ -23,6 +27,7 @@ record QueuedRun(
         Phase phase,
         List<Slot> slots,
         List<String> feeders,
+        Map<Slot, String> givenUp,
         Set<String> leaving) {
     /** From submission to the end. */
     enum Phase {
@@ -36,11 +41,12 @@ record QueuedRun(
     QueuedRun {
         slots = List.copyOf(slots);
         feeders = List.copyOf(feeders);
+        givenUp = Map.copyOf(givenUp);
         leaving = Set.copyOf(leaving);
     }
 
     static QueuedRun submitted(String name, ParallelSettings wanted) {
-        return new QueuedRun(name, wanted, Phase.WAITING, List.of(), List.of(), Set.of());
+        return new QueuedRun(name, wanted, Phase.WAITING, List.of(), List.of(), Map.of(), Set.of());
     }
 
     int lacksWorkers() {
@@ -72,7 +78,16 @@ record QueuedRun(
         more.addAll(grant.slots());
         List<String> fed = new ArrayList<>(feeders);
         fed.addAll(grant.feeders());
-        return new QueuedRun(name, wanted, Phase.RUNNING, more, fed, leaving);
+        return new QueuedRun(name, wanted, Phase.RUNNING, more, fed, givenUp, leaving);
+    }
+
+    /** Another slot is wanted instead of this one, which others may have. */
+    QueuedRun gaveUp(String place, String reason) {
+        Map<Slot, String> more = new HashMap<>(givenUp);
+        slots.stream().filter(slot -> slot.place().equals(place)).forEach(slot -> more.put(slot, reason));
+        List<Slot> left =
+                slots.stream().filter(slot -> !slot.place().equals(place)).toList();
+        return new QueuedRun(name, wanted, phase, left, feeders, more, leaving);
     }
 
     /** A node is gone, and with it what it did for the run. */
@@ -83,11 +98,16 @@ record QueuedRun(
                 phase,
                 slots.stream().filter(slot -> !slot.node().equals(node)).toList(),
                 feeders.stream().filter(feeder -> !nodeOf(feeder).equals(node)).toList(),
+                givenUp.entrySet().stream()
+                        .filter(slot -> !slot.getKey().node().equals(node))
+                        .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)),
                 leaving);
     }
 
     QueuedRun over() {
-        return new QueuedRun(name, wanted, Phase.LEAVING, slots, feeders, nodes()).settled();
+        Set<String> nodes = nodes();
+        givenUp.keySet().forEach(slot -> nodes.add(slot.node()));
+        return new QueuedRun(name, wanted, Phase.LEAVING, slots, feeders, givenUp, nodes).settled();
     }
 
     /** Nothing of it is left on a node. */
@@ -95,12 +115,12 @@ record QueuedRun(
         Set<String> others = new LinkedHashSet<>(leaving);
         others.remove(node);
         QueuedRun without = without(node);
-        return new QueuedRun(name, wanted, phase, without.slots, without.feeders, others).settled();
+        return new QueuedRun(name, wanted, phase, without.slots, without.feeders, without.givenUp, others).settled();
     }
 
     private QueuedRun settled() {
         return phase == Phase.LEAVING && leaving.isEmpty()
-                ? new QueuedRun(name, wanted, Phase.ENDED, List.of(), List.of(), Set.of())
+                ? new QueuedRun(name, wanted, Phase.ENDED, List.of(), List.of(), Map.of(), Set.of())
                 : this;
     }
 }

@@ -43,6 +43,8 @@ final class RunLeader extends AbstractBehavior<RunLeader.Command> {
 
         void hears(RunEvent event);
 
+        void replaces(String place, String reason);
+
         void over();
     }
 
@@ -81,8 +83,8 @@ final class RunLeader extends AbstractBehavior<RunLeader.Command> {
         }
         directory = opened.directory();
         ActorRef<RunEvent> news = getContext().messageAdapter(RunEvent.class, News::new);
-        ActorRef<CoordinatorCommand> coordinator =
-                getContext().spawn(Coordinator.create(runConf, opened.directory(), news), "coordinator");
+        ActorRef<CoordinatorCommand> coordinator = getContext()
+                .spawn(Coordinator.create(runConf, opened.directory(), news, listener::replaces), "coordinator");
         getContext().watchWith(coordinator, new CoordinatorEnded());
         listener.leads(coordinator);
         return this;

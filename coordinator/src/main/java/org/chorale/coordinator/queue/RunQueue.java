@@ -19,14 +19,18 @@ import org.chorale.coordinator.queue.QueuedRun.Phase;
 /**
  * The nodes of a cluster and the line of its runs; a pure value, which says what can be granted next.
  *
- * <p>Runs begin strictly in the order of submission: none overtakes another that wants more, so that a large one does not
- * wait for ever. A run that has begun and lost a node comes before all that wait. Workers are packed on as few nodes as
+ * <p>Runs begin in the order of submission. One that could not begin even if it had all nodes to itself is passed over; as
+ * soon as enough nodes are there, none that was submitted after it begins before it, so that a large one does not wait for
+ * ever. A run that has begun and lost a place comes before all that wait. Workers are packed on as few nodes as
  * can be, and there where they leave the least.
  *
  * @param nodes in the order in which they came
  * @param runs in the order of submission
  */
 record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
+    /** Places given up that a message names. */
+    private static final int MAX_REASONS = 8;
+
     static final RunQueue EMPTY = new RunQueue(List.of(), List.of());
 
     RunQueue {
@@ -88,18 +92,45 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
                         .toList());
     }
 
-    /** What can be given now: to a run that has lost something, else to the first in line. */
+    /** A place in which no worker of a run can live is free for others. */
+    RunQueue gaveUp(String run, String place, String reason) {
+        return changed(run, there -> there.phase() == Phase.RUNNING ? there.gaveUp(place, reason) : there);
+    }
+
+    /** What can be given now: to a run that has lost something, else to one in line. */
     Optional<Grant> next() {
-        Optional<QueuedRun> wounded = running().filter(QueuedRun::lacksAny).findFirst();
-        if (wounded.isPresent()) {
-            return running()
-                    .filter(QueuedRun::lacksAny)
-                    .map(this::grant)
-                    .filter(grant ->
-                            !grant.slots().isEmpty() || !grant.feeders().isEmpty())
-                    .findFirst();
+        return running()
+                .filter(QueuedRun::lacksAny)
+                .map(this::grant)
+                .filter(grant -> !grant.slots().isEmpty() || !grant.feeders().isEmpty())
+                .findFirst()
+                .or(this::nextToBegin);
+    }
+
+    /** The first that can begin, unless one before it only waits for what others hold. */
+    private Optional<Grant> nextToBegin() {
+        for (QueuedRun run : waiting().toList()) {
+            Grant grant = grant(run);
+            if (isEnough(grant)) {
+                return Optional.of(grant);
+            } else if (holdsTheLine(run)) {
+                return Optional.empty();
+            }
         }
-        return waiting().findFirst().map(this::grant).filter(this::isEnough);
+        return Optional.empty();
+    }
+
+    /** Whether the nodes that there are would do for a run, if it had them to itself. */
+    private boolean holdsTheLine(QueuedRun run) {
+        return run.wanted().workers() <= usable() && feedsAny();
+    }
+
+    private int usable() {
+        return nodes.stream().mapToInt(ClusterNode::usable).sum();
+    }
+
+    private boolean feedsAny() {
+        return nodes.stream().anyMatch(ClusterNode::feeds);
     }
 
     private Stream<QueuedRun> running() {
@@ -117,16 +148,17 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     /** As much of what a run lacks as there is. */
     private Grant grant(QueuedRun run) {
-        List<Slot> slots = pack(run.lacksWorkers());
+        List<Slot> slots = pack(run);
         Set<String> near = new HashSet<>(run.nodes());
         slots.forEach(slot -> near.add(slot.node()));
         return new Grant(run.name(), slots, feeders(run, near));
     }
 
     /** Takes the node that is just large enough; where none is, all of the largest, and so on. */
-    private List<Slot> pack(int wanted) {
+    private List<Slot> pack(QueuedRun run) {
+        int wanted = run.lacksWorkers();
         List<List<Slot>> free = nodes.stream()
-                .map(this::free)
+                .map(node -> free(node, run))
                 .filter(slots -> !slots.isEmpty())
                 .sorted(Comparator.comparingInt(List::size))
                 .collect(Collectors.toCollection(ArrayList::new));
@@ -143,11 +175,12 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
         return taken;
     }
 
-    private List<Slot> free(ClusterNode node) {
-        Set<Slot> held = runs.stream().flatMap(run -> run.slots().stream()).collect(Collectors.toSet());
+    /** Slots of a node that nobody holds, and in which a worker of this run has not failed to live. */
+    private List<Slot> free(ClusterNode node, QueuedRun run) {
+        Set<Slot> held = runs.stream().flatMap(other -> other.slots().stream()).collect(Collectors.toSet());
         return IntStream.range(0, node.usable())
                 .mapToObj(number -> new Slot(node.name(), number))
-                .filter(slot -> !held.contains(slot))
+                .filter(slot -> !held.contains(slot) && !run.givenUp().containsKey(slot))
                 .toList();
     }
 
@@ -172,8 +205,9 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
     String awaited(String name) {
         QueuedRun run = run(name).orElseThrow();
         List<String> before = waiting()
+                .takeWhile(other -> !other.name().equals(name))
+                .filter(this::holdsTheLine)
                 .map(QueuedRun::name)
-                .takeWhile(other -> !other.equals(name))
                 .toList();
         if (run.phase() == Phase.WAITING && !before.isEmpty()) {
             return "%d run(s) before it in line, the next of them %s".formatted(before.size(), before.get(0));
@@ -183,16 +217,29 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     private String lacking(QueuedRun run) {
         List<String> lacking = new ArrayList<>();
-        int all = nodes.stream().mapToInt(ClusterNode::usable).sum();
-        int free = nodes.stream().mapToInt(node -> free(node).size()).sum();
+        int free = nodes.stream().mapToInt(node -> free(node, run).size()).sum();
         if (run.lacksWorkers() > free) {
-            lacking.add("%d more worker(s): %d asked for, %d free of %d%s"
-                    .formatted(run.lacksWorkers() - free, run.wanted().workers(), free, all, holders(run)));
+            lacking.add("%d more worker(s): %d asked for, %d free of %d%s%s"
+                    .formatted(
+                            run.lacksWorkers() - free,
+                            run.wanted().workers(),
+                            free,
+                            usable(),
+                            holders(run),
+                            givenUp(run)));
         }
-        if (run.lacksFeeders() > 0 && nodes.stream().noneMatch(ClusterNode::feeds)) {
+        if (run.lacksFeeders() > 0 && !feedsAny()) {
             lacking.add("a node with the role feeder");
         }
         return String.join(" and ", lacking);
+    }
+
+    private static String givenUp(QueuedRun run) {
+        return run.givenUp().entrySet().stream()
+                .map(slot -> "; %s was given up: %s".formatted(slot.getKey().place(), slot.getValue()))
+                .sorted()
+                .limit(MAX_REASONS)
+                .collect(Collectors.joining());
     }
 
     private String holders(QueuedRun run) {

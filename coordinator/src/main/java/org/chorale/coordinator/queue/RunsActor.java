@@ -58,6 +58,8 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
 
     private record RunNews(ClusterRun run, RunEvent event) implements RunsCommand.Internal {}
 
+    private record PlaceGivenUp(ClusterRun run, String place, String reason) implements RunsCommand.Internal {}
+
     private record RunOver(ClusterRun run) implements RunsCommand.Internal {}
 
     private record Sweep() implements RunsCommand.Internal {}
@@ -103,6 +105,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
                 .onMessage(RunsCommand.Asked.class, this::onAsked)
                 .onMessage(RunLed.class, this::onRunLed)
                 .onMessage(RunNews.class, this::onRunNews)
+                .onMessage(PlaceGivenUp.class, this::onPlaceGivenUp)
                 .onMessage(RunOver.class, this::onRunOver)
                 .onMessage(Sweep.class, sweep -> onSweep())
                 .build();
@@ -155,7 +158,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
                     .forEach(lost -> coordinator.ifPresent(ref -> ref.tell(lost)));
             run.feeders().stream()
                     .filter(feeder -> QueuedRun.nodeOf(feeder).equals(name))
-                    .map(feeder -> new CoordinatorCommand.FeederLost(feeder, "its node is gone"))
+                    .map(feeder -> new CoordinatorCommand.FeederLost(feeder, Integer.MAX_VALUE, "its node is gone"))
                     .forEach(lost -> coordinator.ifPresent(ref -> ref.tell(lost)));
         }
         queue = queue.lost(name);
@@ -373,6 +376,11 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
             }
 
             @Override
+            public void replaces(String place, String reason) {
+                self.tell(new PlaceGivenUp(run, place, reason));
+            }
+
+            @Override
             public void over() {
                 self.tell(new RunOver(run));
             }
@@ -404,6 +412,12 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
 
     private Behavior<RunsCommand> onRunNews(RunNews news) {
         news.run().hear(news.event());
+        return this;
+    }
+
+    private Behavior<RunsCommand> onPlaceGivenUp(PlaceGivenUp news) {
+        queue = queue.gaveUp(news.run().submission.name(), news.place(), news.reason());
+        grant();
         return this;
     }
 

@@ -46,7 +46,7 @@ abstract class PlannedRun {
     /** The only worker and the only feeder. */
     final void join() {
         hear(new RunSignal.WorkerJoined(WORKER));
-        hear(new RunSignal.FeederJoined("node"));
+        hear(new RunSignal.FeederJoined("node", 1));
     }
 
     final void describe() {

@@ -8,10 +8,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
-import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.ShardFile;
 import org.junit.jupiter.api.Test;
 
@@ -28,60 +26,31 @@ class RunPlanFaultTest extends PlannedRun {
     @Test
     void aFailedFeedEndsTheRun() {
         train();
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
+        hear(new RunSignal.FeedFailed(GENERATION, ROW_7));
         assertThat(fault().code()).isEqualTo(FaultCode.DATA_MALFORMED);
     }
 
     @Test
-    void aFeedThatNobodyNeedsMayBreak() {
-        train("evaluation.every = 2");
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.EVALUATION), ROW_7)); // its last batch was read
-        assertThat(effects).isEmpty();
-        span(0, 2);
-        evaluated(2);
-        span(2, 4);
-        evaluated(4);
-        steps(4, 5);
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7)); // batches of a sixth step
-        assertThat(effects).isEmpty();
-        hear(new RunSignal.SpanDone(GENERATION, 0, 5));
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
-        evaluated(5);
-        committed(5);
-        assertThat(effects).containsExactly(new Effect.Export(GENERATION, 5, WORKER.id()));
-    }
-
-    @Test
-    void aFeedOfTrainingThatBreaksDuringAnEvaluationInBetweenEndsTheRun() {
-        train("evaluation.every = 2");
-        span(0, 2);
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
+    void aBatchThatIsMissingForTheLastStepOfARunThatIsStoppingEndsItAtOnce() {
+        train();
+        steps(0, 2);
+        hear(new RunSignal.StopRequested("Ctrl-C"));
+        hear(new RunSignal.FeedFailed(GENERATION, ROW_7)); // all ranks had gone on to step 3 before they were told
         assertThat(fault()).isEqualTo(ROW_7);
     }
 
     @Test
-    void aFeedOfTrainingMayBreakOnceTheRunIsStopping() {
-        train();
-        steps(0, 2);
-        hear(new RunSignal.StopRequested("Ctrl-C"));
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), ROW_7));
-        hear(new RunSignal.SpanDone(GENERATION, 0, 2));
-        committed(2);
-        assertThat(end().outcome()).isEqualTo(Outcome.STOPPED);
-    }
-
-    @Test
-    void aFeedThatFailsInTheLastEvaluationEndsTheRunAtOnce() {
+    void anEvaluationThatCannotBeReadToItsEndEndsTheRun() {
         train();
         span(0, 5);
-        hear(new RunSignal.FeedFailed(GENERATION, Optional.of(Feed.EVALUATION), ROW_7));
+        hear(new RunSignal.FeedFailed(GENERATION, ROW_7));
         assertThat(fault()).isEqualTo(ROW_7);
     }
 
     @Test
     void faultsOfModelAndDataAreToldTogetherInWhateverOrder() {
         RunSignal model = new RunSignal.WorkerFailed(GENERATION, 0, NO_MODEL);
-        RunSignal data = new RunSignal.FeedFailed(GENERATION, Optional.empty(), ROW_7);
+        RunSignal data = new RunSignal.FeedFailed(GENERATION, ROW_7);
         for (List<RunSignal> order : List.of(List.of(model, data), List.of(data, model))) {
             state = RunPlan.start(Runs.terms());
             describe();

@@ -145,7 +145,7 @@ class RunPlanRecoveryTest extends PlannedRun {
     void anEvaluationIsAsFarAsAllRanksTogether() {
         state = RunPlan.start(Runs.terms("parallel.workers = 2"));
         IntStream.range(0, 2).forEach(slot -> hear(joined("n/" + slot, 1)));
-        hear(new RunSignal.FeederJoined("n"));
+        hear(new RunSignal.FeederJoined("n", 1));
         hear(new RunSignal.GenerationClaimed(generation, Optional.empty(), false));
         hear(new RunSignal.ModelDescribed(generation, Runs.MODEL));
         hear(new RunSignal.DataDescribed(generation, 0, new DataFacts(10, 5, 0, 7, 100, "abc")));
@@ -344,12 +344,42 @@ class RunPlanRecoveryTest extends PlannedRun {
     }
 
     @Test
+    void inAClusterAnotherPlaceIsAskedForInsteadOfOneInWhichNoWorkerCanLive() {
+        Fault thrice = new Fault(FaultCode.WORKER_LOST, "a/2 ended three times before it joined");
+        state = RunPlan.startInCluster(Runs.terms("parallel.workers = 2"));
+        hear(new RunSignal.FeederJoined("a", 1));
+        hear(joined("b/0", 1));
+        hear(new RunSignal.WorkerUnavailable("a/2", thrice));
+        assertThat(effects.get(0)).isEqualTo(new Effect.ReplacePlace("a/2", thrice.message()));
+        assertThat(state.awaited())
+                .isEqualTo("1 of 2 workers to join; a/2 was given up: a/2 ended three times before it joined");
+        assertThat(((Effect.Announce) effects.get(1)).event().getAwaited().getAwaited())
+                .isEqualTo(state.awaited());
+        RunState before = state;
+        hear(new RunSignal.WorkerUnavailable("a/2", thrice)); // told twice
+        hear(joined("a/2", 4)); // on its way when the place was given up
+        assertThat(state).isEqualTo(before);
+        hear(joined("c/0", 1));
+        assertThat(effects).hasOnlyElementsOfType(Effect.ClaimGeneration.class);
+    }
+
+    @Test
+    void aPlaceThatIsGivenUpWhileItsWorkerHasARankIsALossLikeAnyOther() {
+        state = RunPlan.startInCluster(Runs.terms("parallel.workers = 3", "checkpoint.every = 2", "run.steps = 9"));
+        loaded(3);
+        hear(new RunSignal.WorkerUnavailable("a/2", new Fault(FaultCode.WORKER_LOST, "it ended three times")));
+        assertThat(effects.get(0)).isInstanceOf(Effect.ReplacePlace.class);
+        assertThat(orders()).containsExactly(new Abandon(generation + 1));
+        assertThat(state.awaited()).contains("a/2 was given up").contains("to leave the generation before");
+    }
+
+    @Test
     void aLostFeederIsReplacedByOneThatLooksForItself() {
         train3();
-        hear(new RunSignal.FeederLost("a", "its node left"));
+        hear(new RunSignal.FeederLost("a", 1, "its node left"));
         assertThat(state.awaited()).startsWith("a feeder to join");
         PLACES.forEach(this::abandoned);
-        hear(new RunSignal.FeederJoined("b"));
+        hear(new RunSignal.FeederJoined("b", 1));
         hear(new RunSignal.GenerationClaimed(++generation, Optional.empty(), false));
         assertThat(effects).containsExactly(new Effect.DescribeData(generation, 0, "b"));
         hear(new RunSignal.DataDescribed(generation, 0, Runs.DATA));
@@ -357,10 +387,29 @@ class RunPlanRecoveryTest extends PlannedRun {
     }
 
     @Test
+    void lateNewsOfAFeederThatWasReplacedInItsPlaceChangesNothing() {
+        train3();
+        hear(new RunSignal.FeederJoined("a", 2)); // says by being there that the first is gone
+        assertThat(((Effect.Announce) effects.get(1)).event().getRecovery().getReason())
+                .isEqualTo("another came in its place");
+        PLACES.forEach(this::abandoned);
+        hear(new RunSignal.GenerationClaimed(++generation, Optional.empty(), false));
+        RunState before = state;
+        for (RunSignal late : List.of(
+                new RunSignal.FeederLost("a", 1, "its actor has stopped"), new RunSignal.FeederJoined("a", 1))) {
+            hear(late);
+            assertThat(effects).as(late.toString()).isEmpty();
+            assertThat(state).as(late.toString()).isEqualTo(before);
+        }
+        hear(new RunSignal.FeederLost("a", 2, "its actor has stopped"));
+        assertThat(state).isInstanceOf(RunState.Gathering.class);
+    }
+
+    @Test
     void theFirstFeederIndexesForTheOthersAndAllMustSeeTheSame() {
         state = RunPlan.start(Runs.terms("parallel { workers = 2, feeders = 2 }"));
         List.of("a/0", "b/0").forEach(place -> hear(joined(place, 1)));
-        List.of("a", "b").forEach(place -> hear(new RunSignal.FeederJoined(place)));
+        List.of("a", "b").forEach(place -> hear(new RunSignal.FeederJoined(place, 1)));
         hear(new RunSignal.GenerationClaimed(generation, Optional.empty(), false));
         assertThat(effects)
                 .contains(new Effect.DescribeData(generation, 0, "a"))
@@ -403,7 +452,7 @@ class RunPlanRecoveryTest extends PlannedRun {
 
     private void gather() {
         state = RunPlan.start(Runs.terms("parallel.workers = 3", "checkpoint.every = 2", "run.steps = 9"));
-        hear(new RunSignal.FeederJoined("a"));
+        hear(new RunSignal.FeederJoined("a", 1));
         List.of("b/0", "a/10", "a/2").forEach(place -> hear(joined(place, 1)));
     }
 
@@ -420,7 +469,7 @@ class RunPlanRecoveryTest extends PlannedRun {
             gather();
         } else {
             IntStream.range(0, workers).forEach(slot -> hear(joined("n/" + slot, 1)));
-            hear(new RunSignal.FeederJoined("n"));
+            hear(new RunSignal.FeederJoined("n", 1));
         }
         describeAll(resume);
     }
@@ -428,7 +477,7 @@ class RunPlanRecoveryTest extends PlannedRun {
     /** Three workers, under the terms that were set before, up to the first span. */
     private void loaded(int workers) {
         PLACES.forEach(place -> hear(joined(place, 1)));
-        hear(new RunSignal.FeederJoined("a"));
+        hear(new RunSignal.FeederJoined("a", 1));
         describeAll(Optional.empty());
         IntStream.range(0, workers).forEach(rank -> ready(rank, 0));
     }

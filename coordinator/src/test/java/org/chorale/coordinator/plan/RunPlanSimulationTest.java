@@ -29,6 +29,7 @@ class RunPlanSimulationTest {
         int early = 0;
         int best = 0;
         int recoveries = 0;
+        int broken = 0;
         for (long seed = firstSeed; seed < firstSeed + runs; seed++) {
             SimulatedRun run = new SimulatedRun(seed);
             Effect.End end = toTheEnd(run, seed);
@@ -37,6 +38,7 @@ class RunPlanSimulationTest {
             recoveries += run.recoveries();
             if (end.outcome() == Outcome.FINISHED) {
                 assertThat(run.disk().metrics).as("seed %d", seed).isEqualTo(fate.undisturbedMetrics());
+                assertThat(fate.needsBrokenRow()).as("seed %d", seed).isFalse();
                 assertThat(run.disk().newestCheckpoint()).as("seed %d", seed).isEqualTo(fate.lastStep());
                 assertThat(run.disk().exported)
                         .as("seed %d", seed)
@@ -44,6 +46,10 @@ class RunPlanSimulationTest {
                         .isPresent();
                 early += fate.lastStep() < fate.total() ? 1 : 0;
                 best += fate.resultingStep().equals(Optional.of(fate.lastStep())) ? 0 : 1;
+            } else if (end.fault().equals(Optional.of(SimulatedWorker.BROKEN_ROW))) {
+                assertThat(fate.needsBrokenRow()).as("seed %d", seed).isTrue();
+                assertThat(end.step()).as("seed %d", seed).isLessThanOrEqualTo(fate.lastReadableStep());
+                broken++;
             } else if (run.disk().newestCheckpoint() == fate.lastStep()) {
                 assertThat(fate.resultingStep()).as("seed %d", seed).isEmpty();
             } else {
@@ -57,6 +63,7 @@ class RunPlanSimulationTest {
         assertThat(outcomes.get(Outcome.FAILED)).isGreaterThan(runs / 50);
         assertThat(early).as("runs that ended early").isGreaterThan(runs / 50);
         assertThat(best).as("runs whose last model was not the best").isGreaterThan(runs / 50);
+        assertThat(broken).as("runs that come to a row that cannot be read").isGreaterThan(runs / 20);
         assertThat(recoveries).as("recoveries").isGreaterThan(runs / 2);
     }
 

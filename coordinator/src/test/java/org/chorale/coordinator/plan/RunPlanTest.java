@@ -21,7 +21,7 @@ class RunPlanTest extends PlannedRun {
     void onceWorkerAndFeederAreThereAGenerationIsClaimedAndBothAreAsked() {
         hear(new RunSignal.WorkerJoined(WORKER));
         assertThat(state.awaited()).isEqualTo("a feeder to join");
-        hear(new RunSignal.FeederJoined("node"));
+        hear(new RunSignal.FeederJoined("node", 1));
         assertThat(effects).containsExactly(new Effect.ClaimGeneration(TEAM));
         hear(new RunSignal.GenerationClaimed(GENERATION, Optional.empty(), false));
         assertThat(effects)

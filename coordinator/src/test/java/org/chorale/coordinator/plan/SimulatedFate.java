@@ -26,6 +26,8 @@ final class SimulatedFate implements SimulatedWorker.Model {
     private final Set<Long> notFinite = new HashSet<>();
     private final Set<Long> overflowing = new HashSet<>(); // of those, where the loss scale adapts
     private final Map<Long, Double> heldOutLoss = new HashMap<>();
+    private final long brokenStep; // of which a row cannot be read; also one that no run comes to
+    private final int brokenRank; // whose row it is
 
     SimulatedFate(Random random) {
         int workers = 1 + random.nextInt(4);
@@ -52,6 +54,8 @@ final class SimulatedFate implements SimulatedWorker.Model {
             }
             heldOutLoss.put(step, random.nextInt(6) == 0 ? Double.NaN : random.nextDouble());
         }
+        brokenStep = random.nextInt(4) == 0 ? 1 + random.nextInt((int) total() + 3) : Long.MAX_VALUE;
+        brokenRank = random.nextInt(workers);
     }
 
     private static String cut(int workers, Random random) {
@@ -86,6 +90,21 @@ final class SimulatedFate implements SimulatedWorker.Model {
                 .setStep(step)
                 .setLossNats(loss(step))
                 .build();
+    }
+
+    @Override
+    public boolean isBroken(long step, int rank) {
+        return step >= brokenStep && rank == brokenRank; // no stream goes on beyond what cannot be read
+    }
+
+    /** Whether an undisturbed run comes to a row that cannot be read. */
+    boolean needsBrokenRow() {
+        return brokenStep <= lastStep();
+    }
+
+    /** The last step before such a row. */
+    long lastReadableStep() {
+        return brokenStep - 1;
     }
 
     private double loss(long step) {

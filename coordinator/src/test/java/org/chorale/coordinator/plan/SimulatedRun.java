@@ -10,14 +10,16 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
+import java.util.Collections;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
-import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.WorkerCommand;
@@ -29,8 +31,9 @@ import org.chorale.proto.wire.StepReport;
 /**
  * A run in a world of random order and random mishaps: workers, feeders, nodes and a disk that do what their real ones
  * promise. Workers die at any moment, whatever they are doing; their nodes start others in their places, and tell of it
- * late, twice, and after the others have joined; peers complain, or do not; feeders go and come; people ask for a stop;
- * and the coordinator's process dies with all its workers, to be started again on the same disk.
+ * late, twice, and after the others have joined, or give a place up, instead of which a cluster has another; peers complain,
+ * or do not; feeders go and come like workers; a row of a step cannot be read; people ask for a stop; and the coordinator's
+ * process dies with all its workers, to be started again on the same disk.
  *
  * <p>After every event is checked what must always hold:
  *
@@ -40,19 +43,27 @@ import org.chorale.proto.wire.StepReport;
  *   <li>No step is committed twice, by whichever process and generation; what is committed was recorded.
  *   <li>Steps are recorded one after the other, each with the samples of all ranks in order.
  *   <li>Orders go to workers that are there, as far as the plan can know.
- *   <li>News of another generation, and of a worker that is known to have ended, changes nothing.
+ *   <li>News of another generation, and of a worker or feeder that is known to have ended, changes nothing.
+ *   <li>A place that is given up is replaced once, and never used again.
  *   <li>A run that has not ended says what it waits for, and there is someone who will act.
+ *   <li>Nothing that can happen is taken for a bug.
  *   <li>Recoveries in a row that bring the run no further are at most as many as are allowed.
  * </ul>
  */
 final class SimulatedRun {
     private static final int MAX_EVENTS = 100_000;
-    private static final String SPARE = "node-0/9"; // the place of a worker too many
+    private static final String SPARE =
+            "node-0/9"; // the place of a worker too many, which comes with a feeder too many
+    private static final Fault NO_LIFE = new Fault(FaultCode.WORKER_LOST, "ended three times before it joined");
     private static final Fault LOST_FILE = new Fault(FaultCode.FILE_MISSING, "gone");
+
+    /** A feeder, which says each thing once, in order. */
+    private record Feeder(int incarnation, Deque<RunSignal> says) {}
 
     private final Random random;
     private final SimulatedFate fate;
     private final SimulatedDisk disk;
+    private final boolean inCluster;
     private int mishapsLeft;
     private int events;
     private int recoveries;
@@ -63,7 +74,9 @@ final class SimulatedRun {
     private final List<Deque<RunSignal>> channels = new ArrayList<>(); // each in order
     private final List<RunSignal> strays = new ArrayList<>(); // in no order at all
     private Deque<RunSignal> hostSays = new ArrayDeque<>();
-    private Deque<RunSignal> feedersSay = new ArrayDeque<>();
+    private final TreeMap<String, Feeder> feeders = new TreeMap<>(); // the newest in each place
+    private final Set<Feeder> opened = Collections.newSetFromMap(new IdentityHashMap<>()); // they know the data
+    private final Set<String> givenUp = new HashSet<>(); // places
     private final Set<Long> formed = new HashSet<>();
     private final Set<String> granted = new HashSet<>();
     private int recoveriesInARow;
@@ -75,6 +88,7 @@ final class SimulatedRun {
         fate = new SimulatedFate(random);
         disk = new SimulatedDisk(fate.terms.checkpoint());
         mishapsLeft = random.nextInt(12);
+        inCluster = random.nextBoolean();
         state = RunPlan.start(fate.terms);
     }
 
@@ -107,24 +121,25 @@ final class SimulatedRun {
     private static boolean isFinal(Effect.End end) {
         return end.outcome() == Outcome.FINISHED
                 || end.fault()
-                        .filter(fault -> fault.code() == FaultCode.NOT_FINITE)
+                        .filter(fault ->
+                                fault.code() == FaultCode.NOT_FINITE || fault.equals(SimulatedWorker.BROKEN_ROW))
                         .isPresent();
     }
 
     private void startProcess() {
-        List.of(channels, strays, formed, granted).forEach(Collection::clear);
+        List.of(channels, strays, formed, granted, givenUp, opened).forEach(Collection::clear);
         workers.clear();
+        feeders.clear();
         hostSays = channel();
-        feedersSay = channel();
         recoveriesInARow = 0;
         furthest = 0;
         end = Optional.empty();
-        state = RunPlan.start(fate.terms);
+        state = inCluster ? RunPlan.startInCluster(fate.terms) : RunPlan.start(fate.terms);
         for (int slot = 0; slot < fate.terms.parallel().workers(); slot++) {
             start("node-%d/%d".formatted(slot % 2, slot / 2), 1);
         }
         for (int feeder = 0; feeder < fate.terms.parallel().feeders(); feeder++) {
-            feedersSay.add(new RunSignal.FeederJoined("node-" + feeder));
+            startFeeder("node-" + feeder, 1);
         }
     }
 
@@ -140,6 +155,12 @@ final class SimulatedRun {
         channels.add(worker.says);
     }
 
+    private void startFeeder(String place, int incarnation) {
+        Feeder feeder = new Feeder(incarnation, channel());
+        feeder.says().add(new RunSignal.FeederJoined(place, incarnation));
+        feeders.put(place, feeder);
+    }
+
     private boolean mishap(int oneIn) {
         boolean happens = mishapsLeft > 0 && random.nextInt(oneIn) == 0;
         mishapsLeft -= happens ? 1 : 0;
@@ -151,6 +172,9 @@ final class SimulatedRun {
         if (mishap(60)) {
             hear(nuisance());
             return;
+        } else if (state.step() == fate.lastReadableStep() && mishap(8)) {
+            hear(new RunSignal.StopRequested("before it is told"));
+            return;
         } else if (mishap(40)) {
             killOne();
             return;
@@ -159,6 +183,7 @@ final class SimulatedRun {
             return;
         } else if (!workers.containsKey(SPARE) && mishap(300)) {
             start(SPARE, 1);
+            startFeeder("node-9", 1);
             return;
         }
         List<Runnable> possible = new ArrayList<>();
@@ -179,23 +204,41 @@ final class SimulatedRun {
 
     /** What it said before may still arrive; its node tells once or twice, before or after another has joined. */
     private void killOne() {
-        List<SimulatedWorker> alive = List.copyOf(workers.values());
+        List<SimulatedWorker> alive =
+                workers.values().stream().filter(SimulatedWorker::isAlive).toList();
+        if (alive.isEmpty()) {
+            return;
+        }
         SimulatedWorker victim = alive.get(random.nextInt(alive.size()));
         victim.die();
         WorkerId id = victim.worker.id();
-        for (int times = random.nextInt(2); times >= 0; times--) {
-            strays.add(new RunSignal.WorkerLost(id, "signal 9"));
-        }
+        tell(new RunSignal.WorkerLost(id, "signal 9"));
         if (random.nextInt(4) == 0) {
             victim.says.clear();
         }
-        start(id.place(), id.incarnation() + 1);
+        if (random.nextInt(4) == 0) {
+            tell(new RunSignal.WorkerUnavailable(id.place(), NO_LIFE));
+        } else {
+            start(id.place(), id.incarnation() + 1);
+        }
     }
 
+    /** What it said before may still arrive, or not; another takes its place. */
     private void loseFeeder() {
-        String feeder = "node-" + random.nextInt(fate.terms.parallel().feeders());
-        feedersSay.add(new RunSignal.FeederLost(feeder, "its node left"));
-        feedersSay.add(new RunSignal.FeederJoined(feeder));
+        String place = List.copyOf(feeders.keySet()).get(random.nextInt(feeders.size()));
+        Feeder lost = Objects.requireNonNull(feeders.get(place));
+        tell(new RunSignal.FeederLost(place, lost.incarnation(), "its node left"));
+        if (random.nextBoolean()) {
+            lost.says().clear();
+        }
+        startFeeder(place, lost.incarnation() + 1);
+    }
+
+    /** Once or twice, at whatever time. */
+    private void tell(RunSignal news) {
+        for (int times = random.nextInt(2); times >= 0; times--) {
+            strays.add(news);
+        }
     }
 
     private RunSignal nuisance() {
@@ -207,16 +250,13 @@ final class SimulatedRun {
                 new RunSignal.EffectFailed(new Fault(FaultCode.STORAGE_FAILED, "no space")),
                 new RunSignal.WorkerFailed(state.generation(), 0, new Fault(FaultCode.OUT_OF_MEMORY, "")),
                 new RunSignal.WorkerFailed(state.generation(), 0, new Fault(FaultCode.PEER_LOST, "")),
-                new RunSignal.WorkerUnavailable("node-0/0", new Fault(FaultCode.WORKER_LOST, "ended three times")),
                 new RunSignal.WorkerLost(new WorkerId("node-0/8", 1), "signal 9"),
-                new RunSignal.FeederJoined("node-9"),
+                new RunSignal.ModelDescribed(state.generation(), Runs.MODEL),
                 new RunSignal.StepDone(other, 0, Runs.step(state.step() + 1, false)),
                 new RunSignal.SpanDone(other, 0, state.step()),
                 new RunSignal.ShardWritten(other, 0, state.step(), ShardFile.getDefaultInstance()),
                 new RunSignal.WorkerFailed(other, 0, new Fault(FaultCode.INTERNAL, "")),
-                new RunSignal.FeedFailed(state.generation(), Optional.of(Feed.TRAIN), LOST_FILE),
-                new RunSignal.FeedFailed(state.generation(), Optional.of(Feed.EVALUATION), LOST_FILE),
-                new RunSignal.FeedFailed(state.generation(), Optional.empty(), LOST_FILE),
+                new RunSignal.FeedFailed(state.generation(), LOST_FILE),
                 new RunSignal.NothingMore(),
                 new RunSignal.StillWorking(state.generation(), 1));
         return all.get(random.nextInt(all.size()));
@@ -229,8 +269,8 @@ final class SimulatedRun {
         if (isStale(before, signal)) {
             assertThat(decision).isEqualTo(Decision.of(before));
         }
-        boolean watched = signal instanceof RunSignal.FeederLost; // by the coordinator itself, who hears of it once
-        if (signal instanceof RunSignal.OfCrew && !watched && mishap(10)) {
+        boolean maybeTwice = signal instanceof RunSignal.OfCrew || signal instanceof RunSignal.Description;
+        if (maybeTwice && mishap(10)) {
             strays.add(signal); // told again, at whatever time
         }
         for (Effect effect : decision.effects()) {
@@ -254,6 +294,10 @@ final class SimulatedRun {
                     >= lost.worker().incarnation();
         } else if (signal instanceof RunSignal.WorkerJoined joined) {
             return !before.footing().crew().isNew(joined.worker().id());
+        } else if (signal instanceof RunSignal.FeederLost lost) {
+            return before.footing().crew().endedFeeders().getOrDefault(lost.feeder(), 0) >= lost.incarnation();
+        } else if (signal instanceof RunSignal.FeederJoined joined) {
+            return !before.footing().crew().isNewFeeder(joined.feeder(), joined.incarnation());
         }
         return signal instanceof RunSignal.OfGeneration news && news.generation() != before.generation();
     }
@@ -264,7 +308,9 @@ final class SimulatedRun {
         } else if (effect instanceof Effect.DescribeModel describe) {
             at(describe.worker()).describe(describe.generation());
         } else if (effect instanceof Effect.DescribeData describe) {
-            feedersSay.add(new RunSignal.DataDescribed(describe.generation(), describe.number(), fate.data));
+            describeData(describe);
+        } else if (effect instanceof Effect.ReplacePlace replace) {
+            replace(replace);
         } else if (effect instanceof Effect.OpenMetrics open) {
             disk.cutBack(open.resumeStep());
         } else if (effect instanceof Effect.TakeShard take) {
@@ -303,8 +349,35 @@ final class SimulatedRun {
             assertThat(ending.outcome() != Outcome.STOPPED || ending.step() <= disk.newestCheckpoint())
                     .as("a run stops at a commit")
                     .isTrue();
+            assertThat(inCluster && ending.fault().equals(Optional.of(NO_LIFE)))
+                    .as("a cluster has other places")
+                    .isFalse();
+            assertThat(ending.fault().map(Fault::code).orElse(null))
+                    .as("nothing is a bug: %s", ending.message())
+                    .isNotEqualTo(FaultCode.INTERNAL);
             end = Optional.of(ending);
         }
+    }
+
+    /** A question to one that is gone by now is lost. */
+    private void describeData(Effect.DescribeData question) {
+        Feeder newest = Objects.requireNonNull(feeders.get(question.feeder()));
+        if (isAsKnown(question.feeder())) {
+            newest.says().add(new RunSignal.DataDescribed(question.generation(), question.number(), fate.data));
+            opened.add(newest);
+        }
+    }
+
+    /** Whether the newest feeder in a place is the one that the plan means. */
+    private boolean isAsKnown(String place) {
+        int newest = Objects.requireNonNull(feeders.get(place)).incarnation();
+        return state.footing().crew().feeders().getOrDefault(place, 0) == newest;
+    }
+
+    private void replace(Effect.ReplacePlace order) {
+        assertThat(inCluster).as("there are other places").isTrue();
+        assertThat(givenUp.add(order.place())).as("replaced once").isTrue();
+        start("node-2/" + givenUp.size(), 1);
     }
 
     /** The worker as the plan knows it; a message to one that has died meanwhile is lost. */
@@ -312,6 +385,7 @@ final class SimulatedRun {
         assertThat(state instanceof RunState.Ended || state.footing().crew().has(id))
                 .as("%s is there", id)
                 .isTrue();
+        assertThat(givenUp).doesNotContain(id.place());
         SimulatedWorker newest = workers.get(id.place());
         return newest != null && newest.worker.id().equals(id)
                 ? newest
@@ -323,6 +397,9 @@ final class SimulatedRun {
         assertThat(formed.add(take.generation())).as("a generation forms once").isTrue();
         assertThat(workers.values()).noneMatch(worker -> worker.isBehind(take.generation()));
         assertThat(take.team().ids()).isSortedAccordingTo(WorkerId.ORDER);
+        assertThat(take.team().feeders())
+                .as("whoever feeds has opened the data")
+                .allMatch(place -> opened.contains(feeders.get(place)) || !isAsKnown(place));
         SimulatedGroup group = new SimulatedGroup(take.generation(), take.team().size());
         for (int rank = 0; rank < take.team().size(); rank++) {
             SimulatedWorker worker = at(take.team().ids().get(rank));

@@ -30,9 +30,13 @@ final class SimulatedWorker {
         StepReport step(long step, int rank, int worldSize);
 
         EvaluationReport evaluation(long step);
+
+        /** Whether the batch of a step cannot be made for a rank. */
+        boolean isBroken(long step, int rank);
     }
 
     static final long BYTES_A_RANK = 1_000; // of a checkpoint
+    static final Fault BROKEN_ROW = new Fault(FaultCode.DATA_MALFORMED, "row 7");
 
     final Worker worker;
     final Deque<RunSignal> says = new ArrayDeque<>();
@@ -47,6 +51,7 @@ final class SimulatedWorker {
     private boolean toldToStop;
     private boolean arrived; // at the step after weightsStep
     private boolean complained;
+    private Optional<WorkerCommand.Abandon> leaving = Optional.empty();
 
     SimulatedWorker(Worker worker, Model model) {
         this.worker = worker;
@@ -97,12 +102,16 @@ final class SimulatedWorker {
         if (alive && !inbox.isEmpty()) {
             all.add(this::hear);
         }
-        if (alive && span.isEmpty() && !work.isEmpty()) {
+        if (alive && leaving.isPresent()) {
+            all.add(this::leave);
+        } else if (alive && span.isEmpty() && !work.isEmpty()) {
             all.add(() -> work.remove().run());
         }
         if (alive && span.isPresent() && group != null) {
             long step = weightsStep + 1;
-            if (!arrived) {
+            if (!arrived && model.isBroken(step, rank)) {
+                all.addAll(complained ? List.of() : List.of(this::lackBatch));
+            } else if (!arrived) {
                 all.add(this::arrive);
             } else if (group.isDone(step)) {
                 all.add(this::finishStep);
@@ -118,13 +127,19 @@ final class SimulatedWorker {
         if (message instanceof WorkerCommand.Abandon abandon) {
             work.clear();
             span = Optional.empty();
-            group = null;
-            says.add(new RunSignal.Abandoned(abandon.generation(), worker.id()));
+            leaving = Optional.of(abandon);
         } else if (message instanceof WorkerCommand.StopSpan) {
             toldToStop = true;
         } else {
             work.add(message instanceof Runnable other ? other : () -> obey((WorkerCommand) message));
         }
+    }
+
+    /** Its shard has ended, and a fresh one does what was asked for meanwhile. */
+    private void leave() {
+        group = null;
+        says.add(new RunSignal.Abandoned(leaving.orElseThrow().generation(), worker.id()));
+        leaving = Optional.empty();
     }
 
     private void load(Effect.TakeShard take, int ownRank, SimulatedGroup of) {
@@ -184,6 +199,11 @@ final class SimulatedWorker {
             says.add(new RunSignal.StepDone(generation, rank, first));
         }
         says.add(new RunSignal.StepDone(generation, rank, report));
+    }
+
+    private void lackBatch() {
+        complained = true;
+        says.add(new RunSignal.FeedFailed(generation(), BROKEN_ROW));
     }
 
     private void complain() {

@@ -35,20 +35,59 @@ class RunQueueTest {
     }
 
     @Test
-    void runsBeginInTheOrderOfSubmissionAndNoneOvertakes() {
-        nodes(node("a", 2));
-        submit("large", 2);
-        submit("larger", 3);
+    void runsBeginInTheOrderOfSubmissionAndNoneOvertakesOneThatWaitsForWhatOthersHold() {
+        nodes(node("a", 3));
+        submit("first", 2);
+        submit("all", 3);
         submit("small", 1);
-        assertThat(grantAll()).hasSize(1);
-        assertThat(queue.awaited("larger")).isEqualTo("3 more worker(s): 3 asked for, 0 free of 2; run large holds 2");
-        assertThat(queue.awaited("small")).isEqualTo("1 run(s) before it in line, the next of them larger");
-        queue = queue.over("large").left("a", "large");
-        assertThat(grantAll())
-                .as("one slot is free, but another run waits longer")
-                .isEmpty();
-        queue = queue.over("larger");
-        assertThat(grantAll()).containsExactly("small: a/0 fed by a/feeder-0");
+        assertThat(grantAll()).containsExactly("first: a/0 a/1 fed by a/feeder-0");
+        assertThat(queue.awaited("all")).isEqualTo("2 more worker(s): 3 asked for, 1 free of 3; run first holds 2");
+        assertThat(queue.awaited("small")).isEqualTo("1 run(s) before it in line, the next of them all");
+        queue = queue.over("all");
+        assertThat(grantAll()).containsExactly("small: a/2 fed by a/feeder-0");
+    }
+
+    @Test
+    void aRunThatWantsMoreThanTheClusterHasIsPassedOverUntilThereIsEnough() {
+        nodes(node("a", 2));
+        submit("large", 4);
+        submit("one", 1);
+        submit("two", 1);
+        submit("three", 1);
+        assertThat(grantAll()).containsExactly("one: a/0 fed by a/feeder-0", "two: a/1 fed by a/feeder-0");
+        assertThat(queue.awaited("three")).startsWith("1 more worker(s): 1 asked for, 0 free of 2");
+        nodes(node("b", 2));
+        assertThat(grantAll()).as("what comes free is kept for the large one").isEmpty();
+        assertThat(queue.awaited("three")).isEqualTo("1 run(s) before it in line, the next of them large");
+        queue = queue.over("one").left("a", "one");
+        assertThat(grantAll()).isEmpty();
+        queue = queue.over("two").left("a", "two");
+        assertThat(grantAll()).containsExactly("large: a/0 a/1 b/0 b/1 fed by a/feeder-0");
+        queue = queue.lost("b").over("large").left("a", "large");
+        assertThat(grantAll()).containsExactly("three: a/0 fed by a/feeder-0");
+    }
+
+    @Test
+    void aRunGetsAnotherPlaceInsteadOfOneInWhichItsWorkersEndWhichOthersMayHave() {
+        nodes(node("a", 1), node("b", 1));
+        submit("run", 1);
+        assertThat(grantAll()).containsExactly("run: a/0 fed by a/feeder-0");
+        queue = queue.gaveUp("run", "a/0", "no memory");
+        assertThat(grantAll()).containsExactly("run: b/0 fed by ");
+        queue = queue.gaveUp("run", "b/0", "no driver");
+        assertThat(grantAll()).isEmpty();
+        assertThat(queue.awaited("run"))
+                .isEqualTo("1 more worker(s): 1 asked for, 0 free of 2;"
+                        + " a/0 was given up: no memory; b/0 was given up: no driver");
+        submit("other", 1);
+        assertThat(grantAll()).containsExactly("other: a/0 fed by a/feeder-0");
+        assertThat(queue.over("run").run("run").orElseThrow().leaving())
+                .as("their keepers are told as well")
+                .containsExactlyInAnyOrder("a", "b");
+        nodes(node("c", 1));
+        assertThat(grantAll()).containsExactly("run: c/0 fed by ");
+        queue = queue.lost("a");
+        assertThat(queue.run("run").orElseThrow().givenUp()).containsOnlyKeys(new Slot("b", 0));
     }
 
     @Test
@@ -107,13 +146,13 @@ class RunQueueTest {
     }
 
     @Test
-    void whateverComesAndGoesNoSlotIsHeldTwiceAndTheFirstInLineIsNeverOvertaken() {
+    void whateverComesAndGoesNoSlotIsHeldTwiceAndNoRunForWhichTheNodesWouldDoIsOvertaken() {
         for (long seed = 0; seed < 100; seed++) {
             Random random = new Random(seed);
             queue = RunQueue.EMPTY;
             int numbers = 0;
             for (int event = 0; event < 60; event++) {
-                switch (random.nextInt(5)) {
+                switch (random.nextInt(6)) {
                     case 0 -> nodes(node("n" + numbers++, 1 + random.nextInt(3)));
                     case 1, 2 -> submit("r" + numbers++, 1 + random.nextInt(4));
                     case 3 ->
@@ -123,6 +162,11 @@ class RunQueueTest {
                                 queue = queue.left(node, run.name());
                             }
                         });
+                    case 4 ->
+                        any(queue.runs(), random)
+                                .ifPresent(run -> any(run.slots(), random)
+                                        .ifPresent(
+                                                slot -> queue = queue.gaveUp(run.name(), slot.place(), "no memory")));
                     default -> {
                         if (random.nextInt(4) == 0) {
                             any(queue.nodes(), random).ifPresent(node -> queue = queue.lost(node.name()));
@@ -137,19 +181,28 @@ class RunQueueTest {
 
     private void assertConsistent() {
         Set<Slot> held = new HashSet<>();
-        boolean waits = false;
         for (QueuedRun run : queue.runs()) {
             for (Slot slot : run.slots()) {
                 assertThat(held.add(slot)).as("%s is held once", slot).isTrue();
                 assertThat(queue.node(slot.node())).isPresent();
+                assertThat(run.phase() == Phase.RUNNING && run.givenUp().containsKey(slot))
+                        .as("%s was given up by %s", slot, run.name())
+                        .isFalse();
             }
-            assertThat(run.phase() == Phase.RUNNING && waits)
-                    .as("%s overtook", run.name())
-                    .isFalse();
-            waits |= run.phase() == Phase.WAITING;
             assertThat(run.phase() == Phase.WAITING ? queue.awaited(run.name()) : "something")
                     .as("what %s waits for", run.name())
                     .isNotEmpty();
+        }
+    }
+
+    /** A run that begins passes over none that could begin if it had the cluster to itself. */
+    private void assertNobodyIsOvertaken(QueuedRun begins) {
+        int slots = queue.nodes().stream().mapToInt(ClusterNode::usable).sum();
+        if (begins.phase() == Phase.WAITING) {
+            assertThat(queue.runs().subList(0, queue.runs().indexOf(begins)))
+                    .as("%s begins", begins.name())
+                    .noneMatch(before ->
+                            before.phase() == Phase.WAITING && before.wanted().workers() <= slots);
         }
     }
 
@@ -186,6 +239,7 @@ class RunQueueTest {
         List<String> grants = new ArrayList<>();
         for (Optional<Grant> next = queue.next(); next.isPresent(); next = queue.next()) {
             Grant grant = next.get();
+            assertNobodyIsOvertaken(queue.run(grant.run()).orElseThrow());
             queue = queue.granted(grant);
             List<String> places = grant.slots().stream().map(Slot::place).toList();
             grants.add("%s: %s fed by %s"

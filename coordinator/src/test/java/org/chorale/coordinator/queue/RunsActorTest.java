@@ -125,6 +125,7 @@ class RunsActorTest {
                 KIT.<WorkerCommand>createTestProbe().ref()));
         coordinator.tell(new CoordinatorCommand.FeederJoined(
                 "10.0.0.7:2550/feeder-0",
+                1,
                 "host",
                 KIT.<FeederCommand>createTestProbe().ref()));
         first.stop();
@@ -136,8 +137,31 @@ class RunsActorTest {
         TestProbe<WorkerCommand> worker = KIT.createTestProbe();
         TestProbe<FeederCommand> feeder = KIT.createTestProbe();
         coordinator.tell(new CoordinatorCommand.WorkerJoined("10.0.0.7:2550#2/0", 1, "host", "cpu", worker.ref()));
-        coordinator.tell(new CoordinatorCommand.FeederJoined("10.0.0.7:2550#2/feeder-0", "host", feeder.ref()));
+        coordinator.tell(new CoordinatorCommand.FeederJoined("10.0.0.7:2550#2/feeder-0", 1, "host", feeder.ref()));
         worker.expectMessageClass(WorkerCommand.DescribeModel.class);
+    }
+
+    @Test
+    void aRunWhosePlaceIsGivenUpGetsAnotherOrSaysWhatItWaitsForAndWhy() {
+        TestProbe<NodeCommand> first = join("10.0.0.7:2550", 1);
+        submit("a", 1, first);
+        first.expectMessageClass(NodeCommand.StartFeeder.class);
+        ActorRef<CoordinatorCommand> coordinator =
+                first.expectMessageClass(NodeCommand.StartWorkers.class).coordinator();
+        coordinator.tell(new CoordinatorCommand.WorkerUnavailable(
+                "10.0.0.7:2550/0", new Fault(FaultCode.WORKER_LOST, "exit code 1, after 3 attempts")));
+        client.awaitAssert(() -> {
+            assertThat(describe("a").getAwaited())
+                    .isEqualTo("1 more worker(s): 1 asked for, 0 free of 1;"
+                            + " 10.0.0.7:2550/0 was given up: exit code 1, after 3 attempts");
+            return true;
+        });
+        TestProbe<NodeCommand> second = join("10.0.0.8:2550", 1);
+        assertThat(second.expectMessageClass(NodeCommand.StartWorkers.class).node())
+                .isEqualTo("10.0.0.8:2550");
+        coordinator.tell(new CoordinatorCommand.StopRun("enough"));
+        first.expectMessageClass(NodeCommand.EndRun.class); // its keeper and feeder are there yet
+        second.expectMessageClass(NodeCommand.EndRun.class);
     }
 
     @Test

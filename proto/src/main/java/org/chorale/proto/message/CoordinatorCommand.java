@@ -3,9 +3,7 @@
 
 package org.chorale.proto.message;
 
-import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
-import org.chorale.proto.batch.Feed;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
@@ -41,11 +39,13 @@ public sealed interface CoordinatorCommand {
      * A feeder is up.
      *
      * @param feeder its place, told apart by text
+     * @param incarnation of the feeder in this place, from 1
      */
-    record FeederJoined(String feeder, String host, ActorRef<FeederCommand> ref) implements CoordinatorCommand {}
+    record FeederJoined(String feeder, int incarnation, String host, ActorRef<FeederCommand> ref)
+            implements CoordinatorCommand {}
 
-    /** A feeder is gone. */
-    record FeederLost(String feeder, String reason) implements CoordinatorCommand {}
+    /** A feeder is gone. Another may join in its place. */
+    record FeederLost(String feeder, int incarnation, String reason) implements CoordinatorCommand {}
 
     /** Answer to {@link WorkerCommand.Abandon}: nothing of an earlier generation goes on in this worker. */
     record Abandoned(long generation, String worker, int incarnation) implements CoordinatorCommand {}
@@ -108,12 +108,8 @@ public sealed interface CoordinatorCommand {
      */
     record WorkerFailed(long generation, int rank, Fault fault) implements CoordinatorCommand {}
 
-    /**
-     * The data cannot be read on.
-     *
-     * @param feed that broke; empty where the data could not be opened
-     */
-    record FeedFailed(long generation, Optional<Feed> feed, Fault fault) implements CoordinatorCommand {}
+    /** The data cannot be opened, or the next batch that a rank needs cannot be made of it. */
+    record FeedFailed(long generation, Fault fault) implements CoordinatorCommand {}
 
     /**
      * Whoever is waited for has nothing to tell yet, but is at work. Sent a few times in {@code run.progress-timeout}.

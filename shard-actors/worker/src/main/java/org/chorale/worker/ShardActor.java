@@ -23,6 +23,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.Evaluated;
+import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
 import org.chorale.proto.message.CoordinatorCommand.ModelDescribed;
 import org.chorale.proto.message.CoordinatorCommand.ModelExported;
 import org.chorale.proto.message.CoordinatorCommand.ShardReady;
@@ -70,6 +71,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private final LocalComponents local;
     private final Cancellation cancellation;
     private final Deque<ShardCommand.Batch> batches = new ArrayDeque<>(); // at most FeedIntake.BATCHES_AHEAD
+    private ShardCommand.@Nullable FeedBroken broken; // the training feed, after these batches
     private @Nullable LoadedShard shard;
     private @Nullable Evaluation evaluation;
     private long generation;
@@ -120,6 +122,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .onMessage(ShardCommand.Load.class, guarded(this::onLoad))
                 .onMessage(ShardCommand.Run.class, guarded(this::onRun))
                 .onMessage(ShardCommand.Batch.class, guarded(this::onBatch))
+                .onMessage(ShardCommand.FeedBroken.class, guarded(this::onFeedBroken))
                 .onMessage(Next.class, guarded(next -> onNextStep()))
                 .onMessage(ShardCommand.EndSpan.class, order -> onEndSpan())
                 .onMessage(ShardCommand.Leave.class, order -> Behaviors.stopped())
@@ -153,6 +156,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         until = order.until();
         stopWanted = false;
         batches.removeIf(batch -> batch.intake() != order.intake());
+        broken = broken != null && broken.intake() == order.intake() ? broken : null;
         startedNanos = System.nanoTime();
         queueStep();
         return this;
@@ -164,6 +168,17 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         }
         batches.add(arrived);
         queueStep();
+        return this;
+    }
+
+    /** Batches come ahead, so that the one that is missing may be one that no step needs. */
+    private Behavior<ShardCommand> onFeedBroken(ShardCommand.FeedBroken news) {
+        if (news.feed() == Feed.TRAIN) {
+            broken = news;
+            queueStep();
+        } else if (evaluation != null) {
+            coordinator.tell(new FeedFailed(generation, news.fault()));
+        }
         return this;
     }
 
@@ -245,10 +260,16 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         return this;
     }
 
+    /** Where no batch comes for a step that is due, no rank can do it. */
     private void queueStep() {
-        if (!stepQueued && step < until && !batches.isEmpty()) {
+        if (stepQueued || step == until) {
+            return;
+        } else if (!batches.isEmpty()) {
             stepQueued = true;
             getContext().getSelf().tell(Next.STEP);
+        } else if (broken != null) {
+            coordinator.tell(new FeedFailed(generation, broken.fault()));
+            broken = null; // told
         }
     }
 

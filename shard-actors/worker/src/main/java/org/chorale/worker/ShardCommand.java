@@ -3,7 +3,9 @@
 
 package org.chorale.worker;
 
+import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
+import org.chorale.proto.fault.Fault;
 import org.chorale.proto.message.WorkerCommand.TakeShard;
 
 /** What a worker tells the shard beside it, in the same process. A shard serves one generation, and ends with it. */
@@ -30,6 +32,13 @@ sealed interface ShardCommand {
      * @param intake number of the feed that it came through
      */
     record Batch(StepBatch batch, long intake) implements ShardCommand {}
+
+    /**
+     * No batch comes through this feed after those that came.
+     *
+     * @param intake number of the feed
+     */
+    record FeedBroken(Feed feed, long intake, Fault fault) implements ShardCommand {}
 
     /** Measure the evaluation batches that follow. */
     record Evaluate(long step) implements ShardCommand {}

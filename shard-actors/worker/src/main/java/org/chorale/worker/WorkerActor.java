@@ -30,7 +30,6 @@ import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.fault.FaultKind;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.Abandoned;
-import org.chorale.proto.message.CoordinatorCommand.FeedFailed;
 import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
 import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
@@ -81,6 +80,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private Cancellation cancellation = new Cancellation();
     private ShardState state = ShardState.FRESH;
     private WorkerCommand.@Nullable TakeShard taken; // the last that was taken, or waits for a fresh shard
+    private WorkerCommand.@Nullable DescribeModel asked; // waits for a fresh shard
     private boolean owesAbandoned;
     private long generation; // newest heard of
     private int rank = -1; // none yet
@@ -175,7 +175,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private Behavior<WorkerCommand> onDescribeModel(WorkerCommand.DescribeModel order) {
         generation = Math.max(generation, order.generation());
         keepFeelingPulse(order.runConf());
-        shard.tell(new ShardCommand.Describe(order.generation(), order.runConf()));
+        if (state == ShardState.LEAVING) {
+            asked = order; // what a leaving shard is asked is lost
+        } else {
+            describe(order);
+        }
         return this;
     }
 
@@ -274,7 +278,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private Behavior<WorkerCommand> onFeedRefused(WorkerCommand.FeedRefused refused) {
         FeedIntake intake = intakes.get(refused.feed());
         if (intake != null && intake.number() == refused.number()) {
-            coordinator.tell(new FeedFailed(generation, Optional.of(refused.feed()), refused.fault()));
+            shard.tell(new ShardCommand.FeedBroken(refused.feed(), refused.number(), refused.fault()));
         }
         return this;
     }
@@ -290,7 +294,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     /**
-     * Where the data is at fault, the coordinator knows whether the run still needs it. Where the stream broke off, this
+     * Where the data is at fault, the shard tells of it once it needs what is missing. Where the stream broke off, this
      * worker waits to be told what comes next, as if another rank were gone.
      */
     private Behavior<WorkerCommand> onFeedBroke(FeedBroke broke) {
@@ -299,7 +303,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
             return this;
         }
         if (broke.failure() instanceof FaultException told) {
-            coordinator.tell(new FeedFailed(generation, Optional.of(feed.feed()), told.fault()));
+            shard.tell(new ShardCommand.FeedBroken(feed.feed(), feed.number(), told.fault()));
         } else {
             fail(new Fault(FaultCode.PEER_LOST, "the stream of batches from its feeder broke off: " + broke.failure()));
         }
@@ -359,13 +363,21 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
             return onShardEnded();
         }
         Fault fault = FaultTranslation.of(failure.cause());
-        if (fault.code().kind() == FaultKind.USER) {
-            getContext().getLog().debug("the shard has refused its input", failure.cause());
-        } else {
-            getContext().getLog().error("the shard has failed", failure.cause());
-        }
+        log(fault, failure.cause());
         fail(fault);
         return fault.code() == FaultCode.PEER_LOST ? onShardEnded() : Behaviors.stopped();
+    }
+
+    /** A cluster loses workers now and then; those that are left say so in a line, and whoever debugs gets the trace. */
+    private void log(Fault fault, Throwable cause) {
+        if (fault.code() == FaultCode.PEER_LOST) {
+            getContext().getLog().warn("the shard waits for another generation: {}", fault.message());
+            getContext().getLog().debug("where it was cut short", cause);
+        } else if (fault.code().kind() == FaultKind.USER) {
+            getContext().getLog().debug("the shard has refused its input", cause);
+        } else {
+            getContext().getLog().error("the shard has failed", cause);
+        }
     }
 
     private Behavior<WorkerCommand> onShardEnded() {
@@ -376,6 +388,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         state = ShardState.FRESH;
         if (owesAbandoned) {
             tellAbandoned();
+        }
+        if (asked != null) {
+            describe(asked);
+            asked = null;
         }
         if (replaced && taken != null) {
             load(taken);
@@ -390,6 +406,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                         ShardActor.DISPATCHER);
         getContext().watch(spawned);
         return spawned;
+    }
+
+    private void describe(WorkerCommand.DescribeModel order) {
+        shard.tell(new ShardCommand.Describe(order.generation(), order.runConf()));
     }
 
     private void load(WorkerCommand.TakeShard order) {

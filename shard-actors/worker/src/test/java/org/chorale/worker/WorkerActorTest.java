@@ -200,6 +200,16 @@ final class WorkerActorTest {
     }
 
     @Test
+    void whatIsAskedOfAShardThatLeavesIsAnsweredByTheNext() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.Abandon(GENERATION + 1));
+        worker.tell(new WorkerCommand.DescribeModel(GENERATION + 1, runConf(), coordinator.ref()));
+        heard(CoordinatorCommand.Abandoned.class);
+        assertThat(heard(CoordinatorCommand.ModelDescribed.class).generation()).isEqualTo(GENERATION + 1);
+        coordinator.expectNoMessage(Duration.ofMillis(100)); // once
+    }
+
+    @Test
     void aShardThatHangsDoesNotHoldUpTheAnswerForEver() {
         more = "pipeline.preprocess = [{ type = org.chorale.worker.HangingStage }]";
         load(Optional.empty());
@@ -261,17 +271,55 @@ final class WorkerActorTest {
     }
 
     @Test
-    void aFeedWhoseDataIsAtFaultIsToldByItsName() {
+    void aBatchThatCannotBeMadeIsToldWhenItsStepIsDueAndNotBefore() {
         load(Optional.empty());
-        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
-        feed().fail(new IllegalStateException("train.jsonl"));
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
+        answer(asked(FeederCommand.OpenFeed.class), broken(batch(Feed.TRAIN, 1, false), batch(Feed.TRAIN, 2, false)));
+        heard(CoordinatorCommand.StepDone.class);
+        heard(CoordinatorCommand.SpanDone.class);
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 1, 2));
+        heard(CoordinatorCommand.StepDone.class);
+        heard(CoordinatorCommand.SpanDone.class);
+        coordinator.expectNoMessage(Duration.ofMillis(200)); // a run might be over
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 2, 3));
         assertThat(heard(CoordinatorCommand.FeedFailed.class))
                 .isEqualTo(new CoordinatorCommand.FeedFailed(
-                        GENERATION, Optional.of(Feed.EVALUATION), new Fault(FaultCode.DATA_CHANGED, "train.jsonl")));
+                        GENERATION, new Fault(FaultCode.DATA_CHANGED, "train.jsonl")));
     }
 
     @Test
-    void aFeedThatIsRefusedIsToldByItsName() {
+    void aSpanThatIsToldToEndLacksTheBatchOfTheStepThatItWaitsFor() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 100));
+        BoundedSourceQueue<StepBatch> batches = feed();
+        batches.offer(batch(Feed.TRAIN, 1, false));
+        heard(CoordinatorCommand.StepDone.class);
+        worker.tell(new WorkerCommand.StopSpan(GENERATION));
+        batches.fail(new IllegalStateException("train.jsonl"));
+        heard(CoordinatorCommand.FeedFailed.class);
+    }
+
+    @Test
+    void heldOutExamplesThatCannotBeReadAreToldAtOnce() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
+        feed().fail(new IllegalStateException("eval.jsonl"));
+        assertThat(heard(CoordinatorCommand.FeedFailed.class))
+                .isEqualTo(
+                        new CoordinatorCommand.FeedFailed(GENERATION, new Fault(FaultCode.DATA_CHANGED, "eval.jsonl")));
+    }
+
+    @Test
+    void aFeedThatBreaksAfterTheLastHeldOutExampleIsOfNoMatter() {
+        load(Optional.empty());
+        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
+        answer(asked(FeederCommand.OpenFeed.class), broken(batch(Feed.EVALUATION, 1, true)));
+        heard(CoordinatorCommand.Evaluated.class);
+        coordinator.expectNoMessage(Duration.ofMillis(200));
+    }
+
+    @Test
+    void aFeedThatIsRefusedIsToldOnce() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
         long number = asked(FeederCommand.OpenFeed.class).number();
@@ -279,7 +327,7 @@ final class WorkerActorTest {
         worker.tell(new WorkerCommand.FeedRefused(GENERATION, Feed.TRAIN, number - 1, fault)); // one from before
         worker.tell(new WorkerCommand.FeedRefused(GENERATION, Feed.TRAIN, number, fault));
         assertThat(heard(CoordinatorCommand.FeedFailed.class))
-                .isEqualTo(new CoordinatorCommand.FeedFailed(GENERATION, Optional.of(Feed.TRAIN), fault));
+                .isEqualTo(new CoordinatorCommand.FeedFailed(GENERATION, fault));
         coordinator.expectNoMessage(Duration.ofMillis(10));
     }
 
@@ -409,6 +457,16 @@ final class WorkerActorTest {
     private void answer(FeederCommand.OpenFeed opened, Source<StepBatch, NotUsed> batches) {
         worker.tell(new WorkerCommand.FeedOpened(
                 opened.generation(), opened.feed(), opened.number(), Examples.stream(batches, kit.system())));
+    }
+
+    /** A feed that fails after these batches. */
+    private static Source<StepBatch, NotUsed> broken(StepBatch... batches) {
+        return Source.range(0, batches.length).map(number -> {
+            if (number == batches.length) {
+                throw new IllegalStateException("train.jsonl");
+            }
+            return batches[number];
+        });
     }
 
     /** A worker may say at any time that it is at work: that is heard apart from what it has to tell. */
