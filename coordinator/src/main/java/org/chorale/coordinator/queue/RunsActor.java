@@ -32,8 +32,6 @@ import org.chorale.proto.wire.ClientRequest;
 import org.chorale.proto.wire.RequestRefused;
 import org.chorale.proto.wire.RunEnded;
 import org.chorale.proto.wire.RunEvent;
-import org.chorale.proto.wire.RunList;
-import org.chorale.proto.wire.RunStatus;
 import org.chorale.proto.wire.WatchRun;
 
 /**
@@ -43,9 +41,6 @@ import org.chorale.proto.wire.WatchRun;
 public final class RunsActor extends AbstractBehavior<RunsCommand> {
     /** The protocol of clients that this release speaks. */
     private static final int PROTOCOL_VERSION = 1;
-
-    /** Runs that are remembered, those that have ended included. */
-    private static final int MAX_RUNS = 1_000;
 
     private static final Duration CHECK_TIMEOUT = Duration.ofSeconds(20);
     private static final Duration BETWEEN_SWEEPS = Duration.ofSeconds(15);
@@ -69,7 +64,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
     private final TimerScheduler<RunsCommand> timers;
     private final Map<String, ActorRef<NodeCommand>> nodes = new HashMap<>(); // by name
     private final Map<String, Integer> lives = new HashMap<>(); // of nodes, by address
-    private final Map<String, ClusterRun> runs = new LinkedHashMap<>(); // by name
+    private final KnownRuns runs = new KnownRuns();
     private final Inquiries inquiries = new Inquiries();
     private RunQueue queue = RunQueue.EMPTY;
 
@@ -151,7 +146,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
         nodes.remove(name);
         for (QueuedRun run : queue.runs()) {
             Optional<ActorRef<CoordinatorCommand>> coordinator =
-                    Optional.ofNullable(runs.get(run.name())).flatMap(ClusterRun::coordinator);
+                    runs.find(run.name()).flatMap(ClusterRun::coordinator);
             run.slots().stream()
                     .filter(slot -> slot.node().equals(name))
                     .map(slot -> new CoordinatorCommand.WorkerLost(slot.place(), Integer.MAX_VALUE, "its node is gone"))
@@ -206,17 +201,18 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
         }
         switch (request.getRequestCase()) {
             case SUBMIT -> submit(Submission.of(request.getSubmit()), client);
-            case DESCRIBE -> status(known(request.getDescribe().getRun()), client);
+            case DESCRIBE -> status(runs.known(request.getDescribe().getRun()), client);
             case STOP ->
-                stop(known(request.getStop().getRun()), request.getStop().getReason(), client);
-            case LIST -> list(client);
+                stop(runs.known(request.getStop().getRun()), request.getStop().getReason(), client);
+            case LIST ->
+                client.tell(ClientReply.newBuilder().setList(runs.list(queue)).build());
             case WATCH -> watch(request.getWatch(), client);
             case REQUEST_NOT_SET -> throw invalid("the request asks for nothing");
         }
     }
 
     private void submit(Submission submission, ActorRef<ClientReply> client) {
-        refuseSecond(submission);
+        runs.refuseSecond(submission, queue);
         Set<String> workers = queue.nodes().stream()
                 .filter(node -> node.usable() > 0)
                 .map(ClusterNode::name)
@@ -236,29 +232,11 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
         }
     }
 
-    /** A name and a directory belong to one run at a time. */
-    private void refuseSecond(Submission submission) {
-        for (ClusterRun other : runs.values()) {
-            boolean ended = queue.run(other.submission.name())
-                    .filter(run -> run.phase() == QueuedRun.Phase.ENDED)
-                    .isPresent();
-            if (!ended && other.submission.name().equals(submission.name())) {
-                throw invalid("run %s: there is one of that name, which has not ended; give another name, or stop it"
-                        .formatted(submission.name()));
-            } else if (!ended && other.submission.directory().equals(submission.directory())) {
-                throw new FaultException(
-                        FaultCode.RUN_DIRECTORY_TAKEN,
-                        "%s is that of run %s, which has not ended: choose another run.dir"
-                                .formatted(submission.directory(), other.submission.name()));
-            }
-        }
-    }
-
     private void conclude(Inquiries.Outcome outcome) {
         Submission submission = outcome.submission();
         try {
-            refuseSecond(submission); // another may have come meanwhile
-            forgetOldest();
+            runs.refuseSecond(submission, queue); // another may have come meanwhile
+            queue = runs.makeRoom(queue);
         } catch (FaultException e) {
             refuse(outcome.client(), e.fault());
             return;
@@ -267,26 +245,12 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
             refuse(outcome.client(), outcome.fault().get());
             return;
         }
-        runs.remove(submission.name()); // the new one comes last
         ClusterRun run = new ClusterRun(submission, clock.millis());
-        runs.put(submission.name(), run);
+        runs.add(run);
         queue = queue.submitted(
                 QueuedRun.submitted(submission.name(), submission.terms().parallel()));
         grant();
         status(run, outcome.client());
-    }
-
-    private void forgetOldest() {
-        if (runs.size() < MAX_RUNS) {
-            return;
-        }
-        String oldest = queue.runs().stream()
-                .filter(run -> run.phase() == QueuedRun.Phase.ENDED)
-                .map(QueuedRun::name)
-                .findFirst()
-                .orElseThrow(() -> invalid("%d runs wait or go on: stop some".formatted(runs.size())));
-        runs.remove(oldest);
-        queue = queue.without(oldest);
     }
 
     private void stop(ClusterRun run, String reason, ActorRef<ClientReply> client) {
@@ -308,32 +272,14 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
                 .build();
     }
 
-    private void list(ActorRef<ClientReply> client) {
-        RunList.Builder list = RunList.newBuilder();
-        for (ClusterRun run : runs.values()) {
-            RunStatus.Builder status = run.status(queue).toBuilder();
-            if (status.hasStarted()) {
-                status.getStartedBuilder().clearHoldings(); // a line per rank of every run would not fit a frame
-            }
-            list.addRuns(status);
-        }
-        client.tell(ClientReply.newBuilder().setList(list).build());
-    }
-
     private void watch(WatchRun watch, ActorRef<ClientReply> client) {
-        if (!known(watch.getRun()).watch(client, watch.getCredit(), System.nanoTime())) {
+        if (!runs.known(watch.getRun()).watch(client, watch.getCredit(), System.nanoTime())) {
             throw invalid("run %s is watched by %d clients already".formatted(watch.getRun(), Watchers.MAX));
         }
     }
 
     private void status(ClusterRun run, ActorRef<ClientReply> client) {
         client.tell(ClientReply.newBuilder().setStatus(run.status(queue)).build());
-    }
-
-    private ClusterRun known(String name) {
-        return Optional.ofNullable(runs.get(name))
-                .orElseThrow(() -> invalid("run %s: there is none of that name; there are: %s"
-                        .formatted(name, runs.isEmpty() ? "none" : String.join(", ", runs.keySet()))));
     }
 
     private static FaultException invalid(String message) {
@@ -352,7 +298,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
     private void grant() {
         for (Optional<Grant> next = queue.next(); next.isPresent(); next = queue.next()) {
             Grant grant = next.get();
-            ClusterRun run = Objects.requireNonNull(runs.get(grant.run()), grant.run());
+            ClusterRun run = runs.find(grant.run()).orElseThrow();
             boolean begins = queue.run(grant.run()).orElseThrow().phase() == QueuedRun.Phase.WAITING;
             queue = queue.granted(grant);
             if (begins) {
@@ -430,7 +376,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
     }
 
     private Behavior<RunsCommand> onSweep() {
-        runs.values().forEach(run -> run.watchers.forgetSilent(System.nanoTime()));
+        runs.forgetSilentWatchers(System.nanoTime());
         return this;
     }
 

@@ -6,8 +6,6 @@ package org.chorale.worker;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
-import java.util.EnumMap;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -46,9 +44,6 @@ import org.jspecify.annotations.Nullable;
  * is at work or has failed, and ends what it does when the generation is given up. It never blocks.
  */
 public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
-    /** A shard that is told to leave and takes no processor time for so long hangs in a call that will not end. */
-    private static final Duration SILENCE_OF_THE_LOST = Duration.ofSeconds(10);
-
     private enum Tick implements WorkerCommand.Internal {
         /** See whether the shard works. */
         FEEL_PULSE
@@ -74,7 +69,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private final Consumer<Fault> whenLost;
     private final TimerScheduler<WorkerCommand> timers;
     private final Materializer materializer;
-    private final Map<Feed, FeedIntake> intakes = new EnumMap<>(Feed.class);
+    private final Intakes intakes = new Intakes();
+    private final ShardPulse pulse = new ShardPulse();
 
     private ActorRef<ShardCommand> shard;
     private Cancellation cancellation = new Cancellation();
@@ -85,12 +81,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private long generation; // newest heard of
     private int rank = -1; // none yet
     private long fedUntil; // the step that the training feed's next batch follows, as the coordinator knows it
-    private long intakesOpened;
     private long measured; // examples of the evaluation in hand
-    private @Nullable Pulse pulse;
     private Duration patience = Duration.ZERO; // until run.progress-timeout is known
-    private long toldToLeaveNanos;
-    private long lastBeatNanos;
 
     private WorkerActor(
             ActorContext<WorkerCommand> context,
@@ -203,8 +195,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         if (!isCurrent(order.generation())) {
             return this;
         }
-        FeedIntake open = intakes.get(Feed.TRAIN);
-        FeedIntake flowing = open != null && fedUntil == order.from() ? open : open(Feed.TRAIN, order.from());
+        FeedIntake flowing = intakes.of(Feed.TRAIN)
+                .filter(open -> fedUntil == order.from())
+                .orElseGet(() -> open(Feed.TRAIN, order.from()));
         fedUntil = order.until();
         shard.tell(new ShardCommand.Run(order.from(), order.until(), flowing.number()));
         return this;
@@ -259,16 +252,16 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     /** The shard ends first, after the order in hand, which does not wait for other ranks any more. */
     private Behavior<WorkerCommand> onDismiss() {
-        closeIntakes();
+        intakes.close();
         cancellation.cancel();
         return Behaviors.stopped();
     }
 
     private Behavior<WorkerCommand> onFeedOpened(WorkerCommand.FeedOpened opened) {
-        FeedIntake intake = intakes.get(opened.feed());
-        if (intake != null && intake.number() == opened.number()) {
-            intake.open(opened.batches(), getContext().getSystem(), materializer);
-            pull(intake);
+        Optional<FeedIntake> intake = intakes.numbered(opened.number());
+        if (intake.isPresent()) {
+            intake.get().open(opened.batches(), getContext().getSystem(), materializer);
+            pull(intake.get());
         } else { // nobody will read it: it need not wait for that
             opened.batches().getSource().runWith(Sink.cancelled(), materializer);
         }
@@ -276,8 +269,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onFeedRefused(WorkerCommand.FeedRefused refused) {
-        FeedIntake intake = intakes.get(refused.feed());
-        if (intake != null && intake.number() == refused.number()) {
+        if (intakes.numbered(refused.number()).isPresent()) {
             shard.tell(new ShardCommand.FeedBroken(refused.feed(), refused.number(), refused.fault()));
         }
         return this;
@@ -285,7 +277,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private Behavior<WorkerCommand> onPulled(Pulled pulled) {
         FeedIntake from = pulled.from();
-        if (isOpen(from) && pulled.batch().isPresent()) {
+        if (intakes.has(from) && pulled.batch().isPresent()) {
             from.passedOn();
             shard.tell(new ShardCommand.Batch(pulled.batch().get(), from.number()));
             pull(from);
@@ -299,7 +291,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
      */
     private Behavior<WorkerCommand> onFeedBroke(FeedBroke broke) {
         FeedIntake feed = broke.feed();
-        if (!isOpen(feed)) {
+        if (!intakes.has(feed)) {
             return this;
         }
         if (broke.failure() instanceof FaultException told) {
@@ -311,17 +303,15 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onBatchTaken(ShardActor.BatchTaken taken) {
-        for (FeedIntake intake : intakes.values()) {
-            if (intake.number() == taken.intake()) {
-                intake.taken();
-                pull(intake);
-            }
-        }
+        intakes.numbered(taken.intake()).ifPresent(intake -> {
+            intake.taken();
+            pull(intake);
+        });
         return this;
     }
 
     private Behavior<WorkerCommand> onShardBegan(ShardActor.Began began) {
-        pulse = Pulse.of(began.thread());
+        pulse.follow(began.thread());
         return this;
     }
 
@@ -332,25 +322,21 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     /** A shard that loads, writes or computes for long is deaf, but it has a pulse. */
     private Behavior<WorkerCommand> onFeelPulse() {
-        Pulse felt = pulse;
-        if (felt != null && felt.beats()) {
-            lastBeatNanos = System.nanoTime();
+        if (pulse.beats()) {
             coordinator.tell(new StillWorking(generation, measured));
         }
         return state == ShardState.LEAVING ? onWaitForLeaving() : this;
     }
 
     private Behavior<WorkerCommand> onWaitForLeaving() {
-        long now = System.nanoTime();
-        Duration since = Duration.ofNanos(now - toldToLeaveNanos);
-        Duration silent = Duration.ofNanos(now - Math.max(lastBeatNanos, toldToLeaveNanos));
-        if (silent.compareTo(SILENCE_OF_THE_LOST) < 0 && since.compareTo(patience) < 0) {
+        Optional<Duration> deaf = pulse.deafFor(patience);
+        if (deaf.isEmpty()) {
             return this;
         }
         Fault fault = new Fault(
                 FaultCode.WORKER_LOST,
                 "worker %s: its shard hangs in a native call, deaf for %d s to being told to end"
-                        .formatted(place.worker(), since.toSeconds()));
+                        .formatted(place.worker(), deaf.get().toSeconds()));
         getContext().getLog().error("{}", fault.message());
         whenLost.accept(fault);
         return Behaviors.stopped();
@@ -382,7 +368,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private Behavior<WorkerCommand> onShardEnded() {
         boolean replaced = state == ShardState.LEAVING;
-        closeIntakes();
+        intakes.close();
         cancellation = new Cancellation();
         shard = spawnShard();
         state = ShardState.FRESH;
@@ -418,10 +404,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private void sendShardAway() {
-        closeIntakes();
+        intakes.close();
         if (state != ShardState.LEAVING) {
             state = ShardState.LEAVING;
-            toldToLeaveNanos = System.nanoTime();
+            pulse.toldToLeave();
             shard.tell(new ShardCommand.Leave());
             cancellation.cancel();
         }
@@ -436,20 +422,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         return state == ShardState.TAKEN && taken != null && taken.generation() == orderGeneration;
     }
 
-    private boolean isOpen(FeedIntake intake) {
-        return intakes.get(intake.feed()) == intake;
-    }
-
     private FeedIntake open(Feed feed, long afterStep) {
         WorkerCommand.TakeShard order = taken;
         if (order == null) {
             throw new IllegalStateException("told to work before being told to take a shard");
         }
-        FeedIntake intake = new FeedIntake(feed, ++intakesOpened);
-        FeedIntake before = intakes.put(feed, intake);
-        if (before != null) {
-            before.close();
-        }
+        FeedIntake intake = intakes.open(feed);
         ActorRef<FeederCommand> feeder = order.feeder();
         feeder.tell(new OpenFeed(
                 order.generation(),
@@ -469,11 +447,6 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                                 next,
                                 (batch, failure) ->
                                         failure == null ? new Pulled(intake, batch) : new FeedBroke(intake, failure)));
-    }
-
-    private void closeIntakes() {
-        intakes.values().forEach(FeedIntake::close);
-        intakes.clear();
     }
 
     private void keepFeelingPulse(String runConf) {
