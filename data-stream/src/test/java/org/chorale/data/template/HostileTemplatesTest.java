@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +20,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A template comes with a model, from anyone. Each of these ends within its limit and a second, with a reason. */
+/**
+ * A template comes with a model, from anyone. Each of these ends within its limit and a second, with a reason. The second is
+ * one of computing, so that a machine with other things to do changes nothing.
+ */
 class HostileTemplatesTest {
     /** The limits of every template, and a second for all renderings of a conversation together. */
     private static final TemplateLimits LIMITS = new TemplateLimits(
@@ -301,13 +305,13 @@ class HostileTemplatesTest {
     void timeIsALimitToo() {
         TemplateLimits patient =
                 new TemplateLimits(1 << 20, 1 << 20, Long.MAX_VALUE, Long.MAX_VALUE, 600, Duration.ofMillis(50));
-        long start = System.nanoTime();
+        long start = computedNanos();
         TemplateException stopped = catchThrowableOfType(
                 TemplateException.class,
                 () -> ChatTemplate.parse(loops(4, ""), SpecialTokens.none(), patient)
                         .render(Resources.json("[]"), null, false));
         assertThat(stopped).hasMessageContaining("the template takes longer than 50 ms");
-        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
+        assertThat(Duration.ofNanos(computedNanos() - start)).isLessThan(SOON);
     }
 
     @Test
@@ -318,12 +322,12 @@ class HostileTemplatesTest {
                 + "{% for i in range(100000) %}{% for j in range(10) %}{% endfor %}{% endfor %}";
         JsonNode messages = Resources.json(
                 "[" + "{'role': 'assistant', 'content': 'a'},".repeat(500) + "{'role': 'assistant', 'content': 'a'}]");
-        long start = System.nanoTime();
+        long start = computedNanos();
         TemplateException stopped = catchThrowableOfType(
                 TemplateException.class,
                 () -> ChatTemplate.parse(slow, SpecialTokens.none(), patient).renderForTraining(messages, null));
         assertThat(stopped.kind()).isEqualTo(Kind.LIMIT);
-        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
+        assertThat(Duration.ofNanos(computedNanos() - start)).isLessThan(SOON);
     }
 
     @Test
@@ -350,13 +354,18 @@ class HostileTemplatesTest {
     }
 
     private static TemplateException fails(String template) {
-        long start = System.nanoTime();
+        long start = computedNanos();
         TemplateException stopped = catchThrowableOfType(TemplateException.class, () -> render(template));
         assertThat(stopped).isNotNull();
-        assertThat(Duration.ofNanos(System.nanoTime() - start))
+        assertThat(Duration.ofNanos(computedNanos() - start))
                 .as(stopped.getMessage())
                 .isLessThan(SOON);
         return stopped;
+    }
+
+    /** By this thread. A limit of time by the clock is over before as much has been computed. */
+    private static long computedNanos() {
+        return ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
     }
 
     private static String render(String template) {
