@@ -3,7 +3,6 @@
 
 package org.chorale.node.agent;
 
-import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -18,40 +17,36 @@ import java.util.zip.CRC32;
 import java.util.zip.ZipFile;
 
 /**
- * One text for all that is on a class path: SHA-256 over names, sizes and CRC-32s of the files in it, in the order of the
- * path. Of a jar they stand in its directory, so that gigabytes of native code need not be read; folders that hold the jars
- * may differ. It finds nodes that were installed differently, and is no defence against whoever forges a jar.
+ * One text for some jars and folders: SHA-256 over the names, sizes and CRC-32s of the files in each. Of a jar they stand in
+ * its directory, so that gigabytes of native code need not be read. Neither the jars' names count nor their order, for Java
+ * lists the jars of a folder in whatever order the file system has. It finds nodes that were installed differently, and is no
+ * defence against whoever forges a jar.
  */
 final class ClassPathDigest {
-    private final MessageDigest digest;
+    private final MessageDigest digest = sha256();
+    private boolean empty = true;
 
-    private ClassPathDigest() {
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
-    }
-
-    static String of(String classPath) {
-        ClassPathDigest all = new ClassPathDigest();
-        Stream.of(classPath.split(File.pathSeparator, -1))
-                .filter(entry -> !entry.isEmpty()) // the current folder, which is any
-                .forEach(entry -> all.add(Path.of(entry)));
-        return HexFormat.of().formatHex(all.digest.digest());
-    }
+    private ClassPathDigest() {}
 
     /** What does not exist is on no class path. */
-    private void add(Path entry) {
+    static String of(List<Path> entries) {
+        MessageDigest all = sha256();
+        entries.stream().flatMap(ClassPathDigest::ofEntry).sorted().forEach(entry -> all.update(bytes(entry)));
+        return HexFormat.of().formatHex(all.digest());
+    }
+
+    private static Stream<String> ofEntry(Path entry) {
+        ClassPathDigest files = new ClassPathDigest();
         try {
             if (Files.isDirectory(entry)) {
-                addFolder(entry);
+                files.addFolder(entry);
             } else if (Files.exists(entry)) {
-                addJar(entry);
+                files.addJar(entry);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(entry + " on the class path cannot be read", e);
         }
+        return files.empty ? Stream.of() : Stream.of(HexFormat.of().formatHex(files.digest.digest()));
     }
 
     private void addJar(Path jar) throws IOException {
@@ -66,14 +61,27 @@ final class ClassPathDigest {
             files = tree.filter(Files::isRegularFile).sorted().toList();
         }
         for (Path file : files) {
-            byte[] bytes = Files.readAllBytes(file);
+            byte[] content = Files.readAllBytes(file);
             CRC32 checksum = new CRC32();
-            checksum.update(bytes);
-            add(folder.relativize(file).toString(), bytes.length, checksum.getValue());
+            checksum.update(content);
+            add(folder.relativize(file).toString(), content.length, checksum.getValue());
         }
     }
 
-    private void add(String name, long bytes, long checksum) {
-        digest.update("%s %d %08x\n".formatted(name, bytes, checksum).getBytes(StandardCharsets.UTF_8));
+    private void add(String name, long size, long checksum) {
+        empty = false;
+        digest.update(bytes("%s %d %08x\n".formatted(name, size, checksum)));
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 }

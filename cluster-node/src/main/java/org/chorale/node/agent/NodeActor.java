@@ -43,7 +43,7 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
         OFFER
     }
 
-    private record Checked(RunsCommand.RunChecked answer) implements NodeCommand.Internal {}
+    private record Checked(long inquiry, RunCheck result) implements NodeCommand.Internal {}
 
     private record FeederEnded(String run, String place, int incarnation, ActorRef<FeederCommand> ref)
             implements NodeCommand.Internal {}
@@ -57,6 +57,7 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
     private final Consumer<Fault> whenRefused;
     private final Map<String, Engagement> runs = new HashMap<>(); // by name
     private ActorRef<RunsCommand> leader;
+    private boolean saidWhyDeferred;
 
     private NodeActor(
             ActorContext<NodeCommand> context,
@@ -105,6 +106,7 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
                 .onMessageEquals(Tick.OFFER, this::onOffer)
                 .onMessage(NodeCommand.Accepted.class, this::onAccepted)
                 .onMessage(NodeCommand.Refused.class, this::onRefused)
+                .onMessage(NodeCommand.Deferred.class, this::onDeferred)
                 .onMessage(NodeCommand.CheckRun.class, this::onCheckRun)
                 .onMessage(Checked.class, this::onChecked)
                 .onMessage(NodeCommand.StartWorkers.class, this::onStartWorkers)
@@ -141,19 +143,30 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
         return this;
     }
 
+    /** Said once, and not every two seconds. */
+    private Behavior<NodeCommand> onDeferred(NodeCommand.Deferred deferred) {
+        if (!saidWhyDeferred) {
+            saidWhyDeferred = true;
+            getContext().getLog().warn("the cluster waits with this node: {}", deferred.reason());
+        }
+        return this;
+    }
+
     /** Users' classes are loaded for it, which takes time and may do anything. */
     private Behavior<NodeCommand> onCheckRun(NodeCommand.CheckRun check) {
         Executor blocking = getContext().getSystem().dispatchers().lookup(DispatcherSelector.blocking());
         getContext()
                 .pipeToSelf(
-                        CompletableFuture.supplyAsync(() -> RunCheck.fault(check.runConf()), blocking),
-                        (fault, failure) -> new Checked(new RunsCommand.RunChecked(
-                                check.inquiry(), offer.address(), failure == null ? fault : RunCheck.of(failure))));
+                        CompletableFuture.supplyAsync(() -> RunCheck.of(check.runConf()), blocking),
+                        (result, failure) ->
+                                new Checked(check.inquiry(), failure == null ? result : RunCheck.failed(failure)));
         return this;
     }
 
     private Behavior<NodeCommand> onChecked(Checked checked) {
-        leader.tell(checked.answer());
+        RunCheck result = checked.result();
+        leader.tell(
+                new RunsCommand.RunChecked(checked.inquiry(), offer.address(), result.usersClasses(), result.fault()));
         return this;
     }
 

@@ -17,9 +17,11 @@ public final class Preflights {
     private static final String AVAILABLE = "MemAvailable:";
     private static final long BYTES_PER_KB = 1024;
 
-    /** Takes a second or so, once: the class path does not change while a process lives. */
-    private static final class ClassPath {
-        private static final String DIGEST = ClassPathDigest.of(System.getProperty("java.class.path"));
+    /** Takes a second or so, once: what a process has loaded stays, whatever becomes of its jars. */
+    private static final class Digests {
+        private static final ClassPath ENTRIES = ClassPath.ofThisProcess();
+        private static final String OWN = ClassPathDigest.of(ENTRIES.own());
+        private static final String USERS = ClassPathDigest.of(ENTRIES.users());
     }
 
     private Preflights() {}
@@ -29,9 +31,14 @@ public final class Preflights {
         return new Preflight(
                 Release.version(),
                 Runtime.version().toString(),
-                ClassPath.DIGEST,
+                Digests.OWN,
                 freeMemoryBytes(),
                 System.currentTimeMillis());
+    }
+
+    /** Of what users have added to the class path. */
+    static String usersClasses() {
+        return Digests.USERS;
     }
 
     private static long freeMemoryBytes() {

@@ -20,11 +20,20 @@ final class ClusterRun {
     private final long submittedEpochMillis;
     private @Nullable ActorRef<CoordinatorCommand> coordinator;
     private @Nullable String stopReason;
+    private Optional<String> usersClasses; // of the nodes that can work for it, once one can
 
-    ClusterRun(Submission submission, long submittedEpochMillis) {
+    /** @param usersClasses of the nodes that were asked when it was submitted, as in RunChecked; empty where there were none */
+    ClusterRun(Submission submission, long submittedEpochMillis, Optional<String> usersClasses) {
         this.submission = submission;
         this.submittedEpochMillis = submittedEpochMillis;
         this.report = new RunReport(submission.name());
+        this.usersClasses = usersClasses;
+    }
+
+    /** Whether a node has the classes of the nodes before it, of which the first decides. */
+    boolean hasLikeClasses(String itsUsersClasses) {
+        usersClasses = usersClasses.or(() -> Optional.of(itsUsersClasses));
+        return usersClasses.equals(Optional.of(itsUsersClasses));
     }
 
     Optional<ActorRef<CoordinatorCommand>> coordinator() {

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.chorale.proto.fault.Fault;
@@ -20,22 +21,32 @@ final class Inquiries {
     /** Submissions that are looked at together. */
     static final int MAX = 100;
 
-    /** A submission, who made it, and what came of it. */
-    record Outcome(Submission submission, ActorRef<ClientReply> client, Optional<Fault> fault) {}
+    /**
+     * A submission, who made it, and what came of it.
+     *
+     * @param usersClasses by the address of each node that can work for it, as in {@link RunChecked}
+     */
+    record Outcome(
+            Submission submission,
+            ActorRef<ClientReply> client,
+            Map<String, String> usersClasses,
+            Optional<Fault> fault) {}
 
-    private record Inquiry(Submission submission, ActorRef<ClientReply> client, Set<String> silent) {}
+    private record Inquiry(
+            Submission submission,
+            ActorRef<ClientReply> client,
+            Set<String> silent,
+            Map<String, String> usersClasses) {}
 
     private final Map<Long, Inquiry> open = new HashMap<>();
-    private long numbers;
 
     boolean areTooMany() {
         return open.size() >= MAX;
     }
 
     /** @param addresses of the nodes that are asked, at least one */
-    long begin(Submission submission, ActorRef<ClientReply> client, Set<String> addresses) {
-        open.put(++numbers, new Inquiry(submission, client, new HashSet<>(addresses)));
-        return numbers;
+    void begin(long number, Submission submission, ActorRef<ClientReply> client, Set<String> addresses) {
+        open.put(number, new Inquiry(submission, client, new HashSet<>(addresses), new TreeMap<>()));
     }
 
     /** The first objection decides; else the last answer. */
@@ -43,12 +54,29 @@ final class Inquiries {
         Inquiry inquiry = open.get(checked.inquiry());
         if (inquiry == null || !inquiry.silent().remove(checked.address())) {
             return Optional.empty();
-        } else if (checked.fault().isEmpty() && !inquiry.silent().isEmpty()) {
+        }
+        inquiry.usersClasses().put(checked.address(), checked.usersClasses());
+        if (checked.fault().isEmpty() && !inquiry.silent().isEmpty()) {
             return Optional.empty();
         }
         Optional<Fault> fault = checked.fault()
-                .map(found -> new Fault(found.code(), "node %s: %s".formatted(checked.address(), found.message())));
+                .map(found -> new Fault(found.code(), "node %s: %s".formatted(checked.address(), found.message())))
+                .or(() -> unlike(inquiry.usersClasses()));
         return end(checked.inquiry(), fault);
+    }
+
+    /** Ranks that run other code of the same name would train something that nobody has written. */
+    private static Optional<Fault> unlike(Map<String, String> usersClasses) {
+        if (usersClasses.values().stream().distinct().count() <= 1) {
+            return Optional.empty();
+        }
+        String lines = usersClasses.entrySet().stream()
+                .map(node -> "\n  node %s: SHA-256 %s".formatted(node.getKey(), node.getValue()))
+                .collect(Collectors.joining());
+        return Optional.of(new Fault(
+                FaultCode.NODE_UNFIT,
+                "CHORALE_CLASS_PATH must hold the same on all nodes, for the run names classes that are not Chorale's:"
+                        + lines));
     }
 
     /** Some have not answered in time. */
@@ -66,6 +94,6 @@ final class Inquiries {
 
     private Optional<Outcome> end(long number, Optional<Fault> fault) {
         return Optional.ofNullable(open.remove(number))
-                .map(inquiry -> new Outcome(inquiry.submission(), inquiry.client(), fault));
+                .map(inquiry -> new Outcome(inquiry.submission(), inquiry.client(), inquiry.usersClasses(), fault));
     }
 }

@@ -20,6 +20,7 @@ import org.chorale.coordinator.plan.ParallelSettings;
  * @param feeders places of its feeders
  * @param givenUp slots in which no worker of it can live, and why
  * @param leaving nodes on which something of it may still run, once it is over
+ * @param barred nodes that do not work for it, with the reason
  */
 record QueuedRun(
         String name,
@@ -28,7 +29,8 @@ record QueuedRun(
         List<Slot> slots,
         List<String> feeders,
         Map<Slot, String> givenUp,
-        Set<String> leaving) {
+        Set<String> leaving,
+        Map<String, String> barred) {
     /** From submission to the end. */
     enum Phase {
         WAITING,
@@ -43,10 +45,11 @@ record QueuedRun(
         feeders = List.copyOf(feeders);
         givenUp = Map.copyOf(givenUp);
         leaving = Set.copyOf(leaving);
+        barred = Map.copyOf(barred);
     }
 
     static QueuedRun submitted(String name, ParallelSettings wanted) {
-        return new QueuedRun(name, wanted, Phase.WAITING, List.of(), List.of(), Map.of(), Set.of());
+        return new QueuedRun(name, wanted, Phase.WAITING, List.of(), List.of(), Map.of(), Set.of(), Map.of());
     }
 
     int lacksWorkers() {
@@ -78,7 +81,7 @@ record QueuedRun(
         more.addAll(grant.slots());
         List<String> fed = new ArrayList<>(feeders);
         fed.addAll(grant.feeders());
-        return new QueuedRun(name, wanted, Phase.RUNNING, more, fed, givenUp, leaving);
+        return new QueuedRun(name, wanted, Phase.RUNNING, more, fed, givenUp, leaving, barred);
     }
 
     /** Another slot is wanted instead of this one, which others may have. */
@@ -87,7 +90,7 @@ record QueuedRun(
         slots.stream().filter(slot -> slot.place().equals(place)).forEach(slot -> more.put(slot, reason));
         List<Slot> left =
                 slots.stream().filter(slot -> !slot.place().equals(place)).toList();
-        return new QueuedRun(name, wanted, phase, left, feeders, more, leaving);
+        return new QueuedRun(name, wanted, phase, left, feeders, more, leaving, barred);
     }
 
     /** A node is gone, and with it what it did for the run. */
@@ -101,13 +104,14 @@ record QueuedRun(
                 givenUp.entrySet().stream()
                         .filter(slot -> !slot.getKey().node().equals(node))
                         .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)),
-                leaving);
+                leaving,
+                barred);
     }
 
     QueuedRun over() {
         Set<String> nodes = nodes();
         givenUp.keySet().forEach(slot -> nodes.add(slot.node()));
-        return new QueuedRun(name, wanted, Phase.LEAVING, slots, feeders, givenUp, nodes).settled();
+        return new QueuedRun(name, wanted, Phase.LEAVING, slots, feeders, givenUp, nodes, barred).settled();
     }
 
     /** Nothing of it is left on a node. */
@@ -115,12 +119,30 @@ record QueuedRun(
         Set<String> others = new LinkedHashSet<>(leaving);
         others.remove(node);
         QueuedRun without = without(node);
-        return new QueuedRun(name, wanted, phase, without.slots, without.feeders, without.givenUp, others).settled();
+        return new QueuedRun(name, wanted, phase, without.slots, without.feeders, without.givenUp, others, barred)
+                .settled();
+    }
+
+    /** The node does not work for it until further notice. */
+    QueuedRun barring(String node, String reason) {
+        Map<String, String> more = new HashMap<>(barred);
+        more.put(node, reason);
+        return new QueuedRun(name, wanted, phase, slots, feeders, givenUp, leaving, more);
+    }
+
+    QueuedRun unbarring(String node) {
+        Map<String, String> fewer = new HashMap<>(barred);
+        fewer.remove(node);
+        return new QueuedRun(name, wanted, phase, slots, feeders, givenUp, leaving, fewer);
+    }
+
+    boolean mayUse(String node) {
+        return !barred.containsKey(node);
     }
 
     private QueuedRun settled() {
         return phase == Phase.LEAVING && leaving.isEmpty()
-                ? new QueuedRun(name, wanted, Phase.ENDED, List.of(), List.of(), Map.of(), Set.of())
+                ? new QueuedRun(name, wanted, Phase.ENDED, List.of(), List.of(), Map.of(), Set.of(), Map.of())
                 : this;
     }
 }

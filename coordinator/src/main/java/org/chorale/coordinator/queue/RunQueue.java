@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -56,7 +57,7 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
     RunQueue lost(String node) {
         return new RunQueue(
                 nodes.stream().filter(other -> !other.name().equals(node)).toList(),
-                runs.stream().map(run -> run.left(node)).toList());
+                runs.stream().map(run -> run.left(node).unbarring(node)).toList());
     }
 
     /** The run takes the place of an ended one of its name. */
@@ -82,6 +83,15 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     RunQueue left(String node, String run) {
         return changed(run, there -> there.phase() == Phase.LEAVING ? there.left(node) : there);
+    }
+
+    /** The node does not work for the run, until it is said that it can. */
+    RunQueue barred(String node, String run, String reason) {
+        return changed(run, there -> there.barring(node, reason));
+    }
+
+    RunQueue unbarred(String node, String run) {
+        return changed(run, there -> there.unbarring(node));
     }
 
     private RunQueue changed(String name, UnaryOperator<QueuedRun> change) {
@@ -122,15 +132,15 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     /** Whether the nodes that there are would do for a run, if it had them to itself. */
     private boolean holdsTheLine(QueuedRun run) {
-        return run.wanted().workers() <= usable() && feedsAny();
+        List<ClusterNode> own =
+                nodes.stream().filter(node -> run.mayUse(node.name())).toList();
+        return run.wanted().workers()
+                        <= own.stream().mapToInt(ClusterNode::usable).sum()
+                && own.stream().anyMatch(ClusterNode::feeds);
     }
 
     private int usable() {
         return nodes.stream().mapToInt(ClusterNode::usable).sum();
-    }
-
-    private boolean feedsAny() {
-        return nodes.stream().anyMatch(ClusterNode::feeds);
     }
 
     private Stream<QueuedRun> running() {
@@ -175,8 +185,11 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
         return taken;
     }
 
-    /** Slots of a node that nobody holds, and in which a worker of this run has not failed to live. */
+    /** Slots that the run may have: nobody holds them, and no worker of it has failed to live there. */
     private List<Slot> free(ClusterNode node, QueuedRun run) {
+        if (!run.mayUse(node.name())) {
+            return List.of();
+        }
         Set<Slot> held = runs.stream().flatMap(other -> other.slots().stream()).collect(Collectors.toSet());
         return IntStream.range(0, node.usable())
                 .mapToObj(number -> new Slot(node.name(), number))
@@ -186,8 +199,11 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     /** On nodes of the run's own workers where those feed, in turns; none where no node feeds. */
     private List<String> feeders(QueuedRun run, Set<String> near) {
-        List<String> feeding =
-                nodes.stream().filter(ClusterNode::feeds).map(ClusterNode::name).toList();
+        List<String> feeding = nodes.stream()
+                .filter(ClusterNode::feeds)
+                .map(ClusterNode::name)
+                .filter(run::mayUse)
+                .toList();
         List<String> preferred = feeding.stream().filter(near::contains).toList();
         List<String> candidates = preferred.isEmpty() ? feeding : preferred;
         List<String> places = new ArrayList<>();
@@ -228,10 +244,10 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
                             holders(run),
                             givenUp(run)));
         }
-        if (run.lacksFeeders() > 0 && !feedsAny()) {
+        if (run.lacksFeeders() > 0 && feeders(run, Set.of()).isEmpty()) {
             lacking.add("a node with the role feeder");
         }
-        return String.join(" and ", lacking);
+        return lacking.isEmpty() ? "" : String.join(" and ", lacking) + barred(run);
     }
 
     private static String givenUp(QueuedRun run) {
@@ -248,5 +264,12 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
                 .map(other -> "; run %s holds %d"
                         .formatted(other.name(), other.slots().size()))
                 .collect(Collectors.joining());
+    }
+
+    private static String barred(QueuedRun run) {
+        return new TreeMap<>(run.barred())
+                .entrySet().stream()
+                        .map(node -> "; node %s %s".formatted(node.getKey(), node.getValue()))
+                        .collect(Collectors.joining());
     }
 }

@@ -66,6 +66,8 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
     private final Map<String, Integer> lives = new HashMap<>(); // of nodes, by address
     private final KnownRuns runs = new KnownRuns();
     private final Inquiries inquiries = new Inquiries();
+    private final LateChecks lateChecks = new LateChecks();
+    private long checks; // that nodes were asked for
     private RunQueue queue = RunQueue.EMPTY;
 
     private RunsActor(
@@ -116,6 +118,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
             joined.node().tell(new NodeCommand.Refused(refusal.get()));
         } else if (clockDiffers.isPresent()) {
             getContext().getLog().warn("Not yet accepted: {}", clockDiffers.get());
+            joined.node().tell(new NodeCommand.Deferred(clockDiffers.get()));
         } else {
             nameAt(joined.address()).ifPresent(this::lose);
             accept(joined);
@@ -130,6 +133,40 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
         queue = queue.joined(new ClusterNode(name, joined.address(), Set.copyOf(joined.roles()), joined.slots()));
         getContext().watchWith(joined.node(), new NodeGone(name));
         joined.node().tell(new NodeCommand.Accepted(getContext().getSelf()));
+        queue.runs().stream()
+                .filter(run -> run.phase() == QueuedRun.Phase.WAITING || run.phase() == QueuedRun.Phase.RUNNING)
+                .forEach(run -> checkLate(known(run.name()), name));
+        grant();
+    }
+
+    /** The node came after the run was submitted: it is not used for the run before it has said that it can be. */
+    private void checkLate(ClusterRun run, String node) {
+        if (queue.node(node).orElseThrow().usable() > 0) {
+            long number = ++checks;
+            lateChecks.begin(number, run, node);
+            queue = queue.barred(node, run.submission.name(), LateChecks.ASKED);
+            check(number, run.submission, node);
+        }
+    }
+
+    private void check(long number, Submission submission, String node) {
+        node(node).tell(new NodeCommand.CheckRun(number, submission.runConf()));
+        timers.startSingleTimer("check-" + number, new CheckTimedOut(number), CHECK_TIMEOUT);
+    }
+
+    /** The run may have ended, and the node be gone. */
+    private void onVerdict(LateChecks.Verdict verdict) {
+        String run = verdict.run().submission.name();
+        if (runs.find(run).filter(known -> known == verdict.run()).isEmpty() || queue.node(verdict.node()).isEmpty()) {
+            return;
+        }
+        if (verdict.objection().isPresent()) {
+            String objection = verdict.objection().get();
+            getContext().getLog().warn("Not used for run {}: node {} {}", run, verdict.node(), objection);
+            queue = queue.barred(verdict.node(), run, objection);
+        } else {
+            queue = queue.unbarred(verdict.node(), run);
+        }
         grant();
     }
 
@@ -168,11 +205,13 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
 
     private Behavior<RunsCommand> onRunChecked(RunsCommand.RunChecked checked) {
         inquiries.onChecked(checked).ifPresent(this::conclude);
+        lateChecks.onChecked(checked).ifPresent(this::onVerdict);
         return this;
     }
 
     private Behavior<RunsCommand> onCheckTimedOut(CheckTimedOut timeout) {
         inquiries.onSilence(timeout.inquiry(), CHECK_TIMEOUT.toSeconds()).ifPresent(this::conclude);
+        lateChecks.onSilence(timeout.inquiry(), CHECK_TIMEOUT.toSeconds()).ifPresent(this::onVerdict);
         return this;
     }
 
@@ -218,7 +257,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
                 .map(ClusterNode::name)
                 .collect(Collectors.toSet());
         if (workers.isEmpty()) {
-            conclude(new Inquiries.Outcome(submission, client, Optional.empty()));
+            conclude(new Inquiries.Outcome(submission, client, Map.of(), Optional.empty()));
         } else if (inquiries.areTooMany()) {
             throw invalid("%d runs are being submitted already: try again".formatted(Inquiries.MAX));
         } else {
@@ -226,9 +265,9 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
                     .filter(node -> workers.contains(node.name()))
                     .map(ClusterNode::address)
                     .collect(Collectors.toSet());
-            long inquiry = inquiries.begin(submission, client, addresses);
-            workers.forEach(name -> node(name).tell(new NodeCommand.CheckRun(inquiry, submission.runConf())));
-            timers.startSingleTimer("check-" + inquiry, new CheckTimedOut(inquiry), CHECK_TIMEOUT);
+            long number = ++checks;
+            inquiries.begin(number, submission, client, addresses);
+            workers.forEach(name -> check(number, submission, name));
         }
     }
 
@@ -245,10 +284,16 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
             refuse(outcome.client(), outcome.fault().get());
             return;
         }
-        ClusterRun run = new ClusterRun(submission, clock.millis());
+        ClusterRun run = new ClusterRun(
+                submission,
+                clock.millis(),
+                outcome.usersClasses().values().stream().findFirst());
         runs.add(run);
         queue = queue.submitted(
                 QueuedRun.submitted(submission.name(), submission.terms().parallel()));
+        queue.nodes().stream()
+                .filter(node -> !outcome.usersClasses().containsKey(node.address()))
+                .forEach(node -> checkLate(run, node.name()));
         grant();
         status(run, outcome.client());
     }

@@ -139,6 +139,33 @@ class RunQueueTest {
     }
 
     @Test
+    void aNodeThatIsBarredFromARunWorksForOthersAndTheRunSaysWhy() {
+        nodes(node("a", 2), node("b", 1));
+        submit("run", 2);
+        queue = queue.barred("a", "run", "lacks shop.Gloves");
+        assertThat(grantAll()).isEmpty();
+        assertThat(queue.awaited("run"))
+                .isEqualTo("1 more worker(s): 2 asked for, 1 free of 3; node a lacks shop.Gloves");
+        nodes(node("c", 1));
+        assertThat(grantAll()).containsExactly("run: b/0 c/0 fed by b/feeder-0");
+        submit("other", 2);
+        assertThat(grantAll()).containsExactly("other: a/0 a/1 fed by a/feeder-0");
+    }
+
+    @Test
+    void aRunGetsANodeOnceItIsNoLongerBarredOrHasComeAnew() {
+        nodes(node("a", 1), node("b", 1));
+        submit("run", 1);
+        queue = queue.barred("a", "run", "is asked").barred("b", "run", "is asked");
+        assertThat(grantAll()).isEmpty();
+        queue = queue.unbarred("b", "run");
+        assertThat(grantAll()).containsExactly("run: b/0 fed by b/feeder-0");
+        queue = queue.lost("a").lost("b");
+        nodes(node("a", 1));
+        assertThat(grantAll()).containsExactly("run: a/0 fed by a/feeder-0");
+    }
+
+    @Test
     void feedersAreOnTheRunsOwnNodesInTurns() {
         nodes(node("a", 2), node("b", 2), node("c", 1));
         submit("run", 4, 3);

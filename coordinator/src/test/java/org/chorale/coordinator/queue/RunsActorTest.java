@@ -86,9 +86,47 @@ class RunsActorTest {
         ask(submission("a", 1));
         NodeCommand.CheckRun check = node.expectMessageClass(NodeCommand.CheckRun.class);
         Fault missing = new Fault(FaultCode.CONFIG_INVALID, "pipeline.loss.type = com.example.Gone: no such class");
-        runs.tell(new RunsCommand.RunChecked(check.inquiry(), "10.0.0.7:2550", Optional.of(missing)));
+        runs.tell(new RunsCommand.RunChecked(check.inquiry(), "10.0.0.7:2550", "", Optional.of(missing)));
         assertThat(refusal())
                 .isEqualTo("CONFIG_INVALID node 10.0.0.7:2550: pipeline.loss.type = com.example.Gone: no such class");
+    }
+
+    @Test
+    void nodesWhoseUsersClassesDifferCannotTrainARunThatNamesSome() {
+        TestProbe<NodeCommand> first = join("10.0.0.7:2550", 1);
+        TestProbe<NodeCommand> second = join("10.0.0.8:2550", 1);
+        ask(submission("a", 1));
+        long inquiry = first.expectMessageClass(NodeCommand.CheckRun.class).inquiry();
+        second.expectMessageClass(NodeCommand.CheckRun.class);
+        runs.tell(new RunsCommand.RunChecked(inquiry, "10.0.0.7:2550", "d1", Optional.empty()));
+        runs.tell(new RunsCommand.RunChecked(inquiry, "10.0.0.8:2550", "d2", Optional.empty()));
+        assertThat(refusal())
+                .startsWith("NODE_UNFIT CHORALE_CLASS_PATH must hold the same on all nodes")
+                .contains("node 10.0.0.7:2550: SHA-256 d1", "node 10.0.0.8:2550: SHA-256 d2");
+    }
+
+    @Test
+    void aNodeThatComesLaterIsAskedBeforeARunThatWaitsUsesIt() {
+        TestProbe<NodeCommand> first = join("10.0.0.7:2550", 1);
+        submit("a", 2, first);
+        TestProbe<NodeCommand> without = join("10.0.0.8:2550", 1);
+        Fault missing = new Fault(FaultCode.NODE_UNFIT, "pipeline.loss: com.example.Gone is not there");
+        runs.tell(new RunsCommand.RunChecked(inquiryOf(without), "10.0.0.8:2550", "", Optional.of(missing)));
+        TestProbe<NodeCommand> other = join("10.0.0.9:2550", 1);
+        runs.tell(new RunsCommand.RunChecked(inquiryOf(other), "10.0.0.9:2550", "d2", Optional.empty()));
+        assertThat(describe("a").getAwaited())
+                .contains("1 more worker(s): 2 asked for, 1 free of 3")
+                .contains("node 10.0.0.8:2550 cannot work for the run: pipeline.loss: com.example.Gone is not there")
+                .contains("node 10.0.0.9:2550 holds something else on CHORALE_CLASS_PATH");
+        TestProbe<NodeCommand> fit = join("10.0.0.10:2550", 1);
+        long inquiry = inquiryOf(fit);
+        assertThat(describe("a").getAwaited()).contains("node 10.0.0.10:2550 has yet to say");
+        runs.tell(new RunsCommand.RunChecked(inquiry, "10.0.0.10:2550", "", Optional.empty()));
+        fit.expectMessageClass(NodeCommand.StartWorkers.class);
+    }
+
+    private static long inquiryOf(TestProbe<NodeCommand> node) {
+        return node.expectMessageClass(NodeCommand.CheckRun.class).inquiry();
     }
 
     @Test
@@ -105,7 +143,9 @@ class RunsActorTest {
     void aNodeWhoseClockIsOffIsNotUsedBeforeItIsRight() {
         TestProbe<NodeCommand> node = KIT.createTestProbe();
         runs.tell(joined("10.0.0.8:2550", 1, preflight("17.0.12", NOW_MILLIS - 6_000), node));
-        node.expectNoMessage();
+        assertThat(node.expectMessageClass(NodeCommand.Deferred.class).reason())
+                .isEqualTo("node 10.0.0.8:2550 (host): its clock is behind by 6.0 seconds;"
+                        + " it is not used before the clocks agree within 5");
         runs.tell(joined("10.0.0.8:2550", 1, preflight("17.0.12", NOW_MILLIS - 4_000), node));
         node.expectMessageClass(NodeCommand.Accepted.class);
     }
@@ -130,6 +170,7 @@ class RunsActorTest {
                 KIT.<FeederCommand>createTestProbe().ref()));
         first.stop();
         TestProbe<NodeCommand> again = join("10.0.0.7:2550", 1);
+        runs.tell(new RunsCommand.RunChecked(inquiryOf(again), "10.0.0.7:2550", "", Optional.empty()));
         assertThat(again.expectMessageClass(NodeCommand.StartFeeder.class).feeder())
                 .isEqualTo("10.0.0.7:2550#2/feeder-0");
         assertThat(again.expectMessageClass(NodeCommand.StartWorkers.class).node())
@@ -260,7 +301,7 @@ class RunsActorTest {
         ask(submission(name, workers));
         for (TestProbe<NodeCommand> node : nodes) {
             NodeCommand.CheckRun check = node.expectMessageClass(NodeCommand.CheckRun.class);
-            runs.tell(new RunsCommand.RunChecked(check.inquiry(), "10.0.0.7:2550", Optional.empty()));
+            runs.tell(new RunsCommand.RunChecked(check.inquiry(), "10.0.0.7:2550", "", Optional.empty()));
         }
         return client.receiveMessage().getStatus();
     }

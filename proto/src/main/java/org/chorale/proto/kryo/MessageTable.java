@@ -138,6 +138,7 @@ final class MessageTable {
         record(kryo, NodeCommand.StartWorkers.class, 403);
         record(kryo, NodeCommand.StartFeeder.class, 404);
         record(kryo, NodeCommand.EndRun.class, 405);
+        record(kryo, NodeCommand.Deferred.class, 406);
     }
 
     private static void runs(Kryo kryo) {

@@ -24,6 +24,13 @@ public sealed interface NodeCommand {
     record Refused(Fault fault) implements NodeCommand {}
 
     /**
+     * The node is not used yet, and goes on offering itself.
+     *
+     * @param reason for people
+     */
+    record Deferred(String reason) implements NodeCommand {}
+
+    /**
      * Say whether workers of this run can be built here, its classes above all; answered by {@link RunsCommand.RunChecked}.
      *
      * @param inquiry a number for the answer

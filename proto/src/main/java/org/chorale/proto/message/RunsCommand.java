@@ -34,14 +34,21 @@ public sealed interface RunsCommand {
      *
      * @param chorale version
      * @param java version
-     * @param classPathDigest SHA-256 over the names and contents of what is on the class path, in the order there
+     * @param classPathDigest SHA-256 over what is on the class path, but for what users have added with their own classes
      * @param freeMemoryBytes of the host
      * @param epochMillis by the node's clock when this was sent
      */
     record Preflight(String chorale, String java, String classPathDigest, long freeMemoryBytes, long epochMillis) {}
 
-    /** Answer to {@link NodeCommand.CheckRun}: what keeps the node from working for the run, if anything. */
-    record RunChecked(long inquiry, String address, Optional<Fault> fault) implements RunsCommand {}
+    /**
+     * Answer to {@link NodeCommand.CheckRun}.
+     *
+     * @param usersClasses SHA-256 over what users have added to the node's class path; empty where the run names no class of
+     *     theirs, so that it does not matter
+     * @param fault what keeps the node from working for the run, if anything
+     */
+    record RunChecked(long inquiry, String address, String usersClasses, Optional<Fault> fault)
+            implements RunsCommand {}
 
     /** Answer to {@link NodeCommand.EndRun}: nothing of the run is left on the node, its slots are free. */
     record RunLeft(String address, String run) implements RunsCommand {}

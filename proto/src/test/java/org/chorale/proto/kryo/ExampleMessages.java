@@ -84,12 +84,13 @@ record ExampleMessages(
                 new KeeperCommand.WorkerUp(25, worker),
                 new NodeCommand.Accepted(runs),
                 new NodeCommand.Refused(FAULT),
+                new NodeCommand.Deferred("its clock is ahead by 7.0 seconds"),
                 new NodeCommand.CheckRun(30, RUN_CONF),
                 new NodeCommand.StartWorkers("a", RUN_CONF, "10.0.0.7:2550", List.of(0, 2, 3), coordinator),
                 new NodeCommand.StartFeeder("a", RUN_CONF, "10.0.0.7:2550", coordinator),
                 new NodeCommand.EndRun("a"),
                 new RunsCommand.NodeJoined("10.0.0.7:2550", "node-1", List.of("worker"), 4, preflight(), node),
-                new RunsCommand.RunChecked(30, "10.0.0.7:2550", Optional.of(FAULT)),
+                new RunsCommand.RunChecked(30, "10.0.0.7:2550", "ab".repeat(32), Optional.of(FAULT)),
                 new RunsCommand.RunLeft("10.0.0.7:2550", "a"),
                 new RunsCommand.Asked(request(), client));
     }

@@ -76,6 +76,7 @@ final class MessageTableTest {
             403 StartWorkers
             404 StartFeeder
             405 EndRun
+            406 Deferred
             450 NodeJoined
             451 Preflight
             452 RunChecked
