@@ -50,7 +50,8 @@ public final class ClusterClient implements AutoCloseable {
     /** A submission is checked on every node, where classes are loaded for it. */
     private static final Duration CHECK_LIMIT = Duration.ofSeconds(90);
 
-    private static final Duration CLOSING_LIMIT = Duration.ofSeconds(5);
+    /** Whatever was asked is answered by now; with TLS, Artery now and then takes many seconds to end its streams. */
+    private static final Duration CLOSING_LIMIT = Duration.ofSeconds(1);
 
     /** Events of a watched run that may be on their way. */
     private static final int CREDIT = 64;

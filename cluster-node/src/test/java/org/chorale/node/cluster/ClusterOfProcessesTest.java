@@ -6,22 +6,13 @@ package org.chorale.node.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
-import java.util.stream.Stream;
-import org.chorale.node.command.ChoraleCommand;
-import org.chorale.node.command.Console;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.chorale.node.cluster.ProcessCluster.Reply;
 import org.chorale.node.process.ChildJvm;
 import org.chorale.node.process.Listening;
 import org.chorale.node.process.Processes;
@@ -32,155 +23,167 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Nodes are processes with addresses of their own, workers are theirs, and clients use the program's commands. */
-@Timeout(300)
+/** A cluster as its users have it: nodes with addresses and certificates of their own, and the program's commands. */
+@Timeout(600)
 final class ClusterOfProcessesTest {
-    private static final Duration LIMIT = Duration.ofSeconds(90);
-    private static final String TWO_WORKERS = "parallel.workers = 2";
-    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final List<String> SETTINGS = List.of("run.steps = 150");
+    private static final String ENDLESS = "run.steps = 1000000";
 
     @TempDir
     Path folder;
 
-    private final List<ChildJvm> nodes = new ArrayList<>();
-    private int port;
+    private ProcessCluster cluster;
 
     @BeforeEach
     void foundACluster() throws IOException, InterruptedException {
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
-        start(1, "--roles", "coordinator,feeder,worker");
-        start(2, "--join", address(1), "--roles", "worker");
+        cluster = ProcessCluster.certified(folder);
+        cluster.start(Map.of(1, List.of("--roles", "coordinator,feeder,worker")));
+        cluster.start(Map.of(
+                2, List.of("--join", cluster.address(1), "--roles", "worker"),
+                3, List.of("--join", cluster.address(1), "--roles", "worker,feeder")));
     }
 
     @AfterEach
     void stop() {
-        nodes.forEach(ChildJvm::close);
+        cluster.close();
     }
 
     @Test
-    void runsWaitInLineSurviveTheDeathOfWorkersAndUseNodesThatCome() throws IOException, InterruptedException {
-        TinyRun alone = TinyRun.in(folder, "alone", TWO_WORKERS, "parallel.isolation = in-process");
-        TinyRun first = TinyRun.in(folder, "first", TWO_WORKERS);
-        TinyRun second = TinyRun.in(folder, "second", "parallel.workers = 3");
-        submit(first, 2);
-        submit(second, 1);
+    void runsSurviveWhoeverSubmittedThemWaitInLineAndUseNodesThatCome() throws IOException, InterruptedException {
+        TinyRun first = run("first", "parallel.workers = 3");
+        TinyRun second = run("second", "parallel.workers = 4", ENDLESS);
 
-        JsonNode waiting =
-                await("second", status -> !status.get("awaited").asText().isEmpty());
-        assertThat(waiting.get("phase").asText()).isEqualTo("waiting");
-        assertThat(waiting.get("awaited").asText()).contains("worker");
-        Processes.await("ten steps", LIMIT, () -> first.metricsLines() > 10);
-        Processes.signal(nodes.get(1).descendants().get(0).pid(), "KILL");
-        JsonNode done = await("first", status -> status.has("ended"));
-        assertThat(done.get("ended").get("outcome").asText()).isEqualTo("finished");
-        assertThat(done.get("recoveries").asInt()).isEqualTo(1);
-        assertThat(done.get("started").get("holdings")).hasSize(2);
+        assertSurvivesItsSubmitter(first);
+        assertWaits(second, first);
+        assertFinishedOn(cluster.awaitEnd("first"), 1, 2, 3);
+        JsonNode lacking = cluster.await("second", status -> !awaited(status).contains("run first"));
+        assertThat(awaited(lacking)).isEqualTo("1 more worker(s): 4 asked for, 3 free of 3");
+        assertThat(cluster.processes(1)).as("workers of the run that waits").hasSize(1);
 
-        start(3, "--join", address(2), "--roles", "worker");
-        Processes.await("ten steps", LIMIT, () -> second.metricsLines() > 10);
-        assertThat(await("second", status -> true).get("places"))
-                .extracting(JsonNode::asText)
-                .containsExactlyInAnyOrder(address(1) + "/0", address(2) + "/0", address(3) + "/0");
-        assertEveryoneListensAtHome();
-        assertThat(command("stop", "second", "--to", address(3))).isZero();
-        assertThat(await("second", status -> status.has("ended"))
-                        .get("ended")
-                        .get("outcome")
-                        .asText())
-                .isEqualTo("stopped");
-        assertThat(second.checkpoints()).isNotEmpty();
+        cluster.start(Map.of(4, List.of("--join", cluster.address(2), "--roles", "worker")));
+        Processes.await("ten steps", ProcessCluster.LIMIT, () -> second.metricsLines() > 10);
+        assertRunsOn(cluster.status("second"), 1, 2, 3, 4);
+        assertEveryoneListensAtHome(4);
+        assertStops(second);
 
-        leave();
-        try (ChildJvm local = ChildJvm.start(folder, trainAlone(alone))) {
-            assertThat(local.exitCode()).as(local::output).isZero();
+        assertTwoRunsAtOnceHaveWorkersOfTheirOwn();
+        cluster.leave();
+        assertThat(first.metrics()).isEqualTo(alone(first).metrics());
+    }
+
+    /** It is killed while it looks on. */
+    private void assertSurvivesItsSubmitter(TinyRun run) throws InterruptedException {
+        try (ChildJvm submitter = ChildJvm.start(folder, cluster.submission(2, run, "--watch", "--json"))) {
+            submitter.awaitOutput("\"event\":\"step\"");
+            submitter.kill();
         }
-        assertThat(first.metrics()).isEqualTo(alone.metrics());
-        assertThat(first.export()).hasSameBinaryContentAs(alone.export());
+        JsonNode status = cluster.status("first");
+        assertThat(status.get("phase").asText()).isEqualTo("running");
+        assertRunsOn(status, 1, 2, 3);
     }
 
-    private static String[] trainAlone(TinyRun run) {
-        return new String[] {
-            "train", run.conf().toString(), "--run-dir", run.dir().toString()
-        };
+    private void assertWaits(TinyRun run, TinyRun before) {
+        Reply submitted = cluster.done(cluster.submission(3, run, "--json"));
+        assertThat(submitted.json().get("phase").asText()).isEqualTo("waiting");
+        assertThat(awaited(submitted.json())).endsWith("4 asked for, 0 free of 3; run first holds 3");
+        assertThat(cluster.done(cluster.client(2, "status", "second")).out())
+                .contains("phase       waiting, waits for 4 more worker(s)", "directory   " + run.dir());
+        assertThat(cluster.done(cluster.client(3, "runs", "--json")).jsonLines())
+                .extracting(status -> status.get("run").asText())
+                .containsExactly("first", "second");
+        assertThat(cluster.done(cluster.client(3, "runs")).out().lines())
+                .anyMatch(line -> line.matches("first +running .*of 150 +3 +" + before.dir()))
+                .anyMatch(line -> line.matches("second +waiting +- +4 +" + run.dir()));
     }
 
-    /** Also while two of them work for one run. */
-    private void assertEveryoneListensAtHome() throws IOException {
-        for (int node = 0; node < nodes.size(); node++) {
-            String home = "127.0.0." + (node + 1) + ":";
-            List<Long> processes = Stream.concat(
-                            Stream.of(nodes.get(node).pid()),
-                            nodes.get(node).descendants().stream().map(ProcessHandle::pid))
-                    .toList();
-            assertThat(processes).as("node and worker").hasSize(2);
-            for (long process : processes) {
+    private void assertStops(TinyRun run) {
+        JsonNode told =
+                cluster.done(cluster.client(3, "stop", "second", "--json")).json();
+        assertThat(told.get("run").asText()).isEqualTo("second");
+        JsonNode ended = cluster.awaitEnd("second").get("ended");
+        assertThat(ended.get("outcome").asText()).isEqualTo("stopped");
+        assertThat(run.checkpoints())
+                .endsWith("step-%06d".formatted(ended.get("step").asInt()));
+        assertThat(cluster.done(cluster.client(4, "stop", "second")).out()).contains("end         stopped");
+    }
+
+    /** One of them loses a worker, of which the other hears nothing. */
+    private void assertTwoRunsAtOnceHaveWorkersOfTheirOwn() throws IOException, InterruptedException {
+        TinyRun left = run("left", "parallel.workers = 2");
+        TinyRun right = run("right", "parallel.workers = 2");
+        cluster.done(cluster.submission(1, left));
+        cluster.done(cluster.submission(4, right));
+        Processes.await("ten steps", ProcessCluster.LIMIT, () -> left.metricsLines() > 10);
+        List<String> places = places(cluster.status("left"));
+        assertThat(places).hasSize(2).doesNotContainAnyElementsOf(places(cluster.status("right")));
+        assertThat(places(cluster.status("right"))).hasSize(2);
+        int lost = IntStream.rangeClosed(1, 4)
+                .filter(node -> places.contains(cluster.address(node) + "/0"))
+                .findFirst()
+                .orElseThrow();
+        Processes.signal(cluster.node(lost).descendants().get(0).pid(), "KILL");
+
+        assertThat(cluster.awaitEnd("left").get("recoveries").asInt()).isEqualTo(1);
+        assertThat(cluster.awaitEnd("right").get("recoveries").asInt()).isZero();
+        assertThat(left.metrics()).hasSizeGreaterThan(150).isEqualTo(right.metrics());
+        assertThat(left.export()).hasSameBinaryContentAs(right.export());
+    }
+
+    private void assertFinishedOn(JsonNode status, int... nodes) {
+        assertThat(status.get("ended").get("outcome").asText()).isEqualTo("finished");
+        assertThat(status.get("step").get("step").asInt()).isEqualTo(150);
+        assertThat(status.get("started").get("holdings")).hasSize(nodes.length);
+    }
+
+    private void assertRunsOn(JsonNode status, int... nodes) {
+        String[] places = IntStream.of(nodes)
+                .mapToObj(node -> cluster.address(node) + "/0")
+                .toArray(String[]::new);
+        assertThat(places(status)).containsExactlyInAnyOrder(places);
+        assertThat(status.get("started").get("holdings"))
+                .extracting(holding -> holding.get("worker").asText())
+                .containsExactly(places);
+    }
+
+    /** While all of them work for one run. */
+    private void assertEveryoneListensAtHome(int nodes) throws IOException {
+        for (int node = 1; node <= nodes; node++) {
+            String home = "127.0.0." + node + ":";
+            assertThat(cluster.processes(node)).as("node and worker").hasSize(2);
+            for (long process : cluster.processes(node)) {
                 assertThat(Listening.ofProcess(process)).isNotEmpty().allMatch(socket -> socket.startsWith(home));
             }
         }
     }
 
-    /** In order, the first last. */
-    private void leave() throws IOException, InterruptedException {
-        for (int node = nodes.size() - 1; node >= 0; node--) {
-            ChildJvm jvm = nodes.get(node);
-            List<ProcessHandle> workers = jvm.descendants();
-            jvm.signal("TERM");
-            assertThat(jvm.exitCode()).as(jvm::output).isEqualTo(143);
-            assertThat(workers).noneMatch(worker -> Processes.isRunning(worker.pid()));
+    private TinyRun run(String name, String... lines) {
+        List<String> all = new ArrayList<>(SETTINGS);
+        all.addAll(List.of(lines));
+        return TinyRun.in(folder, name, all.toArray(String[]::new));
+    }
+
+    /** What the run of a cluster leaves, made by one process. */
+    private TinyRun alone(TinyRun run) throws InterruptedException {
+        TinyRun alone = run("alone", "parallel.workers = 3", "parallel.isolation = in-process");
+        try (ChildJvm local = ChildJvm.start(
+                folder,
+                "train",
+                alone.conf().toString(),
+                "--run-dir",
+                alone.dir().toString())) {
+            assertThat(local.exitCode()).as(local::output).isZero();
         }
+        assertThat(run.export()).hasSameBinaryContentAs(alone.export());
+        return alone;
     }
 
-    private String address(int node) {
-        return "127.0.0.%d:%d".formatted(node, port);
+    private static List<String> places(JsonNode status) {
+        List<String> places = new ArrayList<>();
+        status.get("places").forEach(place -> places.add(place.asText()));
+        return places;
     }
 
-    private void start(int node, String... options) throws InterruptedException {
-        List<String> arguments = new ArrayList<>(List.of("node", "--bind", address(node), "--log-level", "INFO"));
-        arguments.addAll(List.of(options));
-        ChildJvm jvm = ChildJvm.start(folder, arguments.toArray(String[]::new));
-        nodes.add(jvm);
-        jvm.awaitOutput("the cluster has taken " + address(node) + " in");
-    }
-
-    private void submit(TinyRun run, int to) {
-        assertThat(command(
-                        "submit", run.conf().toString(), "--run-dir", run.dir().toString(), "--to", address(to)))
-                .isZero();
-    }
-
-    /** Asks again and again. */
-    private JsonNode await(String run, Predicate<JsonNode> condition) {
-        JsonNode[] status = new JsonNode[1];
-        Processes.await(run, LIMIT, () -> {
-            status[0] = status(run);
-            return condition.test(status[0]);
-        });
-        return status[0];
-    }
-
-    private JsonNode status(String run) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        assertThat(ChoraleCommand.run(console(out), "status", run, "--json", "--to", address(1)))
-                .as(() -> out.toString(StandardCharsets.UTF_8))
-                .isZero();
-        try {
-            return MAPPER.readTree(out.toString(StandardCharsets.UTF_8));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private int command(String... arguments) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        int exitCode = ChoraleCommand.run(console(out), arguments);
-        assertThat(exitCode).as(() -> out.toString(StandardCharsets.UTF_8)).isZero();
-        return exitCode;
-    }
-
-    private Console console(ByteArrayOutputStream out) {
-        PrintStream stream = new PrintStream(out, true, StandardCharsets.UTF_8);
-        return new Console(stream, stream, false, 100, folder);
+    private static String awaited(JsonNode status) {
+        return status.get("awaited").asText();
     }
 }

@@ -5,6 +5,8 @@ package org.chorale.node.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -12,7 +14,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
@@ -48,25 +52,42 @@ public final class ChildJvm implements AutoCloseable {
         List<String> arguments = new ArrayList<>(
                 List.of("train", run.conf().toString(), "--run-dir", run.dir().toString()));
         arguments.addAll(List.of(options));
-        return start(run.folder(), run::metricsLines, arguments);
+        return start(run.folder(), run::metricsLines, Map.of(), List.of(), arguments);
     }
 
     /** @param folder where it starts, and where what it says is kept */
     public static ChildJvm start(Path folder, String... arguments) {
-        return start(folder, () -> 0, List.of(arguments));
+        return start(folder, () -> 0, Map.of(), List.of(), List.of(arguments));
     }
 
-    private static ChildJvm start(Path folder, IntSupplier metricsLines, List<String> arguments) {
+    /**
+     * Likewise, in another installation.
+     *
+     * @param environment more variables
+     * @param classPath more jars and folders with classes
+     */
+    public static ChildJvm start(
+            Path folder, Map<String, String> environment, List<Path> classPath, String... arguments) {
+        return start(folder, () -> 0, environment, classPath, List.of(arguments));
+    }
+
+    private static ChildJvm start(
+            Path folder,
+            IntSupplier metricsLines,
+            Map<String, String> environment,
+            List<Path> classPath,
+            List<String> arguments) {
         try {
             Path output = Files.createTempFile(folder, "output", ".txt");
             String mark = "%s=%s".formatted(MARK, UUID.randomUUID());
-            ProcessBuilder builder = new ProcessBuilder(command(arguments))
+            ProcessBuilder builder = new ProcessBuilder(command(classPath, arguments))
                     .directory(folder.toFile())
                     .redirectErrorStream(true)
                     .redirectOutput(output.toFile());
             // Threads that wait by spinning would take the cores from those that they wait for.
             builder.environment().put("OMP_WAIT_POLICY", "PASSIVE");
             builder.environment().put("OMP_NUM_THREADS", "1");
+            builder.environment().putAll(environment);
             builder.environment().put(MARK, mark.substring(MARK.length() + 1));
             return new ChildJvm(metricsLines, builder.start(), output, mark);
         } catch (IOException e) {
@@ -75,14 +96,16 @@ public final class ChildJvm implements AutoCloseable {
     }
 
     /** Whoever starts the tests in the background has them ignore SIGINT, and children inherit that unless told. */
-    private static List<String> command(List<String> arguments) {
+    private static List<String> command(List<Path> classPath, List<String> arguments) {
         List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT,TERM"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(flag -> flag.startsWith("-Dorg.bytedeco.") || flag.startsWith("-Dai.djl."))
                 .forEach(command::add);
         command.addAll(List.of("-DRUST_FLAVOR=cpu", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        StringJoiner entries = new StringJoiner(File.pathSeparator).add(System.getProperty("java.class.path"));
+        classPath.forEach(entry -> entries.add(entry.toString()));
+        command.addAll(List.of("-cp", entries.toString(), Main.class.getName()));
         command.addAll(arguments);
         return command;
     }
@@ -117,7 +140,8 @@ public final class ChildJvm implements AutoCloseable {
     }
 
     /** Sends SIGKILL, which no process can catch, and waits until the process is gone. */
-    int kill() throws InterruptedException {
+    @CanIgnoreReturnValue
+    public int kill() throws InterruptedException {
         process.destroyForcibly();
         return exitCode();
     }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class SignalTest {
     /** In the middle, and not where a checkpoint or an evaluation is due anyway. */
     private static final int LINES = 10;
+
+    private static final Duration SOON = Duration.ofSeconds(5);
 
     @TempDir
     static Path folder;
@@ -47,6 +50,7 @@ final class SignalTest {
             assertThat(jvm.output())
                     .contains("ended at once: the last checkpoint stands")
                     .doesNotContain("evaluation at");
+            Processes.await("end of the worker", SOON, () -> jvm.family().isEmpty());
         }
     }
 

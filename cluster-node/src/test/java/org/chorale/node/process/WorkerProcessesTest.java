@@ -31,6 +31,18 @@ final class WorkerProcessesTest {
         try (ChildJvm jvm = ChildJvm.start(peaceful)) {
             assertThat(jvm.exitCode()).as(jvm::output).isZero();
             assertThat(jvm.output()).contains("starting on 2 workers");
+            assertThat(jvm.family()).as("left behind").isEmpty();
+        }
+    }
+
+    @Test
+    void aRunThatFailsLeavesNoProcessBehind() throws InterruptedException {
+        TinyRun run = TinyRun.in(
+                folder, "failing", TWO_WORKERS, "optimizer.learning-rate = 1e30", "run.non-finite-steps = 1");
+        try (ChildJvm jvm = ChildJvm.start(run)) {
+            assertThat(jvm.exitCode()).as(jvm::output).isPositive();
+            assertThat(jvm.output()).contains("starting on 2 workers", "error [NOT_FINITE]");
+            assertThat(jvm.family()).as("left behind").isEmpty();
         }
     }
 
@@ -66,10 +78,7 @@ final class WorkerProcessesTest {
             }
             jvm.kill();
 
-            Processes.await(
-                    "end of the workers",
-                    SOON,
-                    () -> workers.stream().noneMatch(worker -> Processes.isRunning(worker.pid())));
+            Processes.await("end of the workers", SOON, () -> jvm.family().isEmpty());
         }
         try (ChildJvm jvm = ChildJvm.start(run)) {
             assertThat(jvm.exitCode()).as(jvm::output).isZero();
