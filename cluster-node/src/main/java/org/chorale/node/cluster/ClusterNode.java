@@ -82,6 +82,11 @@ public final class ClusterNode implements AutoCloseable {
                 self.getHost().orElseThrow(), self.getPort().orElseThrow().intValue());
     }
 
+    /** Does this once the node is a member of its cluster, be it now. */
+    public void whenMember(Runnable action) {
+        org.apache.pekko.cluster.Cluster.get(system).registerOnMemberUp(action);
+    }
+
     /**
      * Returns once the node has left its cluster, was put out of it, or could not join it.
      *

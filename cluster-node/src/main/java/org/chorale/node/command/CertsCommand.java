@@ -23,8 +23,8 @@ import picocli.CommandLine.ParentCommand;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "OUT gets a folder per node, which is copied to that node's machine, and ca.pem and ca-key.pem: whoever has",
-            "the latter can let anybody into the cluster, so it stays where it is. Nothing is replaced.",
+            "OUT gets a folder per node, which is copied to that node's machine, and ca.pem and ca-key.pem: whoever has"
+                    + " the latter can let anybody into the cluster, so it stays where it is. Nothing is replaced.",
             "",
             "Examples:",
             "  chorale certs --out certs --host node-1.example,10.0.0.7 --name node-1",

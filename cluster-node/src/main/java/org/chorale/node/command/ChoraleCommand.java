@@ -214,10 +214,10 @@ public final class ChoraleCommand {
             footer = {
                 "",
                 "A line is {\"text\": ...} or {\"messages\": [...], \"tools\": [...], \"add_generation_prompt\": true}.",
-                "Answers, in order and at once, {\"ids\": [...], \"text\": ..., \"trained\": [...]}: the text as",
-                "rendered, and a 1 for each token that a loss counts. A line that fails is answered with",
-                "{\"error\": ...}, and the exit code at the end is 1. \"trained\" is null where a generation prompt was",
-                "asked for and the template does not let it be told.",
+                "Answers, in order and at once, {\"ids\": [...], \"text\": ..., \"trained\": [...]}: the text as"
+                        + " rendered, and a 1 for each token that a loss counts. A line that fails is answered with"
+                        + " {\"error\": ...}, and the exit code at the end is 1. \"trained\" is null where a generation prompt was"
+                        + " asked for and the template does not let it be told.",
                 "",
                 "Example:",
                 "  echo '{\"text\": \"Hello\"}' | chorale tokenize my-llama"

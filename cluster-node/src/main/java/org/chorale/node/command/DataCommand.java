@@ -39,8 +39,8 @@ final class DataCommand {
             mixinStandardHelpOptions = true,
             footer = {
                 "",
-                "What is trained is green, or stands in [[ ]] where there is no colour. Nothing is written into the run",
-                "directory.",
+                "What is trained is green, or stands in [[ ]] where there is no colour. Nothing is written into the run"
+                        + " directory.",
                 "",
                 "Example:",
                 "  chorale data preview deploy/recipes/chat.conf --rows 2 data.packing=true"

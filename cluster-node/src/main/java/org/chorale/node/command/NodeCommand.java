@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.chorale.coordinator.queue.RunsActor;
 import org.chorale.node.agent.Preflights;
 import org.chorale.node.cluster.ClusterNode;
@@ -32,12 +33,12 @@ import picocli.CommandLine.ParentCommand;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "The first node has no --join; others name one or more that are there already. All share the file system in",
-            "which runs, models and data are.",
+            "The first node has no --join; others name one or more that are there already. All share the file system in"
+                    + " which runs, models and data are.",
             "",
             "Examples:",
             "  chorale node --bind 10.0.0.7 --certs certs/10.0.0.7",
-            "  chorale node --bind 10.0.0.8 --certs certs/10.0.0.8 --join 10.0.0.7 --roles worker,feeder --slots 2"
+            "  chorale node --bind 10.0.0.8 --certs certs/10.0.0.8 --join 10.0.0.7 --slots 2"
         })
 final class NodeCommand implements Callable<Integer> {
     private @Nullable @ParentCommand ChoraleCommand chorale;
@@ -47,7 +48,7 @@ final class NodeCommand implements Callable<Integer> {
             paramLabel = "HOST[:PORT]",
             defaultValue = "127.0.0.1",
             converter = HostPortConverter.class,
-            description = "Where the node listens, and by what others reach it. Default: ${DEFAULT-VALUE}:2550.")
+            description = "Where the node listens, and by what others reach it. Default: ${DEFAULT-VALUE}, port 2550.")
     private HostPort bind = new HostPort("127.0.0.1", HostPort.DEFAULT_PORT);
 
     @Option(
@@ -63,7 +64,9 @@ final class NodeCommand implements Callable<Integer> {
             paramLabel = "ROLE",
             split = ",",
             defaultValue = "coordinator,worker,feeder",
-            description = "What the node does. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "What the node does: a coordinator may lead runs, a worker has --slots workers, a feeder makes"
+                            + " batches. Default: ${DEFAULT-VALUE}.")
     private List<String> roles = List.of();
 
     @Option(
@@ -90,8 +93,10 @@ final class NodeCommand implements Callable<Integer> {
                 terms(console), () -> RunsActor.create(Preflights.ofThisProcess(), Clock.systemUTC()))) {
             AtomicInteger exitCode = new AtomicInteger();
             SignalTrap.OF_PROCESS.set(signal -> leave(console, node, exitCode, SignalTrap.EXIT_CODE + signal));
-            console.out().printf("node %s is up; chorale runs --to %s%n", node.address(), node.address());
-            console.out().flush();
+            if (!join.isEmpty()) {
+                tell(console, "node %s joins %s".formatted(node.address(), names(join)));
+            }
+            node.whenMember(() -> tell(console, "node %1$s is up; chorale runs --to %1$s".formatted(node.address())));
             node.awaitEnd();
             if (exitCode.get() != 0) {
                 return exitCode.get();
@@ -99,6 +104,15 @@ final class NodeCommand implements Callable<Integer> {
             throw new FaultException(
                     FaultCode.NODE_LOST, "%s is no member of its cluster; the log above says why".formatted(bind));
         }
+    }
+
+    private static String names(List<HostPort> nodes) {
+        return nodes.stream().map(HostPort::toString).collect(Collectors.joining(", "));
+    }
+
+    private static void tell(Console console, String line) {
+        console.out().println(line);
+        console.out().flush();
     }
 
     private static void leave(Console console, ClusterNode node, AtomicInteger exitCode, int ofSignal) {

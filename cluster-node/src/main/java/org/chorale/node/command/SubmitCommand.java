@@ -28,8 +28,8 @@ import picocli.CommandLine.ParentCommand;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Paths are those of the cluster's nodes, which share a file system. A run waits in line until as many workers",
-            "are free as it asks for. Users' classes must be on the nodes' class path.",
+            "Paths are those of the cluster's nodes, which share a file system. A run waits in line until as many workers"
+                    + " are free as it asks for. Users' classes must be on the nodes' class path.",
             "",
             "Example:",
             "  chorale submit my.conf --to 10.0.0.7 parallel.workers=4 --watch"
