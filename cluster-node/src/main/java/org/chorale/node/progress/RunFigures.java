@@ -18,6 +18,7 @@ final class RunFigures {
     private StepReport last = StepReport.getDefaultInstance();
     private Optional<EvaluationReport> firstEvaluation = Optional.empty();
     private Optional<EvaluationReport> lastEvaluation = Optional.empty();
+    private boolean fromTheStart = true;
     private long steps;
     private long tokens;
     private long tokensCut;
@@ -39,6 +40,7 @@ final class RunFigures {
 
     private void add(StepReport step) {
         last = step;
+        fromTheStart &= steps > 0 || step.getStep() == started.getFromStep() + 1;
         steps++;
         tokens += step.getTokens();
         tokensCut += step.getTokensCut();
@@ -71,7 +73,12 @@ final class RunFigures {
         return lastEvaluation;
     }
 
-    /** Steps done since the start. */
+    /** Whether this has seen a start's first step: one who looks on may have come later. */
+    boolean areFromTheStart() {
+        return fromTheStart;
+    }
+
+    /** Steps done since the start, or since this looks on. */
     long steps() {
         return steps;
     }

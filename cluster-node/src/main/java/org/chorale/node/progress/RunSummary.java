@@ -26,7 +26,7 @@ final class RunSummary {
      */
     static List<String> lines(RunFigures figures, RunEnded ended, double seconds) {
         RunSummary summary = new RunSummary(figures);
-        summary.lines.add(headline(ended, seconds) + summary.why(ended));
+        summary.lines.add(summary.headline(ended, seconds) + summary.why(ended));
         if (figures.steps() > 0) {
             summary.addSteps();
         }
@@ -41,13 +41,18 @@ final class RunSummary {
         return summary.lines;
     }
 
-    private static String headline(RunEnded ended, double seconds) {
+    private String headline(RunEnded ended, double seconds) {
         String how = switch (ended.getOutcome()) {
             case FINISHED -> "finished";
             case STOPPED -> "stopped";
             default -> "failed";
         };
-        return "%s at step %s after %s".formatted(how, Wording.count(ended.getStep()), Wording.duration(seconds));
+        return "%s at step %s%s %s"
+                .formatted(
+                        how,
+                        Wording.count(ended.getStep()),
+                        figures.areFromTheStart() ? " after" : ", watched for",
+                        Wording.duration(seconds));
     }
 
     /** Where a finished run did nothing, or ended before its last step. */
@@ -62,7 +67,10 @@ final class RunSummary {
     }
 
     private void addSteps() {
-        add("steps", "%s in this start".formatted(Wording.count(figures.steps())));
+        add(
+                "steps",
+                Wording.count(figures.steps())
+                        + (figures.areFromTheStart() ? " in this start" : " while it was watched"));
         add(
                 "tokens",
                 "%s at %s per second of training"

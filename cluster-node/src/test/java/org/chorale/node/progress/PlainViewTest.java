@@ -41,7 +41,7 @@ final class PlainViewTest {
 
     @Test
     void aRunThatEndedEarlySaysWhyAndWhereItsBestCheckpointIs() {
-        show(false, 0, List.of(Events.started(0, 30), Events.working(1, 2), Events.step(10, 2), Events.endedEarly(10)));
+        show(false, 0, List.of(Events.started(9, 30), Events.working(1, 2), Events.step(10, 2), Events.endedEarly(10)));
 
         assertThat(lines())
                 .contains("finished at step 10 after 0s: 3 evaluations in a row")
@@ -93,6 +93,18 @@ final class PlainViewTest {
                         "step 8/9  not finite, skipped  2,000 tokens/s  0s left",
                         "step 9/9  loss 1.00e-03  2,000 tokens/s  0s left",
                         "  steps not finite        1");
+    }
+
+    @Test
+    void oneWhoCameLaterTellsOfWhatWasWatched() {
+        show(
+                false,
+                2_000_000_000L,
+                List.of(Events.started(0, 900), Events.step(800, 3), Events.step(801, 3), Events.finished(900)));
+
+        assertThat(lines())
+                .contains("finished at step 900, watched for 8s")
+                .anyMatch(line -> line.matches(" +steps +2 while it was watched"));
     }
 
     @Test
