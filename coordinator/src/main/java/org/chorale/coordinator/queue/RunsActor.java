@@ -135,7 +135,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
         joined.node().tell(new NodeCommand.Accepted(getContext().getSelf()));
         queue.runs().stream()
                 .filter(run -> run.phase() == QueuedRun.Phase.WAITING || run.phase() == QueuedRun.Phase.RUNNING)
-                .forEach(run -> checkLate(known(run.name()), name));
+                .forEach(run -> checkLate(runs.known(run.name()), name));
         grant();
     }
 
@@ -157,7 +157,8 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
     /** The run may have ended, and the node be gone. */
     private void onVerdict(LateChecks.Verdict verdict) {
         String run = verdict.run().submission.name();
-        if (runs.find(run).filter(known -> known == verdict.run()).isEmpty() || queue.node(verdict.node()).isEmpty()) {
+        if (runs.find(run).filter(known -> known == verdict.run()).isEmpty()
+                || queue.node(verdict.node()).isEmpty()) {
             return;
         }
         if (verdict.objection().isPresent()) {

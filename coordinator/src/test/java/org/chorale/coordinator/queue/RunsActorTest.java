@@ -198,6 +198,7 @@ class RunsActorTest {
             return true;
         });
         TestProbe<NodeCommand> second = join("10.0.0.8:2550", 1);
+        runs.tell(new RunsCommand.RunChecked(inquiryOf(second), "10.0.0.8:2550", "", Optional.empty()));
         assertThat(second.expectMessageClass(NodeCommand.StartWorkers.class).node())
                 .isEqualTo("10.0.0.8:2550");
         coordinator.tell(new CoordinatorCommand.StopRun("enough"));
