@@ -3,6 +3,7 @@
 
 package org.chorale.tensor;
 
+import java.nio.DoubleBuffer;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import org.bytedeco.pytorch.Tensor;
@@ -26,9 +27,22 @@ public final class HostTensors {
 
     /** A copy of the values as int64. */
     public static Tensor ofLongs(long[] values, long... shape) {
-        Tensor tensor = empty(ScalarType.Long, shape);
+        return put(values, empty(ScalarType.Long, shape));
+    }
+
+    /** Writes the values into an int64 tensor of as many. */
+    public static Tensor put(long[] values, Tensor tensor) {
         if (values.length > 0) {
             tensor.<LongBuffer>createBuffer().put(values);
+        }
+        return tensor;
+    }
+
+    /** A copy of the values as fp64. */
+    public static Tensor ofDoubles(double[] values, long... shape) {
+        Tensor tensor = empty(ScalarType.Double, shape);
+        if (values.length > 0) {
+            tensor.<DoubleBuffer>createBuffer().put(values);
         }
         return tensor;
     }

@@ -3,6 +3,7 @@
 
 package org.chorale.tensor;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Dispatcher;
 import org.bytedeco.pytorch.GenericList;
@@ -44,7 +45,7 @@ public final class Operator {
      *
      * @param arguments all of the schema's arguments in order: a {@link Tensor}, a list of tensors, a {@code Double},
      *     {@code Long}, {@code Boolean}, or {@link #NONE}
-     * @return the schema's results, all of which must be tensors
+     * @return those of the schema's results that are tensors, in order
      */
     public Tensor[] call(Object... arguments) {
         IValueVector stack = new IValueVector();
@@ -52,11 +53,14 @@ public final class Operator {
             stack.push_back(value(argument));
         }
         handle.callBoxed(stack);
-        Tensor[] results = new Tensor[(int) stack.size()];
-        for (int i = 0; i < results.length; i++) {
-            results[i] = new Tensor(stack.get(i).toTensor()); // toTensor refers into the stack, which the scope frees
+        List<Tensor> results = new ArrayList<>();
+        for (long i = 0; i < stack.size(); i++) {
+            IValue result = stack.get(i);
+            if (result.isTensor()) {
+                results.add(new Tensor(result.toTensor())); // toTensor refers into the stack, which the scope frees
+            }
         }
-        return results;
+        return results.toArray(Tensor[]::new);
     }
 
     private static IValue value(Object argument) {

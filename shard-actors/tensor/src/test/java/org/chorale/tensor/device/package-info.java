@@ -1,0 +1,4 @@
+@NullMarked
+package org.chorale.tensor.device;
+
+import org.jspecify.annotations.NullMarked;
