@@ -33,6 +33,7 @@ import org.chorale.proto.message.FeederCommand.DescribeData;
 import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.message.WorkerCommand.FeedOpened;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.StepResult;
 import org.chorale.training.TrainStep;
@@ -61,7 +62,7 @@ final class PlainLoop {
         OptimizerConfig settings = ConfigReader.read(conf, "optimizer", OptimizerConfig.class);
         Path model = recipe.resolveSibling("quickstart").resolve("model");
         try (ModelFolder folder = ModelFolder.random(model, 42);
-                ModelShard shard = ModelShard.whole(folder);
+                ModelShard shard = ModelShard.whole(folder, Device.CPU);
                 AdamW optimizer = new AdamW(settings, shard.groups())) {
             TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
             for (int i = 0; ; i++) {

@@ -13,6 +13,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.global.torch;
 import org.chorale.model.ModelFolder;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
@@ -39,7 +40,7 @@ public final class StepBench {
     public static void main(String[] arguments) {
         OptimizerConfig settings = OptimizerConfig.adamW(1e-3, 0.01, 1.0);
         try (ModelFolder folder = ModelFolder.random(Path.of(arguments[0]), 42);
-                ModelShard shard = ModelShard.whole(folder);
+                ModelShard shard = ModelShard.whole(folder, Device.CPU);
                 AdamW optimizer = new AdamW(settings, shard.groups());
                 AutogradLlama bare = new AutogradLlama(folder.config(), settings, shard)) {
             TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());

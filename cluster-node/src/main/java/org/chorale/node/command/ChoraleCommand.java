@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -143,8 +144,14 @@ public final class ChoraleCommand {
                     Path golden,
             @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder: the model's adapter.")
                     Optional<Path> adapter,
+            @Option(
+                            names = "--device",
+                            paramLabel = "DEVICE",
+                            converter = DeviceConverter.class,
+                            description = "cpu, or cuda:0 and so on, which is given ten times the tolerances.")
+                    Optional<Device> device,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
-        return new Verification(console, json).run(model, adapter, golden);
+        return new Verification(console, json).run(model, adapter, golden, device.orElse(Device.CPU));
     }
 
     @Command(

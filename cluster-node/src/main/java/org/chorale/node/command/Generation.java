@@ -27,6 +27,7 @@ import org.chorale.model.generation.StopTokens;
 import org.chorale.node.command.Speaker.Manner;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
 
@@ -45,7 +46,7 @@ record Generation(Console console, boolean json, GenerationOptions options) {
         Path folder = console.currentFolder().resolve(model).normalize();
         try (ModelFolder source = open(folder);
                 TextTokenizer tokenizer = TextTokenizer.load(folder, folder);
-                ModelShard shard = ModelShard.frozen(source, Precision.FP32);
+                ModelShard shard = ModelShard.frozen(source, Precision.FP32, Device.CPU);
                 Generator generator = new Generator(
                         shard.model(), stops(folder, tokenizer), source.config().contextTokens())) {
             Speaker speaker = new Speaker(

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.golden.GoldenCheck;
 import org.chorale.training.golden.GoldenCheck.Row;
 import org.jspecify.annotations.Nullable;
@@ -20,11 +21,12 @@ import org.jspecify.annotations.Nullable;
 record Verification(Console console, boolean json) {
     private static final String HEADING = "quantity";
 
-    int run(Path model, Optional<Path> adapter, Path golden) {
+    int run(Path model, Optional<Path> adapter, Path golden, Device device) {
         List<Row> rows = GoldenCheck.run(
                 console.currentFolder().resolve(model),
                 adapter.map(folder -> console.currentFolder().resolve(folder)),
-                console.currentFolder().resolve(golden));
+                console.currentFolder().resolve(golden),
+                device);
         return report(golden, rows);
     }
 

@@ -33,8 +33,13 @@ public final class Operator {
      * @throws RuntimeException where this libtorch does not have it
      */
     public static Operator named(String name) {
+        return named(name, "");
+    }
+
+    /** Likewise, one of several that share the name, such as {@code dtype_out}. */
+    public static Operator named(String name, String overload) {
         try (TensorScope lookup = new TensorScope()) {
-            OperatorHandle handle = Dispatcher.singleton().findSchemaOrThrow(name, "");
+            OperatorHandle handle = Dispatcher.singleton().findSchemaOrThrow(name, overload);
             handle.retainReference(); // the process owns it
             return new Operator(handle);
         }

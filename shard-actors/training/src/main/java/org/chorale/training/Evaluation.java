@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.StepSums.Total;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.shard.ModelShard;
@@ -92,8 +92,13 @@ public final class Evaluation {
     }
 
     private void judge(MicroBatch batch, long[] rows, Tensor hits) {
-        Tensor misses = HostTensors.zeros(ScalarType.Long, batch.sequences());
-        misses.index_add_(0, sequenceOf(batch, rows), hits.logical_not().to(ScalarType.Long));
+        Device device = Device.of(hits);
+        Tensor misses = device.zeros(ScalarType.Long, batch.sequences());
+        misses.index_add_(
+                0,
+                device.ofLongs(sequenceOf(batch, rows), rows.length),
+                hits.logical_not().to(ScalarType.Long));
+        Tensor counts = misses.cpu();
         boolean[] predicts = new boolean[batch.sequences()];
         for (long row : rows) {
             predicts[(int) (row / batch.width())] = true;
@@ -102,16 +107,16 @@ public final class Evaluation {
             boolean hasPrompt = batch.labels()[i * batch.width()] == MicroBatch.IGNORED;
             if (hasPrompt && predicts[i]) {
                 judged++;
-                exact += misses.select(0, i).item_long() == 0 ? 1 : 0;
+                exact += counts.select(0, i).item_long() == 0 ? 1 : 0;
             }
         }
     }
 
-    private static Tensor sequenceOf(MicroBatch batch, long[] rows) {
+    private static long[] sequenceOf(MicroBatch batch, long[] rows) {
         long[] sequences = new long[rows.length];
         for (int i = 0; i < rows.length; i++) {
             sequences[i] = rows[i] / batch.width();
         }
-        return HostTensors.ofLongs(sequences, sequences.length);
+        return sequences;
     }
 }

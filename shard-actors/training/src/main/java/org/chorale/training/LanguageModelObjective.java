@@ -11,7 +11,6 @@ import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.llama.LlamaModel;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.loss.FusedLinearCrossEntropy;
@@ -38,7 +37,7 @@ public final class LanguageModelObjective implements Objective {
     /** Gradients add up as those of the loss's sum; the division comes last, together with clipping. */
     @Override
     public void addGradients(long step, List<MicroBatch> microBatches, @Nullable Tensor upstream, StepSums sums) {
-        Tensor lossSum = HostTensors.zeros(ScalarType.Float, 1);
+        Tensor lossSum = model.device().zeros(ScalarType.Float, 1);
         long weight = 0;
         for (MicroBatch microBatch : microBatches) {
             weight += addGradients(step, microBatch, upstream, lossSum);
@@ -59,10 +58,10 @@ public final class LanguageModelObjective implements Objective {
                 Tape tape = new Tape()) {
             DropoutKeys dropout = DropoutKeys.of(seed, step, microBatch.samples(), microBatch.width());
             SequenceContext context = LlamaInputs.context(model, microBatch, dropout);
-            Tensor predicting = HostTensors.ofLongs(rows, rows.length);
-            Tensor hidden = model.forward(LlamaInputs.tokens(microBatch), context, tape); // [R, D]
+            Tensor predicting = model.device().ofLongs(rows, rows.length);
+            Tensor hidden = model.forward(LlamaInputs.tokens(model, microBatch), context, tape); // [R, D]
             Tensor read = hidden.index_select(0, predicting); // [M, D]
-            Tensor targets = HostTensors.ofLongs(microBatch.targets(), rows.length);
+            Tensor targets = model.device().ofLongs(microBatch.targets(), rows.length);
             Tensor dRead = loss.gradients(head(), read, targets, model.vocabulary(), upstream, lossSum);
             Tensor dHidden = torch.zeros_like(hidden);
             dHidden.index_copy_(0, predicting, dRead);
@@ -87,17 +86,17 @@ public final class LanguageModelObjective implements Objective {
         long[] rows = microBatch.predictingRows();
         try (TensorScope scope = new TensorScope();
                 Tape dropped = new Tape()) {
-            Tensor lossSum = HostTensors.zeros(ScalarType.Float, 1);
+            Tensor lossSum = model.device().zeros(ScalarType.Float, 1);
             if (rows.length == 0) {
                 model.forwardWithoutRows();
                 model.endForward();
                 sums.addTerm(TERM, lossSum, 0);
-                return scope.keep(HostTensors.empty(ScalarType.Bool, 0));
+                return scope.keep(model.device().empty(ScalarType.Bool, 0));
             }
             SequenceContext context = LlamaInputs.context(model, microBatch, null);
-            Tensor hidden = model.forward(LlamaInputs.tokens(microBatch), context, dropped); // [R, D]
-            Tensor read = hidden.index_select(0, HostTensors.ofLongs(rows, rows.length)); // [M, D]
-            Tensor targets = HostTensors.ofLongs(microBatch.targets(), rows.length);
+            Tensor hidden = model.forward(LlamaInputs.tokens(model, microBatch), context, dropped); // [R, D]
+            Tensor read = hidden.index_select(0, model.device().ofLongs(rows, rows.length)); // [M, D]
+            Tensor targets = model.device().ofLongs(microBatch.targets(), rows.length);
             Tensor hits = loss.hits(head(), read, targets, model.vocabulary(), lossSum);
             model.endForward();
             sums.addTerm(TERM, lossSum, rows.length);

@@ -7,7 +7,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.llama.LlamaModel;
-import org.chorale.tensor.HostTensors;
 import org.jspecify.annotations.Nullable;
 
 /** A micro-batch as a Llama takes it. */
@@ -15,8 +14,8 @@ final class LlamaInputs {
     private LlamaInputs() {}
 
     /** [R] int64 */
-    static Tensor tokens(MicroBatch microBatch) {
-        return HostTensors.ofLongs(microBatch.tokens(), microBatch.tokens().length);
+    static Tensor tokens(LlamaModel model, MicroBatch microBatch) {
+        return model.device().ofLongs(microBatch.tokens(), microBatch.tokens().length);
     }
 
     /** @param dropout null in an evaluation */
@@ -32,7 +31,7 @@ final class LlamaInputs {
                     microBatch.sequences(), microBatch.width(), packing.positions(), packing.documents());
         }
         long[] mask = microBatch.keyMask();
-        Tensor keyMask = mask == null ? null : HostTensors.ofLongs(mask, microBatch.sequences(), microBatch.width());
+        Tensor keyMask = mask == null ? null : model.device().ofLongs(mask, microBatch.sequences(), microBatch.width());
         return model.context(microBatch.sequences(), microBatch.width(), keyMask);
     }
 }

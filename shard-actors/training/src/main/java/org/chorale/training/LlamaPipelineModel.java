@@ -92,7 +92,7 @@ public final class LlamaPipelineModel implements PipelineModel {
 
     private static long[] longs(Tensor tensor) {
         long[] values = new long[(int) tensor.numel()];
-        tensor.contiguous().<LongBuffer>createBuffer().get(values);
+        tensor.cpu().contiguous().<LongBuffer>createBuffer().get(values);
         return values;
     }
 

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
 
@@ -17,31 +17,31 @@ final class PipelineBatch {
     private PipelineBatch() {}
 
     /** {@code batch} and {@code labels}, and {@code positions} and {@code documents} where it is packed; [B, T] int64. */
-    static NamedTensors tensors(MicroBatch microBatch) {
-        NamedTensors tensors = NamedTensors.of(NamedTensors.BATCH, matrix(microBatch, microBatch.tokens()))
-                .with(NamedTensors.LABELS, matrix(microBatch, microBatch.labels()));
+    static NamedTensors tensors(MicroBatch microBatch, Device device) {
+        NamedTensors tensors = NamedTensors.of(NamedTensors.BATCH, matrix(device, microBatch, microBatch.tokens()))
+                .with(NamedTensors.LABELS, matrix(device, microBatch, microBatch.labels()));
         MicroBatch.Packing packing = microBatch.packing();
         return packing == null
                 ? tensors
-                : tensors.with(NamedTensors.POSITIONS, matrix(microBatch, packing.positions()))
-                        .with(NamedTensors.DOCUMENTS, matrix(microBatch, packing.documents()));
+                : tensors.with(NamedTensors.POSITIONS, matrix(device, microBatch, packing.positions()))
+                        .with(NamedTensors.DOCUMENTS, matrix(device, microBatch, packing.documents()));
     }
 
     /** The original batch, where it has tokens and no padding, and each token's successor as the target. */
-    static void fill(Context context, MicroBatch microBatch) {
-        context.put(Context.ORIGINAL_BATCH, matrix(microBatch, microBatch.tokens()));
+    static void fill(Context context, MicroBatch microBatch, Device device) {
+        context.put(Context.ORIGINAL_BATCH, matrix(device, microBatch, microBatch.tokens()));
         long[] targets = new long[microBatch.labels().length];
         Arrays.fill(targets, MicroBatch.IGNORED);
         for (long row : microBatch.predictingRows()) {
             targets[(int) row] = microBatch.labels()[(int) row + 1];
         }
-        context.put(Context.TARGET, matrix(microBatch, targets));
-        Tensor places = torch.arange(Scalars.of((double) microBatch.width())); // [T]
-        Tensor lengths = HostTensors.ofLongs(microBatch.lengths(), microBatch.sequences(), 1);
+        context.put(Context.TARGET, matrix(device, microBatch, targets));
+        Tensor places = device.copyOf(torch.arange(Scalars.of((double) microBatch.width()))); // [T]
+        Tensor lengths = device.ofLongs(microBatch.lengths(), microBatch.sequences(), 1);
         context.put(Context.ATTENTION_MASK, places.lt(lengths).to(ScalarType.Float));
     }
 
-    private static Tensor matrix(MicroBatch microBatch, long[] values) {
-        return HostTensors.ofLongs(values, microBatch.sequences(), microBatch.width());
+    private static Tensor matrix(Device device, MicroBatch microBatch, long[] values) {
+        return device.ofLongs(values, microBatch.sequences(), microBatch.width());
     }
 }

@@ -146,7 +146,7 @@ public final class PipelineObjective implements Objective {
         try (TensorScope scope = new TensorScope();
                 Context context = context(step, microBatch, lossLeaves());
                 AutoGradMode off = new AutoGradMode(false)) {
-            NamedTensors inputs = runner.preprocess(PipelineBatch.tensors(microBatch), context);
+            NamedTensors inputs = runner.preprocess(PipelineBatch.tensors(microBatch, shard.device()), context);
             try (PipelineModel.Pass pass = model.forward(inputs, context)) {
                 told.accept(runner.loss(runner.postprocess(pass.outputs(), context), context));
             }
@@ -187,7 +187,7 @@ public final class PipelineObjective implements Objective {
 
     private NamedTensors preprocess(MicroBatch microBatch, Context context) {
         try (AutoGradMode off = new AutoGradMode(false)) {
-            return runner.preprocess(PipelineBatch.tensors(microBatch), context);
+            return runner.preprocess(PipelineBatch.tensors(microBatch, shard.device()), context);
         }
     }
 
@@ -312,7 +312,8 @@ public final class PipelineObjective implements Objective {
     }
 
     private Context context(long step, MicroBatch microBatch, Map<String, Tensor> lossLeaves) {
-        Context.Place place = new Context.Place(seed, step, microBatch.samples(), new Device("cpu"));
+        Context.Place place = new Context.Place(
+                seed, step, microBatch.samples(), new Device(shard.device().toString()));
         Context context = new Context(place, name -> {
             Tensor parameter = lossLeaves.get(name);
             if (parameter == null) {
@@ -321,7 +322,7 @@ public final class PipelineObjective implements Objective {
             }
             return parameter;
         });
-        PipelineBatch.fill(context, microBatch);
+        PipelineBatch.fill(context, microBatch, shard.device());
         torch.manual_seed(context.random("stages").number()); // of components that draw from libtorch's own generator
         return context;
     }

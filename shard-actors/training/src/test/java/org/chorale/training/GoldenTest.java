@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.ModelFolderWriter;
@@ -39,7 +40,8 @@ final class GoldenTest {
     @ParameterizedTest
     @ValueSource(strings = {"llama", "llama3-rope-tied"})
     void everyQuantityOfTheReferenceIsReproduced(String family) throws URISyntaxException {
-        passes(GoldenCheck.run(folder(family), Optional.empty(), folder(family).resolve("golden.safetensors")));
+        passes(GoldenCheck.run(
+                folder(family), Optional.empty(), folder(family).resolve("golden.safetensors"), Device.CPU));
     }
 
     @ParameterizedTest
@@ -50,7 +52,7 @@ final class GoldenTest {
     })
     void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String base, String adapter) throws URISyntaxException {
         List<Row> rows = GoldenCheck.run(
-                folder(base), Optional.of(folder(adapter)), folder(adapter).resolve("golden.safetensors"));
+                folder(base), Optional.of(folder(adapter)), folder(adapter).resolve("golden.safetensors"), Device.CPU);
         passes(rows);
         assertThat(rows)
                 .extracting(Row::quantity)
@@ -72,7 +74,7 @@ final class GoldenTest {
         assertThat(config).contains("\"lora_alpha\": 8");
         Files.writeString(
                 copy.resolve("adapter_config.json"), config.replace("\"lora_alpha\": 8", "\"lora_alpha\": 9"));
-        assertThat(GoldenCheck.run(folder("llama"), Optional.of(copy), copy.resolve("golden.safetensors")))
+        assertThat(GoldenCheck.run(folder("llama"), Optional.of(copy), copy.resolve("golden.safetensors"), Device.CPU))
                 .filteredOn(row -> !row.passed())
                 .extracting(Row::quantity)
                 .contains("logits", "loss", "merged.model.layers.0.self_attn.q_proj.weight");
@@ -81,7 +83,7 @@ final class GoldenTest {
     @Test
     void theGoldenOfAnAdapterAsksForTheAdapter() throws Exception {
         List<Row> rows = GoldenCheck.run(
-                folder("llama"), Optional.empty(), folder("peft-lora-llama").resolve("golden.safetensors"));
+                folder("llama"), Optional.empty(), folder("peft-lora-llama").resolve("golden.safetensors"), Device.CPU);
         assertThat(rows)
                 .filteredOn(row -> row.quantity().startsWith("merged."))
                 .isNotEmpty()
@@ -99,7 +101,7 @@ final class GoldenTest {
                 .replace("\"dtype\"", "\"torch_dtype\"");
         assertThat(config).contains("rope_scaling").contains("torch_dtype").doesNotContain("rope_parameters");
         Files.writeString(copy.resolve("config.json"), config);
-        passes(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors")));
+        passes(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors"), Device.CPU));
     }
 
     @Test
@@ -109,7 +111,7 @@ final class GoldenTest {
         String config = Files.readString(original.resolve("config.json"));
         Files.writeString(
                 copy.resolve("config.json"), config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-06"));
-        assertThat(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors")))
+        assertThat(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors"), Device.CPU))
                 .anySatisfy(row -> assertThat(row.passed()).isFalse());
     }
 
@@ -126,7 +128,7 @@ final class GoldenTest {
             tensors.put("grad.model.norm.weight", golden.tensor("loss")); // [1] would broadcast
             SafetensorsWriter.write(other, tensors);
         }
-        assertThatThrownBy(() -> GoldenCheck.run(original, Optional.empty(), other))
+        assertThatThrownBy(() -> GoldenCheck.run(original, Optional.empty(), other, Device.CPU))
                 .isInstanceOf(InvalidFileException.class)
                 .hasMessageContaining("grad.model.norm.weight: has shape [1], must be [48]");
     }

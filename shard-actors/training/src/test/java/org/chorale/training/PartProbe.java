@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.CheckpointWriter;
 import org.chorale.training.checkpoint.ModelExport;
@@ -103,7 +104,8 @@ final class PartProbe {
     }
 
     private static ModelShard shard(ModelFolder model, int rank, int ranks) {
-        return new ModelShard(Parts.layout(model.units(), Precision.FP32, rank, ranks), Parts.groups(rank, ranks));
+        return new ModelShard(
+                Parts.layout(model.units(), Precision.FP32, rank, ranks), Parts.groups(rank, ranks), Device.CPU);
     }
 
     private static void print(String what, long kilobytes) {

@@ -27,6 +27,7 @@ import org.chorale.tensor.NativeMemory;
 import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.RankThreads;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.RankRun.Setup;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.shard.ModelShard;
@@ -237,7 +238,7 @@ final class RankStepTest {
     void anEvaluationIsThatOfAllRanks(int worldSize) {
         MicroBatch batch = TinyModel.batch(6, 5, 10);
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                ModelShard alone = ModelShard.whole(folder)) {
+                ModelShard alone = ModelShard.whole(folder, Device.CPU)) {
             Evaluation expected = new Evaluation(alone);
             expected.add(batch);
             RankThreads.run(worldSize, world -> {

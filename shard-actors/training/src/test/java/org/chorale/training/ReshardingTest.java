@@ -40,6 +40,7 @@ import org.chorale.model.outline.NamePattern;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.CheckpointWriter;
@@ -292,8 +293,8 @@ final class ReshardingTest {
 
         Ranks(ParameterSource source, Algorithm algorithm, Precision precision, int world) {
             for (int rank = 0; rank < world; rank++) {
-                ModelShard shard =
-                        new ModelShard(Parts.layout(source.units(), precision, rank, world), Parts.groups(rank, world));
+                ModelShard shard = new ModelShard(
+                        Parts.layout(source.units(), precision, rank, world), Parts.groups(rank, world), Device.CPU);
                 states.add(new RankState(
                         source, shard, Optimizer.of(config(algorithm), shard.groups()), LossScale.of(precision)));
             }

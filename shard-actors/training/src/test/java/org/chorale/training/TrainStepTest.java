@@ -20,6 +20,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.MicroBatch.Packing;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWeights;
@@ -242,7 +243,7 @@ final class TrainStepTest {
                         .writeModel(Optional.empty(), out);
             }
             try (ModelFolder exported = ModelFolder.pretrained(out);
-                    ModelShard loaded = ModelShard.whole(exported)) {
+                    ModelShard loaded = ModelShard.whole(exported, Device.CPU)) {
                 same(weights(loaded), weights(bench.shard));
             }
         }

@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.function.Function;
-import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DropoutImpl;
 import org.bytedeco.pytorch.EmbeddingImpl;
 import org.bytedeco.pytorch.LinearImpl;
@@ -27,6 +26,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.loss.CrossEntropyLoss;
 import org.chorale.training.pipeline.AutogradModel;
 import org.chorale.training.pipeline.Context;
@@ -192,9 +192,9 @@ final class WrappedModelTest {
 
     /** Autograd from end to end, and the same plain gradient descent. */
     private static double plainStep(AutogradModel model, Map<String, Tensor> leaves) {
-        Context.Place place = new Context.Place(0, 1, batch().samples(), new Device("cpu"));
+        Context.Place place = new Context.Place(0, 1, batch().samples(), new org.bytedeco.pytorch.Device("cpu"));
         try (Context context = new Context(place, name -> torch.zeros(1))) {
-            PipelineBatch.fill(context, batch());
+            PipelineBatch.fill(context, batch(), Device.CPU);
             Map<String, Tensor> used = new LinkedHashMap<>();
             TensorVector starts = new TensorVector();
             model.parameters().forEach(parameter -> {
@@ -204,7 +204,7 @@ final class WrappedModelTest {
                 used.put(parameter.name(), leaf);
                 starts.push_back(leaf);
             });
-            NamedTensors outputs = model.forward(PipelineBatch.tensors(batch()), context, used::get);
+            NamedTensors outputs = model.forward(PipelineBatch.tensors(batch(), Device.CPU), context, used::get);
             Tensor logits = outputs.get("logits").reshape(-1, ToyModel.VOCABULARY);
             Tensor loss = torch.cross_entropy(logits, context.tensor("target").reshape(-1));
             TensorVector ends = new TensorVector();

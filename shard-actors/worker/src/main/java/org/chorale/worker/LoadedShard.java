@@ -18,6 +18,7 @@ import org.chorale.proto.wire.RankHolding;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Reduction;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.Evaluation;
 import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
@@ -81,9 +82,13 @@ final class LoadedShard implements AutoCloseable {
             RankGroups ranks = RankMeeting.join(order, command.place(), cancellation);
             owned.addLast(cancellation::detach);
             owned.addLast(ranks::close); // after all that may still be on its way to other ranks
+            Device device = ConfigReader.read(order.runConf(), "parallel", DeviceConfig.class)
+                    .of(command.place().slot(), order.plan().getWorldSize(), Device.gpus());
+            device.bind();
             ModelShard shard = model.shard(
                     PlanTranslation.layout(order.plan(), order.rank(), PlanTranslation.precision(order.runConf())),
-                    ranks);
+                    ranks,
+                    device);
             owned.push(shard::close);
             Optimizer optimizer = optimizer(config, shard);
             owned.push(optimizer::close);

@@ -9,6 +9,7 @@ import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.proto.config.ConfigReader;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.AutogradSource;
 import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LlamaPipelineModel;
@@ -88,12 +89,12 @@ final class RunModel implements AutoCloseable {
      *
      * @param ranks closed by the caller, after this
      */
-    ModelShard shard(List<UnitLayout> layout, RankGroups ranks) {
+    ModelShard shard(List<UnitLayout> layout, RankGroups ranks, Device device) {
         if (folder.isEmpty()) {
-            return new ModelShard(layout, ranks);
+            return new ModelShard(layout, ranks, device);
         }
         ModelConfig config = ConfigReader.read(runConf, "model", ModelConfig.class);
-        return new ModelShard(folder.get(), layout, config.recompute() == Recompute.FULL, ranks);
+        return new ModelShard(folder.get(), layout, config.recompute() == Recompute.FULL, ranks, device);
     }
 
     Objective objective(ModelShard shard) {

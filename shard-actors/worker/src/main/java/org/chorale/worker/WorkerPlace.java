@@ -10,4 +10,9 @@ package org.chorale.worker;
  * @param incarnation of the process in this place, from 1
  * @param bindHost this host's own address, which other ranks reach it at and the only one that it listens on
  */
-public record WorkerPlace(String worker, int incarnation, String bindHost) {}
+public record WorkerPlace(String worker, int incarnation, String bindHost) {
+    /** Its number among the node's, from 0, which is also that of its GPU. */
+    int slot() {
+        return Integer.parseInt(worker.substring(worker.lastIndexOf('/') + 1));
+    }
+}

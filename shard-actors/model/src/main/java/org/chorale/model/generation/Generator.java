@@ -9,7 +9,6 @@ import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.llama.LlamaModel;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 
 /**
@@ -91,7 +90,7 @@ public final class Generator implements AutoCloseable {
     /** Reads the next tokens and chooses the one after them. */
     private long choose(long[] tokens, Sampler sampler) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor hidden = model.extend(HostTensors.ofLongs(tokens, tokens.length), cache); // [t, D]
+            Tensor hidden = model.extend(model.device().ofLongs(tokens, tokens.length), cache); // [t, D]
             Tensor last = hidden.narrow(0, tokens.length - 1L, 1);
             seen = LongStream.concat(LongStream.of(seen), LongStream.of(tokens)).toArray();
             Tensor logits = model.logits(last).select(0, 0); // [V]

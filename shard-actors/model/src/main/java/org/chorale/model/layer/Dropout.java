@@ -7,9 +7,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,16 +53,16 @@ final class Dropout {
             return x;
         }
         try (TensorScope scope = new TensorScope()) {
-            Tensor kept = hashes(keys, x.size(1)).ge(new Scalar(threshold));
+            Tensor kept = hashes(keys, x.size(1), Device.of(x)).ge(new Scalar(threshold));
             return scope.keep(x.mul(kept).mul_(Scalars.of(1 / (1 - rate))));
         }
     }
 
     /** [R, I] int32, even over all 2³² values. */
-    private Tensor hashes(DropoutKeys keys, long features) {
+    private Tensor hashes(DropoutKeys keys, long features, Device device) {
         int[] rowKeys = keys.ofLayer(layer);
-        Tensor rows = HostTensors.ofInts(rowKeys, rowKeys.length, 1);
-        Tensor columns = HostTensors.ofInts(DropoutKeys.ofFeatures(layer, features), 1, features);
+        Tensor rows = device.ofInts(rowKeys, rowKeys.length, 1);
+        Tensor columns = device.ofInts(DropoutKeys.ofFeatures(layer, features), 1, features);
         Tensor z = rows.bitwise_xor(columns);
         z.mul_(FIRST_FACTOR);
         z.bitwise_xor_(z.bitwise_right_shift(FIRST_SHIFT).bitwise_and_(FIRST_SHIFTED_BITS));

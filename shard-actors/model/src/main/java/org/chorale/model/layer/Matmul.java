@@ -6,6 +6,7 @@ package org.chorale.model.layer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.Operator;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 
@@ -17,6 +18,11 @@ import org.chorale.tensor.TensorScope;
  * [512, 1024]·[1024, 512] on two cores.
  */
 final class Matmul {
+    /** out = β·self + α·a·b with bf16 or fp16 factors and an fp32 sum, of which nothing is rounded in between; on GPUs. */
+    private static final Operator INTO_FLOAT = Operator.named("aten::addmm", "dtype_out");
+
+    private static final Long FLOAT = (long) ScalarType.Float.value;
+
     private Matmul() {}
 
     /** a·b */
@@ -48,6 +54,10 @@ final class Matmul {
     static void addTo(Tensor sum, Tensor a, Tensor b, double scale) {
         if (sum.scalar_type().intern() == a.scalar_type().intern() && !throughFloat(a)) {
             sum.addmm_(a, b, Scalars.of(1), Scalars.of(scale));
+            return;
+        }
+        if (a.is_cuda() && sum.scalar_type().intern() == ScalarType.Float) {
+            INTO_FLOAT.call(sum, a, b, FLOAT, 1.0, scale, sum);
             return;
         }
         try (TensorScope scope = new TensorScope()) {

@@ -7,6 +7,7 @@ import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,7 @@ public final class Parameter {
 
     private final String name;
     private final String unit;
+    private final Device device;
     private final ScalarType type;
     private final boolean trainable;
     private @Nullable Tensor value;
@@ -30,11 +32,13 @@ public final class Parameter {
      *
      * @param name as in the published safetensors files
      * @param unit of which it is a part
+     * @param device where value and gradient will be
      * @param type of the value, which is that of the computation
      */
-    public Parameter(String name, String unit, ScalarType type, boolean trainable) {
+    public Parameter(String name, String unit, Device device, ScalarType type, boolean trainable) {
         this.name = name;
         this.unit = unit;
+        this.device = device;
         this.type = type;
         this.trainable = trainable;
     }
@@ -45,7 +49,7 @@ public final class Parameter {
      * @param gradient null where the parameter is frozen
      */
     public Parameter(String name, Tensor value, @Nullable Tensor gradient) {
-        this(name, name, value.scalar_type().intern(), gradient != null);
+        this(name, name, Device.of(value), value.scalar_type().intern(), gradient != null);
         this.value = value;
         this.gradient = gradient;
     }
@@ -53,6 +57,11 @@ public final class Parameter {
     /** As in the published safetensors files. */
     public String name() {
         return name;
+    }
+
+    /** That of the computation. */
+    public Device device() {
+        return device;
     }
 
     /** The dtype of the computation. */

@@ -24,9 +24,9 @@ import org.chorale.model.layer.Units;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +45,7 @@ public final class LlamaModel implements AutoCloseable {
     private final LlamaConfig config;
     private final boolean recompute;
     private final ScalarType dtype; // of the computation
+    private final Device device;
     private final Embedding embedding;
     private final List<LlamaBlock> blocks = new ArrayList<>();
     private final int firstTrained; // block that the backward ends with; all are above a trained embedding
@@ -70,6 +71,7 @@ public final class LlamaModel implements AutoCloseable {
         this.recompute = recompute;
         Parameter table = parameters.apply(LlamaNames.EMBEDDING);
         this.dtype = table.type();
+        this.device = table.device();
         this.embedding = new Embedding(table);
         for (String block : LlamaNames.blocks(config)) {
             blocks.add(new LlamaBlock(config, block, parameters, adapters));
@@ -122,7 +124,7 @@ public final class LlamaModel implements AutoCloseable {
     public SequenceContext packedContext(long sequences, long tokens, long[] positions, long[] documents) {
         long furthest = LongStream.of(positions).max().orElse(0);
         try (TensorScope scope = new TensorScope()) {
-            Tensor places = HostTensors.ofLongs(positions, positions.length);
+            Tensor places = device.ofLongs(positions, positions.length);
             Rotary table = rotary(0, furthest + 1);
             long[] shape = {sequences, tokens, 1, table.cosine().size(-1)};
             Rotary turns = new Rotary(
@@ -236,6 +238,11 @@ public final class LlamaModel implements AutoCloseable {
         return head.backward(dLogits, hidden);
     }
 
+    /** That computes, and where tokens, masks and gradients must be. */
+    public Device device() {
+        return device;
+    }
+
     /** D. */
     public long width() {
         return config.width();
@@ -315,8 +322,8 @@ public final class LlamaModel implements AutoCloseable {
                     .mul(frequencies)
                     .unsqueeze(1); // [positions, 1, H/2]
             return new Rotary(
-                    rotaryOwner.hold(angles.cos().to(dtype)),
-                    rotaryOwner.hold(angles.sin().to(dtype)));
+                    rotaryOwner.hold(device.copyOf(angles.cos().to(dtype))),
+                    rotaryOwner.hold(device.copyOf(angles.sin().to(dtype))));
         }
     }
 
@@ -324,9 +331,12 @@ public final class LlamaModel implements AutoCloseable {
      * 0 where a query may see a key, the smallest fp32 elsewhere: a query that sees nothing then attends evenly, as in
      * the reference, instead of turning into NaN. [B, 1, T, T]
      */
-    private static Tensor causalMask(long tokens, Tensor keyMask) {
+    private Tensor causalMask(long tokens, Tensor keyMask) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor later = torch.ones(tokens, tokens).triu(1).to(ScalarType.Bool); // [T, T]
+            Tensor later = device.zeros(ScalarType.Float, tokens, tokens)
+                    .add_(Scalars.of(1))
+                    .triu(1)
+                    .to(ScalarType.Bool); // [T, T]
             Tensor padding = keyMask.eq(Scalars.of(0)).unsqueeze(1).unsqueeze(1); // [B, 1, 1, T]
             Tensor hidden = later.logical_or(padding); // [B, 1, T, T]
             return scope.keep(hidden.to(ScalarType.Float).masked_fill_(hidden, Scalars.of(-Float.MAX_VALUE)));

@@ -5,6 +5,8 @@ package org.chorale.tensor.device;
 
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -27,6 +29,7 @@ import org.chorale.tensor.TensorScope;
 public record Device(int index) {
     public static final Device CPU = new Device(-1);
 
+    private static final Pattern NAME = Pattern.compile("cpu|cuda(?::(\\d{1,2}))?");
     private static final ConcurrentMap<Kind, TensorOptions> OPTIONS = new ConcurrentHashMap<>();
 
     private record Kind(Device device, ScalarType type, boolean pinned) {}
@@ -43,6 +46,25 @@ public record Device(int index) {
             throw new IllegalArgumentException("GPUs are numbered from 0, not " + index);
         }
         return new Device(index);
+    }
+
+    /**
+     * Reads what {@link #toString} writes; {@code cuda} is {@code cuda:0}.
+     *
+     * @throws IllegalArgumentException where it names no device
+     */
+    public static Device parse(String text) {
+        Matcher name = NAME.matcher(text);
+        if (!name.matches()) {
+            throw new IllegalArgumentException(text + ": no device; must be cpu, cuda or cuda:N");
+        }
+        String number = name.group(1);
+        return text.equals("cpu") ? CPU : cuda(number == null ? 0 : Integer.parseInt(number));
+    }
+
+    /** How many GPUs this process can use; none where libtorch is built for the CPU alone, or finds no driver. */
+    public static int gpus() {
+        return torch.cuda_device_count();
     }
 
     /** That of a tensor. */

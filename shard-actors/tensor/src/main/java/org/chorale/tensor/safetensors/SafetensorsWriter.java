@@ -80,7 +80,7 @@ public final class SafetensorsWriter {
     private static void writeTensor(AtomicFile output, TensorSpec spec, Function<String, Tensor> tensors)
             throws IOException {
         try (PointerScope scope = new PointerScope()) {
-            Tensor tensor = requireTensor(spec.name(), tensors.apply(spec.name()));
+            Tensor tensor = inHostMemory(requireTensor(spec.name(), tensors.apply(spec.name())));
             TensorSpec actual = TensorSpec.of(spec.name(), tensor);
             if (!actual.equals(spec)) {
                 throw new IllegalArgumentException("tensor %s is %s %s; %s %s was announced"
@@ -97,6 +97,11 @@ public final class SafetensorsWriter {
             long size = Math.min(CHUNK_BYTES, bytes - begin);
             output.write(memory.getPointer(begin).capacity(size).asByteBuffer());
         }
+    }
+
+    /** Of a GPU's tensor a copy, which lasts until it is written. */
+    private static Tensor inHostMemory(Tensor tensor) {
+        return tensor.is_cuda() ? tensor.cpu() : tensor;
     }
 
     private static void checkMemory(String name, Tensor tensor) {

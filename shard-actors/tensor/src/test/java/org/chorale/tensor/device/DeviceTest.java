@@ -6,6 +6,7 @@ package org.chorale.tensor.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
@@ -35,6 +36,17 @@ final class DeviceTest {
         try (TensorScope scope = new TensorScope()) {
             Tensor host = HostTensors.zeros(ScalarType.Float, 2);
             assertThat(Device.CPU.copyOf(host)).isSameAs(host);
+        }
+    }
+
+    @Test
+    void whatADeviceIsCalledNamesIt() {
+        for (Device device : List.of(Device.CPU, Device.cuda(0), Device.cuda(13))) {
+            assertThat(Device.parse(device.toString())).isEqualTo(device);
+        }
+        assertThat(Device.parse("cuda")).isEqualTo(Device.cuda(0));
+        for (String other : List.of("", "gpu", "cuda:", "cuda:-1", "cuda:128", "cpu:0")) {
+            assertThatThrownBy(() -> Device.parse(other)).hasMessageContaining("must be cpu, cuda or cuda:N");
         }
     }
 

@@ -100,9 +100,9 @@ public final class CheckpointReader {
             StoredValues found = files.values().get(key);
             if (found == null) {
                 problems.add("%s: it is trained now, and was not then", key);
-            } else if (found.dtype() != RankState.DTYPE || !found.shape().equals(shape)) {
+            } else if (found.dtype() != state.dtype() || !found.shape().equals(shape)) {
                 problems.add(
-                        "%s: it was %s %s, now it is %s %s", key, found.dtype(), found.shape(), RankState.DTYPE, shape);
+                        "%s: it was %s %s, now it is %s %s", key, found.dtype(), found.shape(), state.dtype(), shape);
             }
         });
     }

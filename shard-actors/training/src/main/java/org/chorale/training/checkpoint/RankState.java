@@ -41,11 +41,13 @@ public record RankState(ParameterSource source, ModelShard shard, Optimizer opti
 
     static final String BASE = "base";
 
-    /** Of master weights and of the optimizer's state in their shape. */
-    static final StoredType DTYPE = StoredType.F32;
-
     /** In every file of a checkpoint, so that each can be understood alone, and the same in all. */
     static final List<String> METADATA = List.of(STEP, OPTIMIZER, PRECISION, FROZEN, BASE);
+
+    /** Of master weights and of the optimizer's state in their shape. */
+    StoredType dtype() {
+        return shard.precision().master();
+    }
 
     /** By the keys of a file; views into the buffers, made in the caller's scope. */
     Map<String, Tensor> tensors() {

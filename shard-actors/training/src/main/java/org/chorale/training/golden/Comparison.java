@@ -9,17 +9,26 @@ import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.training.golden.GoldenCheck.Row;
 
-/** A golden file, and a row for each of its quantities that was compared. */
+/**
+ * A golden file, and a row for each of its quantities that was compared. A GPU adds up in another order than the CPU that
+ * the tolerances are for, and is given ten times those.
+ */
 final class Comparison {
+    private static final double GPU_TOLERANCES = 10;
+
     private final SafetensorsFile golden;
+    private final double tolerances;
     private final List<Row> rows = new ArrayList<>();
 
-    Comparison(SafetensorsFile golden) {
+    /** @param device that computes */
+    Comparison(SafetensorsFile golden, Device device) {
         this.golden = golden;
+        this.tolerances = device.isCuda() ? GPU_TOLERANCES : 1;
     }
 
     SafetensorsFile golden() {
@@ -58,7 +67,8 @@ final class Comparison {
     }
 
     void row(String quantity, double difference, double tolerance) {
-        rows.add(new Row(quantity, difference, tolerance, difference <= tolerance, "")); // NaN fails
+        double allowed = tolerance * tolerances;
+        rows.add(new Row(quantity, difference, allowed, difference <= allowed, "")); // NaN fails
     }
 
     /** What cannot be compared, or is no number. */
@@ -84,7 +94,7 @@ final class Comparison {
 
     private static double largestDifference(Tensor actual, Tensor expected) {
         try (TensorScope scope = new TensorScope()) {
-            return torch.max(actual.sub(expected).abs()).item_float(); // max propagates NaN
+            return torch.max(actual.cpu().sub(expected).abs()).item_float(); // max propagates NaN
         }
     }
 }

@@ -16,6 +16,7 @@ import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.TensorEntry;
 import org.chorale.training.MicroBatch;
@@ -42,14 +43,16 @@ public final class GoldenCheck {
     private final ModelFolder folder;
     private final OptimizerConfig optimizerConfig;
     private final SafetensorsFile golden;
+    private final Device device;
     private final MicroBatch batch;
     private final Comparison comparison;
 
-    private GoldenCheck(ModelFolder folder, SafetensorsFile golden) {
+    private GoldenCheck(ModelFolder folder, SafetensorsFile golden, Device device) {
         this.folder = folder;
+        this.device = device;
         this.optimizerConfig = folder.adapter().isPresent() ? ADAPTER_OPTIMIZER : OPTIMIZER;
         this.golden = golden;
-        this.comparison = new Comparison(golden);
+        this.comparison = new Comparison(golden, device);
         TensorEntry ids = checkInputs();
         this.batch = new MicroBatch(
                 ids.shape().get(0).intValue(),
@@ -97,13 +100,14 @@ public final class GoldenCheck {
      * Checks everything that the file holds.
      *
      * @param adapter a PEFT folder, where the golden file is of a model with one
+     * @param device that computes
      * @throws RuntimeException where the folder or the file cannot be used
      */
-    public static List<Row> run(Path modelFolder, Optional<Path> adapter, Path goldenFile) {
+    public static List<Row> run(Path modelFolder, Optional<Path> adapter, Path goldenFile, Device device) {
         try (SafetensorsFile golden = SafetensorsFile.open(goldenFile);
                 ModelFolder folder = open(modelFolder, adapter);
                 TensorScope scope = new TensorScope()) {
-            GoldenCheck check = new GoldenCheck(folder, golden);
+            GoldenCheck check = new GoldenCheck(folder, golden, device);
             check.logits();
             check.lossAndGradients();
             check.training();
@@ -122,13 +126,12 @@ public final class GoldenCheck {
             return;
         }
         try (TensorScope scope = new TensorScope();
-                ModelShard shard = ModelShard.frozen(folder, Precision.FP32);
+                ModelShard shard = ModelShard.frozen(folder, Precision.FP32, device);
                 Tape tape = new Tape()) {
-            Tensor mask = HostTensors.ofLongs(longs("attention_mask"), batch.sequences(), batch.width());
+            Tensor mask = device.ofLongs(longs("attention_mask"), batch.sequences(), batch.width());
             SequenceContext context = shard.model().context(batch.sequences(), batch.width(), mask);
-            Tensor hidden =
-                    shard.model().forward(HostTensors.ofLongs(batch.tokens(), batch.tokens().length), context, tape);
-            Tensor logits = shard.model().logits(hidden);
+            Tensor hidden = shard.model().forward(device.ofLongs(batch.tokens(), batch.tokens().length), context, tape);
+            Tensor logits = shard.model().logits(hidden).cpu();
             comparison.requireShape("logits", List.of((long) batch.sequences(), (long) batch.width(), logits.size(1)));
             Tensor expected = golden.tensor("logits").view(logits.shape());
             long[] rowsThatSee = rowsThatSeeAKey();
@@ -148,7 +151,7 @@ public final class GoldenCheck {
 
     private void lossAndGradients() {
         try (TensorScope scope = new TensorScope();
-                ModelShard shard = ModelShard.whole(folder);
+                ModelShard shard = ModelShard.whole(folder, device);
                 AdamW optimizer = new AdamW(optimizerConfig, shard.groups())) {
             // A learning rate of 0 leaves the weights, and an infinite clip norm the gradients, as they are.
             StepResult result = new TrainStep(shard, optimizer, Double.POSITIVE_INFINITY).run(List.of(batch), 0);
@@ -172,7 +175,7 @@ public final class GoldenCheck {
             return;
         }
         try (TensorScope scope = new TensorScope();
-                ModelShard shard = ModelShard.whole(folder);
+                ModelShard shard = ModelShard.whole(folder, device);
                 AdamW optimizer = new AdamW(optimizerConfig, shard.groups())) {
             train(new TrainStep(shard, optimizer, optimizerConfig.clipNorm()));
             shard.parameters()

@@ -10,9 +10,9 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 
 /**
  * Flat buffers that units use in turn, by dtype and length: as many as were ever in use at once, kept until this closes.
@@ -22,13 +22,25 @@ final class BufferPool implements AutoCloseable {
 
     private final HeldTensors owner = new HeldTensors();
     private final Map<Kind, Deque<Tensor>> free = new HashMap<>();
+    private final Device device;
     private final boolean poisoning;
     private long bytes;
     private long peakBytes;
 
-    /** @param poisoning whether what is given back is filled with NaN, so that whoever still reads it is found out */
-    BufferPool(boolean poisoning) {
+    /**
+     * An empty one.
+     *
+     * @param device where its buffers are
+     * @param poisoning whether what is given back is filled with NaN, so that whoever still reads it is
+     *     found out
+     */
+    BufferPool(Device device, boolean poisoning) {
+        this.device = device;
         this.poisoning = poisoning;
+    }
+
+    Device device() {
+        return device;
     }
 
     /** A buffer of this length whose values mean nothing. */
@@ -67,7 +79,7 @@ final class BufferPool implements AutoCloseable {
 
     private Tensor make(ScalarType type, long elements) {
         try (TensorScope scope = new TensorScope()) {
-            return owner.hold(HostTensors.empty(type, elements));
+            return owner.hold(device.empty(type, elements));
         }
     }
 }

@@ -13,8 +13,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.UnitLayout.Segment;
 import org.chorale.training.shard.UnitLayout.Slice;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *            master weights   gradients   values, which forward and backward read
- * trained    fp32             fp32        in the precision; in fp32 the master weights themselves
+ * trained    fp32             fp32        in the precision
+ * trained    = the values     fp32        in the precision, where it has no other master weights
  * frozen     -                -           in the precision
  * </pre>
  *
@@ -42,11 +43,11 @@ public final class FlatGroup {
 
     /** Held by one rank. Allocates in host memory; {@code owner} frees it. */
     FlatGroup(UnitLayout.Group layout, HeldTensors owner) {
-        this(layout, "alone", RankGroups.alone(), new BufferPool(false), owner);
+        this(layout, "alone", RankGroups.alone(), new BufferPool(Device.CPU, false), owner);
     }
 
     /**
-     * Allocates in host memory.
+     * Allocates where the pool does.
      *
      * @param unit of which this is a part
      * @param pool of whole buffers
@@ -56,19 +57,25 @@ public final class FlatGroup {
         this.layout = layout;
         for (Segment segment : layout.segments()) {
             String name = segment.parameter();
-            parameters.put(name, new Parameter(name, unit, layout.precision().type(), layout.trainable()));
+            parameters.put(
+                    name,
+                    new Parameter(name, unit, pool.device(), layout.precision().type(), layout.trainable()));
         }
         try (TensorScope scope = new TensorScope()) {
+            Device device = pool.device();
             ScalarType type = layout.precision().type();
             boolean split = layout.held() < layout.elements();
-            Tensor kept = split && ranks.gathering() == Gathering.ALWAYS ? zeros(type, layout.elements(), owner) : null;
+            Tensor kept = split && ranks.gathering() == Gathering.ALWAYS
+                    ? owner.hold(device.zeros(type, layout.elements()))
+                    : null;
             this.values = kept == null
-                    ? zeros(type, layout.held(), owner)
+                    ? owner.hold(device.zeros(type, layout.held()))
                     : owner.hold(kept.narrow(0, layout.from(), layout.held()));
             if (layout.trainable()) {
-                this.master =
-                        layout.precision() == Precision.FP32 ? values : zeros(ScalarType.Float, layout.held(), owner);
-                this.gradients = zeros(ScalarType.Float, layout.held(), owner);
+                this.master = layout.precision().ownMaster()
+                        ? values
+                        : owner.hold(device.zeros(ScalarType.Float, layout.held()));
+                this.gradients = owner.hold(device.zeros(ScalarType.Float, layout.held()));
             } else {
                 this.master = null;
                 this.gradients = null;
@@ -79,10 +86,6 @@ public final class FlatGroup {
                 views(gradients, owner).forEach(Parameter::setGradient);
             }
         }
-    }
-
-    private static Tensor zeros(ScalarType type, long elements, HeldTensors owner) {
-        return owner.hold(HostTensors.zeros(type, elements));
     }
 
     /** Each parameter's part of a whole buffer; none where there is no buffer. */
@@ -127,7 +130,7 @@ public final class FlatGroup {
 
     /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
     public void refresh() {
-        if (master != null && layout.precision() != Precision.FP32) {
+        if (master != null && !layout.precision().ownMaster()) {
             try (TensorScope scope = new TensorScope()) {
                 values.copy_(master);
             }
@@ -152,7 +155,7 @@ public final class FlatGroup {
     /** The tensors that are held whether the unit is open or not, each once, without gradients. */
     List<Tensor> held() {
         Tensor read = whole().flatMap(WholeBuffers::kept).orElse(values);
-        return master == null || layout.precision() == Precision.FP32 ? List.of(read) : List.of(read, master);
+        return master == null || layout.precision().ownMaster() ? List.of(read) : List.of(read, master);
     }
 
     /** The buffers that hold the other ranks' parts too; empty where there are none. */

@@ -12,6 +12,7 @@ import org.chorale.model.ParameterSource;
 import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 
 /**
  * A sharding unit as one rank holds it: a transformer block, or what stands before and after the blocks.
@@ -33,7 +34,7 @@ public final class FsdpUnit implements AutoCloseable {
 
     /** Allocates what one rank holds alone; weights and gradients are zero. */
     public FsdpUnit(UnitLayout layout) {
-        this(layout, RankGroups.alone(), new BufferPool(false));
+        this(layout, RankGroups.alone(), new BufferPool(Device.CPU, false));
     }
 
     /** Allocates the unit's parts; weights and gradients are zero. */

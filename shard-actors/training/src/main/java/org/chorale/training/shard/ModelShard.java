@@ -18,6 +18,7 @@ import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Units;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.UnitOutline;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
@@ -29,23 +30,24 @@ public final class ModelShard implements AutoCloseable {
     private final UnitSchedule schedule;
     private final @Nullable LlamaModel model; // null where the model is a user's own
 
-    /** Allocates by the plan what one rank holds alone; the weights are zero until they are loaded. */
+    /** Allocates by the plan what one rank holds alone, on the CPU; the weights are zero until they are loaded. */
     public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute) {
-        this(folder, plan, recompute, RankGroups.alone());
+        this(folder, plan, recompute, RankGroups.alone(), Device.CPU);
     }
 
     /**
      * Allocates this rank's part by the plan; the weights are zero until they are loaded.
      *
      * @param ranks that share the model, closed by the caller after this
+     * @param device that holds the part and computes
      */
-    public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute, RankGroups ranks) {
-        this(plan, ranks, new BufferPool(false), (parameters, use) -> folder.model(parameters, use, recompute));
+    public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute, RankGroups ranks, Device device) {
+        this(plan, ranks, new BufferPool(device, false), (parameters, use) -> folder.model(parameters, use, recompute));
     }
 
     /** Likewise, for a model that lives elsewhere. */
-    public ModelShard(List<UnitLayout> plan, RankGroups ranks) {
-        this(plan, ranks, new BufferPool(false), (parameters, use) -> null);
+    public ModelShard(List<UnitLayout> plan, RankGroups ranks, Device device) {
+        this(plan, ranks, new BufferPool(device, false), (parameters, use) -> null);
     }
 
     /** Likewise, with a pool of the caller's, which this closes. */
@@ -68,18 +70,18 @@ public final class ModelShard implements AutoCloseable {
     }
 
     /** The whole model on one rank with its first weights, trained in fp32 outside any cluster. */
-    public static ModelShard whole(ModelFolder folder) {
-        return loaded(folder, UnitLayout::whole);
+    public static ModelShard whole(ModelFolder folder, Device device) {
+        return loaded(folder, UnitLayout::whole, device);
     }
 
     /** The whole model on one rank with its first weights, for what only runs forward. */
-    public static ModelShard frozen(ModelFolder folder, Precision precision) {
-        return loaded(folder, unit -> UnitLayout.frozen(unit, precision));
+    public static ModelShard frozen(ModelFolder folder, Precision precision, Device device) {
+        return loaded(folder, unit -> UnitLayout.frozen(unit, precision), device);
     }
 
-    private static ModelShard loaded(ModelFolder folder, Function<UnitOutline, UnitLayout> layout) {
+    private static ModelShard loaded(ModelFolder folder, Function<UnitOutline, UnitLayout> layout, Device device) {
         ModelShard shard =
-                new ModelShard(folder, folder.units().stream().map(layout).toList(), false, RankGroups.alone());
+                new ModelShard(folder, folder.units().stream().map(layout).toList(), false, RankGroups.alone(), device);
         try {
             shard.load(folder);
             return shard;
@@ -140,7 +142,7 @@ public final class ModelShard implements AutoCloseable {
 
     /** As code sees it that computes with the parameters. */
     public ShardView view() {
-        return new ShardView(this::parameter, schedule, ranks.world());
+        return new ShardView(this::parameter, schedule, ranks.world(), device());
     }
 
     /**
@@ -174,6 +176,11 @@ public final class ModelShard implements AutoCloseable {
     /** The most bytes that whole buffers of values and gradients took at once, beside what is held. */
     public long peakGatheredBytes() {
         return pool.peakBytes();
+    }
+
+    /** That holds this rank's part and computes. */
+    public Device device() {
+        return pool.device();
     }
 
     /** In which all units compute. */

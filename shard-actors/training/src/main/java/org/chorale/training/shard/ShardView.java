@@ -8,6 +8,7 @@ import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Units;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.SingleRank;
+import org.chorale.tensor.device.Device;
 
 /**
  * What code that computes with a shard's parameters sees of it.
@@ -15,11 +16,12 @@ import org.chorale.tensor.collective.SingleRank;
  * @param parameters by name
  * @param units to be opened before the parameters in them are used
  * @param world all ranks of the run
+ * @param device where the parameters are
  */
-public record ShardView(Function<String, Parameter> parameters, Units units, Collectives world) {
-    /** Parameters that one rank holds alone, and that are always there. */
+public record ShardView(Function<String, Parameter> parameters, Units units, Collectives world, Device device) {
+    /** Parameters that one rank holds alone on the CPU, and that are always there. */
     public static ShardView of(Function<String, Parameter> parameters) {
-        return new ShardView(parameters, Units.ALWAYS_OPEN, new SingleRank());
+        return new ShardView(parameters, Units.ALWAYS_OPEN, new SingleRank(), Device.CPU);
     }
 
     /** A parameter by name. */

@@ -74,7 +74,7 @@ public record UnitLayout(String name, List<Group> groups) {
 
         /** Likewise, of a parameter that has no buffer yet. */
         public static StoredType heldType(boolean trainable, Precision precision) {
-            return trainable ? StoredType.F32 : precision.stored();
+            return trainable ? precision.master() : precision.stored();
         }
     }
 

@@ -9,6 +9,7 @@ import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.UnitLayout.Group;
 
 /** A model on several ranks of a test, cut as the coordinator cuts it. */
@@ -65,7 +66,7 @@ public final class RankShards {
         ModelShard shard = new ModelShard(
                 layout(folder.units(), precision, ranks),
                 ranks,
-                new BufferPool(true),
+                new BufferPool(Device.CPU, true),
                 (parameters, units) -> folder.model(parameters, units, recompute));
         shard.load(folder);
         return shard;
@@ -76,7 +77,7 @@ public final class RankShards {
         ModelShard shard = new ModelShard(
                 layout(source.units(), Precision.FP32, ranks),
                 ranks,
-                new BufferPool(true),
+                new BufferPool(Device.CPU, true),
                 (parameters, units) -> null);
         shard.load(source);
         return shard;

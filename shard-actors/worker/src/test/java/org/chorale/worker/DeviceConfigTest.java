@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.device.Device;
+import org.chorale.worker.DeviceConfig.Kind;
+import org.junit.jupiter.api.Test;
+
+final class DeviceConfigTest {
+    @Test
+    void autoTakesTheGpuOfTheSlotWhereThereIsOne() {
+        DeviceConfig auto = new DeviceConfig(Kind.AUTO);
+        assertThat(auto.of(0, 1, 1)).isEqualTo(Device.cuda(0));
+        assertThat(auto.of(3, 1, 4)).isEqualTo(Device.cuda(3));
+        assertThat(auto.of(0, 4, 0)).isEqualTo(Device.CPU);
+    }
+
+    @Test
+    void theCpuIsTakenWhereItIsAskedFor() {
+        assertThat(new DeviceConfig(Kind.CPU).of(1, 2, 8)).isEqualTo(Device.CPU);
+    }
+
+    @Test
+    void aGpuThatIsMissingIsAnErrorAndNoReasonToUseTheCpu() {
+        assertThatThrownBy(() -> new DeviceConfig(Kind.CUDA).of(0, 1, 0))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContainingAll("parallel.device = cuda", "slot 0", "finds 0 GPU(s)");
+        assertThatThrownBy(() -> new DeviceConfig(Kind.AUTO).of(2, 1, 2))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContainingAll("parallel.device = auto", "slot 2", "finds 2 GPU(s)");
+    }
+
+    @Test
+    void severalRanksOnGpusAreRefused() {
+        assertThatThrownBy(() -> new DeviceConfig(Kind.AUTO).of(0, 2, 2))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContainingAll("parallel.workers = 1", "parallel.device = cpu");
+    }
+
+    @Test
+    void theSlotIsThatOfThePlace() {
+        assertThat(new WorkerPlace("10.0.0.7:2550/3", 1, "10.0.0.7").slot()).isEqualTo(3);
+    }
+}
