@@ -21,6 +21,9 @@ public final class Operator {
     /** An optional argument that is not given. */
     public static final Object NONE = new Object();
 
+    /** A tensor that is not given where the schema says {@code Tensor} all the same: libtorch's undefined tensor. */
+    public static final Object UNDEFINED = new Object();
+
     private final OperatorHandle handle;
 
     private Operator(OperatorHandle handle) {
@@ -49,7 +52,7 @@ public final class Operator {
      * Calls the operator inside an open scope, which frees the results.
      *
      * @param arguments all of the schema's arguments in order: a {@link Tensor}, a list of tensors, a {@code Double},
-     *     {@code Long}, {@code Boolean}, or {@link #NONE}
+     *     {@code Long}, {@code Boolean}, {@link #NONE} or {@link #UNDEFINED}
      * @return those of the schema's results that are tensors, in order
      */
     public Tensor[] call(Object... arguments) {
@@ -81,6 +84,8 @@ public final class Operator {
             return new IValue(tensorList(tensors));
         } else if (argument == NONE) {
             return new IValue();
+        } else if (argument == UNDEFINED) {
+            return new IValue(new Tensor());
         }
         throw new IllegalArgumentException("no operator takes a " + argument.getClass());
     }
