@@ -5,6 +5,7 @@ package org.chorale.model.layer;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Documents of equal length that lie one behind the other in the rows of a packed forward pass.
@@ -27,16 +28,21 @@ public record DocumentSpan(long row, long tokens, long documents) {
      */
     public static List<DocumentSpan> of(long tokens, long[] documents) {
         List<DocumentSpan> spans = new ArrayList<>();
-        int begin = 0;
-        for (int row = 1; row <= documents.length; row++) {
-            if (row == documents.length || row % tokens == 0 || documents[row] != documents[begin]) {
-                if (documents[begin] >= 0) {
-                    append(spans, begin, row - begin);
-                }
-                begin = row;
+        int[] bounds = bounds(tokens, documents);
+        for (int run = 1; run < bounds.length; run++) {
+            int begin = bounds[run - 1];
+            if (documents[begin] >= 0) {
+                append(spans, begin, bounds[run] - begin);
             }
         }
         return List.copyOf(spans);
+    }
+
+    /** The row where each document or run of padding begins, and the end of the rows. */
+    static int[] bounds(long tokens, long[] documents) {
+        return IntStream.rangeClosed(0, documents.length)
+                .filter(row -> row % tokens == 0 || row == documents.length || documents[row] != documents[row - 1])
+                .toArray();
     }
 
     private static void append(List<DocumentSpan> spans, long row, long tokens) {

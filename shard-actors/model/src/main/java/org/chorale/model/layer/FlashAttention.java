@@ -3,131 +3,95 @@
 
 package org.chorale.model.layer;
 
-import java.util.List;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
-import org.chorale.tensor.Operator;
-import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
- * softmax(q kᵀ/√H + mask) v by libtorch's flash kernel for the CPU, which never holds the scores as a whole (Dao 2023,
- * arXiv 2307.08691).
+ * softmax(q kᵀ/√H + mask) v by the kernel that suits the tensors; all but the plain one never hold the scores as a whole
+ * (Dao 2023, arXiv 2307.08691).
  *
- * <p>B batch, T tokens, N query heads, K key-value heads, H head width. The kernel runs in fp32 at least: in bf16 it
- * takes six times as long (79 ms instead of 13 ms for B 4, N 8, T 256, H 64 on two cores) and rounds its sums.
+ * <p>B batch, T tokens, N query heads, K key-value heads, H head width.
  */
-final class FlashAttention {
-    private static final double NO_DROPOUT = 0;
+public final class FlashAttention {
+    private final AttentionSettings settings = AttentionSettings.read(System.getProperties());
+    private final long window;
+    private final @Nullable AttentionWay forced;
 
-    private final Operator forward = Operator.named("aten::_scaled_dot_product_flash_attention_for_cpu");
-    private final Operator backward = Operator.named("aten::_scaled_dot_product_flash_attention_for_cpu_backward");
+    /** Made when attention first runs on a GPU, and shared by all layers, which have the same shape. */
+    private static final class Shared {
+        private static final AttentionChoice CHOICE =
+                new AttentionChoice(AttentionSettings.read(System.getProperties()), new AttentionTiming());
+    }
 
     /**
      * What a forward leaves for its backward.
      *
      * @param mixed the values that each query has seen, [B, T, N, H]
-     * @param logSumExp of each query's scores, [B, T, N]
+     * @param logSumExp of each query's scores, fp32 at least, in the order of the kernel that gave it
      */
-    record Attended(Tensor mixed, Tensor logSumExp) {}
+    public record Attended(Tensor mixed, Tensor logSumExp) {}
+
+    public FlashAttention() {
+        this(Sight.EVERYTHING, null);
+    }
+
+    private FlashAttention(long window, @Nullable AttentionWay forced) {
+        if (window < 1) {
+            throw new IllegalArgumentException("a window of " + window + " tokens: a query sees itself at least");
+        }
+        this.window = window;
+        this.forced = forced;
+    }
+
+    /**
+     * Attention with a sliding window, as Transformers counts it.
+     *
+     * @param tokens that a query sees at most, itself and those right before it
+     */
+    public static FlashAttention sliding(long tokens) {
+        return new FlashAttention(tokens, null);
+    }
+
+    /** The same, computed in one way whatever the tensors: it throws where that way does not take them. */
+    public FlashAttention by(AttentionWay way) {
+        return new FlashAttention(window, way);
+    }
 
     /** q [B, T, N, H]; k and v [B, T, K, H] */
-    Attended forward(Tensor q, Tensor k, Tensor v, SequenceContext context) {
-        List<DocumentSpan> documents = context.documents();
-        return documents == null
-                ? forward(q, k, v, context.mask() == null, context.mask())
-                : forwardEach(q, k, v, documents);
+    public Attended forward(Tensor q, Tensor k, Tensor v, SequenceContext context) {
+        Sight sight = Sight.of(context, window);
+        return way(q, k, v, sight).kernel().forward(q, k, v, sight);
     }
 
     /** q [B, t, N, H] over k and v [B, S, K, H]: causal (S is t then), under a mask [B or 1, 1, t, S], or neither. */
-    Attended forward(Tensor q, Tensor k, Tensor v, boolean causal, @Nullable Tensor mask) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor[] attended = forward.call(
-                    headsFirst(Wide.of(q)),
-                    headsFirst(Wide.of(k)),
-                    headsFirst(Wide.of(v)),
-                    NO_DROPOUT,
-                    causal,
-                    optional(mask),
-                    Operator.NONE);
-            Tensor mixed = headsFirst(attended[0]).to(q.scalar_type());
-            return new Attended(scope.keep(mixed), scope.keep(attended[1].transpose(1, 2)));
-        }
+    public Attended forward(Tensor q, Tensor k, Tensor v, boolean causal, @Nullable Tensor mask) {
+        Sight sight = new Sight(causal, window, mask, null);
+        return unmeasuredWay(q, sight).kernel().forward(q, k, v, sight);
     }
 
     /** @return the gradients of q, k and v, in their shapes */
-    Tensor[] backward(Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, SequenceContext context) {
-        List<DocumentSpan> documents = context.documents();
-        return documents == null
-                ? backward(dMixed, q, k, v, attended, context.mask())
-                : backwardEach(dMixed, q, k, v, attended, documents);
+    public Tensor[] backward(Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, SequenceContext context) {
+        Sight sight = Sight.of(context, window);
+        AttentionWay way = way(q, k, v, sight);
+        return settings.deterministic() && way.hasUnorderedSums()
+                ? Determinism.during(() -> way.kernel().backward(dMixed, q, k, v, attended, sight))
+                : way.kernel().backward(dMixed, q, k, v, attended, sight);
     }
 
-    private Tensor[] backward(Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, @Nullable Tensor mask) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor[] gradients = backward.call(
-                    headsFirst(Wide.of(dMixed)),
-                    headsFirst(Wide.of(q)),
-                    headsFirst(Wide.of(k)),
-                    headsFirst(Wide.of(v)),
-                    headsFirst(Wide.of(attended.mixed)),
-                    attended.logSumExp.transpose(1, 2),
-                    NO_DROPOUT,
-                    mask == null,
-                    optional(mask),
-                    Operator.NONE);
-            for (int i = 0; i < gradients.length; i++) {
-                gradients[i] = scope.keep(headsFirst(gradients[i]).to(q.scalar_type()));
-            }
-            return gradients;
+    private AttentionWay way(Tensor q, Tensor k, Tensor v, Sight sight) {
+        AttentionWay way = unmeasuredWay(q, sight);
+        return forced == null && way == AttentionWay.FLASH && AttentionWay.suitsCudnn(q.size(3), q.size(1), sight)
+                ? Shared.CHOICE.way(q, k, v)
+                : way;
+    }
+
+    /** Likewise for lengths that change from call to call, for which nothing is measured. */
+    private AttentionWay unmeasuredWay(Tensor q, Sight sight) {
+        if (forced != null) {
+            return forced;
         }
-    }
-
-    /** Rows outside of all documents see nothing and get zeros. */
-    private Attended forwardEach(Tensor q, Tensor k, Tensor v, List<DocumentSpan> documents) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor mixed = scope.keep(torch.zeros_like(q));
-            Tensor logSumExp = scope.keep(torch.zeros_like(Wide.of(q).select(-1, 0)));
-            for (DocumentSpan span : documents) {
-                try (TensorScope document = new TensorScope()) {
-                    Attended part = forward(part(q, span), part(k, span), part(v, span), true, null);
-                    part(mixed, span).copy_(part.mixed);
-                    part(logSumExp, span).copy_(part.logSumExp);
-                }
-            }
-            return new Attended(mixed, logSumExp);
-        }
-    }
-
-    private Tensor[] backwardEach(
-            Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, List<DocumentSpan> documents) {
-        Tensor[] gradients = {torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)};
-        for (DocumentSpan span : documents) {
-            try (TensorScope document = new TensorScope()) {
-                Attended of = new Attended(part(attended.mixed, span), part(attended.logSumExp, span));
-                Tensor[] parts =
-                        backward(part(dMixed, span), part(q, span), part(k, span), part(v, span), of, (Tensor) null);
-                for (int i = 0; i < gradients.length; i++) {
-                    part(gradients[i], span).copy_(parts[i]);
-                }
-            }
-        }
-        return gradients;
-    }
-
-    /** [B, T, …] → [documents, tokens, …], a view. */
-    private static Tensor part(Tensor x, DocumentSpan span) {
-        return x.flatten(0, 1)
-                .narrow(0, span.row(), span.rows())
-                .unflatten(0, new long[] {span.documents(), span.tokens()});
-    }
-
-    /** [B, T, heads, H] ↔ [B, heads, T, H] */
-    private static Tensor headsFirst(Tensor x) {
-        return x.transpose(1, 2);
-    }
-
-    private static Object optional(@Nullable Tensor mask) {
-        return mask == null ? Operator.NONE : mask;
+        return q.is_cpu()
+                ? AttentionWay.CPU
+                : AttentionWay.onGpu(q.scalar_type().intern(), q.size(3), q.size(0), sight);
     }
 }

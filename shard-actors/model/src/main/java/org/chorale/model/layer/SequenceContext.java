@@ -3,7 +3,6 @@
 
 package org.chorale.model.layer;
 
-import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +23,7 @@ public record SequenceContext(
         long tokens,
         Rotary rotary,
         @Nullable Tensor mask,
-        @Nullable List<DocumentSpan> documents,
+        @Nullable PackedDocuments documents,
         @Nullable DropoutKeys dropout) {
     public SequenceContext {
         if (mask != null && documents != null) {

@@ -11,10 +11,10 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Adapters;
-import org.chorale.model.layer.DocumentSpan;
 import org.chorale.model.layer.Embedding;
 import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.layer.Linear;
+import org.chorale.model.layer.PackedDocuments;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.Rotary;
@@ -126,12 +126,13 @@ public final class LlamaModel implements AutoCloseable {
         try (TensorScope scope = new TensorScope()) {
             Tensor places = device.ofLongs(positions, positions.length);
             Rotary table = rotary(0, furthest + 1);
+            PackedDocuments packed = PackedDocuments.of(Device.of(table.cosine()), tokens, documents);
+            scope.keep(packed.offsets());
             long[] shape = {sequences, tokens, 1, table.cosine().size(-1)};
             Rotary turns = new Rotary(
                     table.cosine().index_select(0, places).view(shape),
                     table.sine().index_select(0, places).view(shape));
-            return new SequenceContext(
-                    sequences, tokens, keep(scope, turns), null, DocumentSpan.of(tokens, documents), null);
+            return new SequenceContext(sequences, tokens, keep(scope, turns), null, packed, null);
         }
     }
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.layer;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which of the keys a query sees.
+ *
+ * <p>B batch, T queries, S keys; the queries are the last T of the S tokens.
+ *
+ * @param causal whether no query sees a later key
+ * @param window keys that a query sees at most, itself and those right before it; {@link #EVERYTHING} for all of them
+ * @param mask [B or 1, 1, T, S], added to the scores in the place of {@code causal}
+ * @param documents where sequences are packed: causal in each document; B·T rows are queries and keys then
+ */
+record Sight(
+        boolean causal,
+        long window,
+        @Nullable Tensor mask,
+        @Nullable PackedDocuments documents) {
+    static final long EVERYTHING = Long.MAX_VALUE;
+
+    /** Finite, so that a query that sees nothing sees everything alike instead of becoming no number. */
+    private static final double HIDDEN = -Float.MAX_VALUE;
+
+    /** What a forward pass says, in a layer that looks so far back. */
+    static Sight of(SequenceContext context, long window) {
+        return new Sight(context.mask() == null, window, context.mask(), context.documents());
+    }
+
+    /** Within one of the documents. */
+    Sight inDocument() {
+        return new Sight(true, window, null, null);
+    }
+
+    boolean limited() {
+        return window != EVERYTHING;
+    }
+
+    /** What is added to the scores beside {@code causal}, [B or 1, 1, T, S]; it is causal where the window is limited. */
+    @Nullable
+    Tensor additive(Tensor q, Tensor k) {
+        if (!limited()) {
+            return mask;
+        }
+        Tensor band = band(q, k);
+        return mask == null ? band : torch.minimum(mask, band);
+    }
+
+    /** What is added to the scores in all. */
+    @Nullable
+    Tensor wholeMask(Tensor q, Tensor k) {
+        return causal && !limited() ? band(q, k) : additive(q, k);
+    }
+
+    /** 0 for the keys from the query itself back to the window's end, [1, 1, T, S]. */
+    private Tensor band(Tensor q, Tensor k) {
+        try (TensorScope scope = new TensorScope()) {
+            long queries = q.size(1);
+            long keys = k.size(1);
+            Tensor seen = Device.of(q).empty(ScalarType.Bool, queries, keys).fill_(Scalars.of(1));
+            seen.tril_(keys - queries);
+            if (limited()) {
+                seen.triu_(keys - queries - window + 1);
+            }
+            Tensor hidden = seen.logical_not();
+            return scope.keep(hidden.to(ScalarType.Float)
+                    .masked_fill_(hidden, Scalars.of(HIDDEN))
+                    .view(1, 1, queries, keys));
+        }
+    }
+}
