@@ -70,7 +70,9 @@ record AttentionCase(long sequences, long tokens, long heads, long keyHeads, lon
     }
 
     private Tensor random(Device device, long heads) {
-        return device.empty(ScalarType.Float, sequences, tokens, heads, width).normal_().to(type);
+        return device.empty(ScalarType.Float, sequences, tokens, heads, width)
+                .normal_()
+                .to(type);
     }
 
     /** The document of each token, below 0 for padding: behind the documents of packed sequences, before a masked one. */

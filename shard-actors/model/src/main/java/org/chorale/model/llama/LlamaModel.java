@@ -126,7 +126,7 @@ public final class LlamaModel implements AutoCloseable {
         try (TensorScope scope = new TensorScope()) {
             Tensor places = device.ofLongs(positions, positions.length);
             Rotary table = rotary(0, furthest + 1);
-            PackedDocuments packed = PackedDocuments.of(Device.of(table.cosine()), tokens, documents);
+            PackedDocuments packed = PackedDocuments.of(device, tokens, documents);
             scope.keep(packed.offsets());
             long[] shape = {sequences, tokens, 1, table.cosine().size(-1)};
             Rotary turns = new Rotary(
