@@ -23,6 +23,9 @@ public enum FaultCode {
     NODE_UNFIT(FaultKind.USER, "A node has not the cluster's release, Java or class path, or not what a run needs."),
     ADDRESS_UNAVAILABLE(FaultKind.USER, "A node cannot listen at the address that it was given."),
     NODE_UNREACHABLE(FaultKind.USER, "No node of a cluster answers at the address that was named."),
+    DEVICE_OUT_OF_MEMORY(
+            FaultKind.USER,
+            "A GPU has no memory left for what was asked; the message says what holds it and which settings need less."),
     NOT_FINITE(FaultKind.USER, "Too many steps in a row had a loss or gradient that is not finite."),
     CHECKPOINT_CORRUPT(FaultKind.LOST_RESOURCE, "No checkpoint of the run is whole; the message names each defect."),
     STORAGE_FAILED(FaultKind.LOST_RESOURCE, "Writing to the run directory failed: no space, no permission, I/O error."),
@@ -34,7 +37,7 @@ public enum FaultCode {
             "A rank could not finish what all ranks do together: another is gone, or was not heard in time."),
     TIMED_OUT(
             FaultKind.LOST_RESOURCE, "Nothing was heard for run.progress-timeout; the message says what was awaited."),
-    OUT_OF_MEMORY(FaultKind.LOST_RESOURCE, "The host or the device has no memory left for what was asked."),
+    OUT_OF_MEMORY(FaultKind.LOST_RESOURCE, "The host has no memory left for what was asked."),
     INTERNAL(FaultKind.BUG, "Something that must not happen has happened. Please report it with the log.");
 
     private final FaultKind kind;

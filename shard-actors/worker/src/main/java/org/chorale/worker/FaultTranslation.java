@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
+import java.util.Optional;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
@@ -30,6 +31,10 @@ public final class FaultTranslation {
             return fault(FaultCode.FILE_MALFORMED, invalid);
         } else if (failure instanceof InvalidModelException invalid) {
             return fault(code(invalid.reason()), invalid);
+        }
+        Optional<DeviceOutOfMemory> lack = DeviceOutOfMemory.of(failure);
+        if (lack.isPresent()) {
+            return lack.get().fault(Optional.empty());
         } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
             return new Fault(
                     FaultCode.OUT_OF_MEMORY,
@@ -51,7 +56,8 @@ public final class FaultTranslation {
             return new Fault(
                     FaultCode.FILE_MISSING,
                     "libtorch could not be loaded (" + firstLine(failure)
-                            + "): the class path needs org.bytedeco's pytorch, openblas and javacpp for linux-x86_64");
+                            + "): chorale doctor says what is missing. The class path needs org.bytedeco's pytorch, openblas"
+                            + " and javacpp for linux-x86_64, and with a GPU the machine needs CUDA's libraries");
         }
         return new Fault(FaultCode.INTERNAL, failure.getClass().getName() + ": " + firstLine(failure));
     }

@@ -119,9 +119,13 @@ final class LoadedShard implements AutoCloseable {
      */
     StepResult step(StepBatch batch, boolean stopWanted) {
         List<MicroBatch> microBatches = MicroBatches.of(batch);
-        StepResult result = trainStep.run(batch.index(), microBatches, learningRate.at(batch.index()), stopWanted);
-        stepsDone = batch.index();
-        return result;
+        try {
+            StepResult result = trainStep.run(batch.index(), microBatches, learningRate.at(batch.index()), stopWanted);
+            stepsDone = batch.index();
+            return result;
+        } catch (RuntimeException e) {
+            throw DeviceOutOfMemory.explained(e, () -> Holding.of(state.shard(), state.optimizer()));
+        }
     }
 
     /** Steps that the weights have seen, skipped ones included. */
