@@ -34,6 +34,7 @@ import picocli.CommandLine.ScopeType;
         subcommands = {
             CertsCommand.class,
             DataCommand.class,
+            DoctorCommand.class,
             NodeCommand.class,
             RunsCommand.class,
             StatusCommand.class,
