@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.bench;
+
+import java.util.Arrays;
+import java.util.stream.Collectors;
+
+/** What is measured on a GPU: the rows of the table in the README. Sizes are those of TinyLlama and of Llama 3. */
+enum BenchRow {
+    /** Full fine-tune of 1.1B parameters. */
+    B1_FULL("1b-full", Shape.B1, 0, 8, 2048, "bf16-true", false, 1e-4),
+    /** LoRA on 8B, with little memory. */
+    B8_LORA_RECOMPUTE("8b-lora-recompute", Shape.B8, 16, 4, 2048, "bf16", true, 1e-4),
+    /** LoRA on 8B, as fast as may be. */
+    B8_LORA("8b-lora", Shape.B8, 16, 4, 2048, "bf16", false, 1e-4),
+    /** Full fine-tune of 8B. */
+    B8_FULL("8b-full", Shape.B8, 0, 4, 4096, "bf16-true", true, 1e-5),
+    /** So small that launching kernels takes longer than running them. */
+    TINY("tiny", Shape.TINY, 0, 32, 64, "fp32", false, 1e-3);
+
+    private final String word;
+    private final Shape shape;
+    private final int adapterRank;
+    private final int sequences;
+    private final int tokens;
+    private final String precision;
+    private final boolean recompute;
+    private final double learningRate;
+
+    /** A Llama's sizes. */
+    enum Shape {
+        B1(32_000, 2048, 5632, 22, 32, 4, 10_000),
+        B8(128_256, 4096, 14_336, 32, 32, 8, 500_000),
+        TINY(512, 128, 384, 4, 4, 2, 10_000);
+
+        private final long vocabulary;
+        private final long width; // D, of the model
+        private final long innerWidth; // F, of the feed-forward network
+        private final int layers;
+        private final int heads;
+        private final int keyValueHeads;
+        private final double ropeTheta;
+
+        Shape(
+                long vocabulary,
+                long width,
+                long innerWidth,
+                int layers,
+                int heads,
+                int keyValueHeads,
+                double ropeTheta) {
+            this.vocabulary = vocabulary;
+            this.width = width;
+            this.innerWidth = innerWidth;
+            this.layers = layers;
+            this.heads = heads;
+            this.keyValueHeads = keyValueHeads;
+            this.ropeTheta = ropeTheta;
+        }
+
+        long vocabulary() {
+            return vocabulary;
+        }
+
+        /** As config.json says it. */
+        String json(int contextTokens) {
+            return """
+                    {"model_type": "llama", "vocab_size": %d, "hidden_size": %d, "intermediate_size": %d,
+                     "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
+                     "rope_theta": %s, "max_position_embeddings": %d, "rms_norm_eps": 1e-5,
+                     "tie_word_embeddings": false}
+                    """.formatted(vocabulary, width, innerWidth, layers, heads, keyValueHeads, ropeTheta, contextTokens);
+        }
+    }
+
+    BenchRow(
+            String word,
+            Shape shape,
+            int adapterRank,
+            int sequences,
+            int tokens,
+            String precision,
+            boolean recompute,
+            double learningRate) {
+        this.word = word;
+        this.shape = shape;
+        this.adapterRank = adapterRank;
+        this.sequences = sequences;
+        this.tokens = tokens;
+        this.precision = precision;
+        this.recompute = recompute;
+        this.learningRate = learningRate;
+    }
+
+    /** @throws IllegalArgumentException where there is no such row: with those that there are */
+    static BenchRow of(String word) {
+        return Arrays.stream(values())
+                .filter(row -> row.word.equals(word))
+                .findFirst()
+                .orElseThrow(
+                        () -> new IllegalArgumentException("there is no row " + word + ": give one of " + words()));
+    }
+
+    /** All rows as they are named on a command line. */
+    static String words() {
+        return Arrays.stream(values()).map(BenchRow::word).collect(Collectors.joining(", "));
+    }
+
+    String word() {
+        return word;
+    }
+
+    Shape shape() {
+        return shape;
+    }
+
+    /** 0 where the whole model is trained. */
+    int adapterRank() {
+        return adapterRank;
+    }
+
+    /** B, in one forward pass. */
+    int sequences() {
+        return sequences;
+    }
+
+    /** T, in a sequence. */
+    int tokens() {
+        return tokens;
+    }
+
+    String precision() {
+        return precision;
+    }
+
+    boolean recompute() {
+        return recompute;
+    }
+
+    double learningRate() {
+        return learningRate;
+    }
+}

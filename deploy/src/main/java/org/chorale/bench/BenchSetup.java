@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.bench;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.chorale.tensor.device.Device;
+import org.chorale.training.shard.Precision;
+
+/**
+ * A row as it is measured: its own settings, or those that stand behind it on the command line as {@code key=value}.
+ *
+ * @param sequences B, in one forward pass
+ * @param tokens T, in a sequence
+ * @param steps that are timed, each by itself and then all in one go
+ * @param memoryGib of the GPU that may be used; 0 for all
+ */
+record BenchSetup(
+        BenchRow row,
+        Device device,
+        Precision precision,
+        boolean recompute,
+        int sequences,
+        int tokens,
+        int steps,
+        double memoryGib) {
+    static final int WARM_UP_STEPS = 3;
+
+    private static final int FEWEST_STEPS = 5;
+    private static final int MOST = 1 << 20;
+    private static final Set<String> KEYS =
+            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "memory-gib");
+
+    static String usage() {
+        return "usage: gpu ROW [key=value ...]; rows: " + BenchRow.words() + "; keys: "
+                + String.join(", ", new TreeSet<>(KEYS));
+    }
+
+    /** @throws IllegalArgumentException a line per problem */
+    static BenchSetup parse(String... arguments) {
+        if (arguments.length == 0) {
+            throw new IllegalArgumentException(usage());
+        }
+        BenchRow row = BenchRow.of(arguments[0]);
+        Map<String, String> values = new LinkedHashMap<>();
+        List<String> problems = new ArrayList<>();
+        for (String argument : Arrays.copyOfRange(arguments, 1, arguments.length)) {
+            String[] pair = argument.split("=", 2);
+            if (pair.length < 2 || !KEYS.contains(pair[0])) {
+                problems.add(argument + ": " + usage());
+            } else {
+                values.put(pair[0], pair[1]);
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+        return new BenchSetup(
+                row,
+                device(values.getOrDefault("device", "cuda:0")),
+                precision(values.getOrDefault("precision", row.precision())),
+                recompute(values.getOrDefault("recompute", row.recompute() ? "full" : "none")),
+                count(values, "sequences", row.sequences(), 1),
+                count(values, "tokens", row.tokens(), 2),
+                count(values, "steps", 10, FEWEST_STEPS),
+                gibibytes(values.getOrDefault("memory-gib", "0")));
+    }
+
+    private static Device device(String word) {
+        try {
+            return Device.parse(word);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("device=" + e.getMessage(), e);
+        }
+    }
+
+    private static Precision precision(String word) {
+        return Arrays.stream(Precision.values())
+                .filter(precision -> precision.word().equals(word))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("precision=" + word + ": must be one of "
+                        + Arrays.stream(Precision.values()).map(Precision::word).collect(Collectors.joining(", "))));
+    }
+
+    private static boolean recompute(String word) {
+        if (!Set.of("none", "full").contains(word)) {
+            throw new IllegalArgumentException("recompute=" + word + ": must be none or full");
+        }
+        return word.equals("full");
+    }
+
+    private static int count(Map<String, String> values, String key, int own, int fewest) {
+        String word = values.getOrDefault(key, Integer.toString(own));
+        if (!word.matches("\\d{1,7}") || Integer.parseInt(word) < fewest || Integer.parseInt(word) > MOST) {
+            throw new IllegalArgumentException(
+                    "%s=%s: must be a whole number from %d to %d".formatted(key, word, fewest, MOST));
+        }
+        return Integer.parseInt(word);
+    }
+
+    private static double gibibytes(String word) {
+        if (!word.matches("\\d{1,4}(\\.\\d{1,3})?")) {
+            throw new IllegalArgumentException("memory-gib=" + word + ": must be a number from 0");
+        }
+        return Double.parseDouble(word);
+    }
+}

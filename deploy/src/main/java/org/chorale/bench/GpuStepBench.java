@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.bench;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.ParameterSource;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceMemory;
+import org.chorale.training.MicroBatch;
+import org.chorale.training.TrainStep;
+import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.RankGroups;
+import org.chorale.training.shard.UnitLayout;
+
+/**
+ * One row of the table of speeds on one GPU: a Llama of the row's shape with random weights trains on one batch of random
+ * tokens, AdamW and clipping included. Prints Markdown, and a line of JSON.
+ *
+ * <p>Arguments: a row, and settings that differ from its own; {@link BenchSetup} says which.
+ */
+public final class GpuStepBench {
+    private static final double CLIP_NORM = 1;
+    private static final double WEIGHT_DECAY = 0.01;
+    private static final double GIB = 1 << 30;
+
+    private final BenchSetup setup;
+    private final TrainStep step;
+    private final List<MicroBatch> batch;
+
+    private GpuStepBench(BenchSetup setup, TrainStep step) {
+        this.setup = setup;
+        this.step = step;
+        this.batch = List.of(batch(setup));
+    }
+
+    /** Measures and prints. */
+    public static void main(String[] arguments) throws IOException {
+        BenchSetup setup;
+        try {
+            setup = BenchSetup.parse(arguments);
+        } catch (IllegalArgumentException e) {
+            System.err.println(e.getMessage());
+            System.exit(2);
+            return;
+        }
+        run(setup, System.out);
+    }
+
+    static GpuResult run(BenchSetup setup, PrintStream out) throws IOException {
+        Device device = setup.device();
+        device.bind();
+        double matmulFlops = MatmulPeak.flopsPerSecond(device); // makes the first tensor there
+        if (setup.memoryGib() > 0) {
+            DeviceMemory.setFraction(device, Math.min(1, setup.memoryGib() * GIB / DeviceMemory.totalBytes(device)));
+        }
+        Path folder = Files.createTempDirectory("chorale-bench");
+        try {
+            Files.writeString(folder.resolve("config.json"), setup.row().shape().json(setup.tokens()));
+            GpuResult result = measure(setup, folder, matmulFlops);
+            out.print(result.table());
+            out.println(result.json());
+            return result;
+        } finally {
+            Files.deleteIfExists(folder.resolve("config.json"));
+            Files.delete(folder);
+        }
+    }
+
+    private static GpuResult measure(BenchSetup setup, Path folder, double matmulFlops) {
+        OptimizerConfig settings = OptimizerConfig.adamW(setup.row().learningRate(), WEIGHT_DECAY, CLIP_NORM);
+        ModelFolder model = open(setup, folder);
+        try (ParameterSource weights = new DrawnWeights(model);
+                ModelShard shard = shard(setup, model)) {
+            shard.load(weights);
+            try (AdamW optimizer = new AdamW(settings, shard.groups())) {
+                TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
+                double flops = ModelFlops.perToken(model.config(), model.units(), setup.tokens());
+                return new GpuStepBench(setup, step).measure(flops, matmulFlops);
+            }
+        }
+    }
+
+    private static ModelFolder open(BenchSetup setup, Path folder) {
+        ModelFolder model = ModelFolder.random(folder, 0);
+        int rank = setup.row().adapterRank();
+        return rank == 0 ? model : model.adapted(lora(rank), 0);
+    }
+
+    /** On all seven projections of a block. */
+    private static LoraConfig lora(int rank) {
+        return new LoraConfig(
+                rank,
+                2.0 * rank,
+                0,
+                ModuleSelection.ALL_LINEAR,
+                ModuleSelection.NOTHING,
+                Map.of(),
+                Map.of(),
+                false,
+                List.of(),
+                List.of(),
+                List.of(),
+                LoraConfig.Initialize.UNIFORM);
+    }
+
+    private static ModelShard shard(BenchSetup setup, ModelFolder model) {
+        List<UnitLayout> plan = model.units().stream()
+                .map(unit -> UnitLayout.whole(unit, setup.precision()))
+                .toList();
+        return new ModelShard(model, plan, setup.recompute(), RankGroups.alone(), setup.device());
+    }
+
+    /** Full sequences, the same in each step, so that the loss falls if anything is learnt at all. */
+    private static MicroBatch batch(BenchSetup setup) {
+        long[] tokens = new Random(7)
+                .longs(
+                        (long) setup.sequences() * setup.tokens(),
+                        0,
+                        setup.row().shape().vocabulary())
+                .toArray();
+        return MicroBatch.rightPadded(setup.sequences(), setup.tokens(), tokens, tokens);
+    }
+
+    private GpuResult measure(double flopsPerToken, double matmulFlops) {
+        Device device = setup.device();
+        if (device.isCuda()) {
+            DeviceMemory.resetPeaks(device);
+        }
+        double firstLoss = step();
+        for (int i = 1; i < BenchSetup.WARM_UP_STEPS; i++) {
+            step();
+        }
+        double[] stepSeconds = new double[setup.steps()];
+        for (int i = 0; i < stepSeconds.length; i++) {
+            stepSeconds[i] = seconds(1);
+        }
+        double blockSeconds = seconds(setup.steps());
+        double lastLoss = step();
+        if (!Double.isFinite(lastLoss)) {
+            throw new IllegalStateException("the loss is not finite, so what was timed is no training");
+        }
+        Optional<DeviceMemory> memory = device.isCuda() ? Optional.of(DeviceMemory.of(device)) : Optional.empty();
+        return new GpuResult(setup, stepSeconds, blockSeconds, memory, flopsPerToken, matmulFlops, firstLoss, lastLoss);
+    }
+
+    private double seconds(int steps) {
+        setup.device().await();
+        long started = System.nanoTime();
+        for (int i = 0; i < steps; i++) {
+            step();
+        }
+        setup.device().await();
+        return (System.nanoTime() - started) / 1e9;
+    }
+
+    private double step() {
+        return step.run(batch, setup.row().learningRate()).lossNats();
+    }
+}

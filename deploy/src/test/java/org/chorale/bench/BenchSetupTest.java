@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.chorale.tensor.device.Device;
+import org.chorale.training.shard.Precision;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class BenchSetupTest {
+    @Test
+    void aRowHasItsOwnSettingsUnlessTheCommandLineSaysOthers() {
+        assertThat(BenchSetup.parse("8b-lora-recompute"))
+                .isEqualTo(new BenchSetup(
+                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(0), Precision.BF16, true, 4, 2048, 10, 0));
+        assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
+        assertThat(BenchSetup.parse(
+                        "8b-lora-recompute",
+                        "device=cuda:1",
+                        "precision=fp32",
+                        "recompute=none",
+                        "sequences=2",
+                        "tokens=128",
+                        "steps=5",
+                        "memory-gib=79.5"))
+                .isEqualTo(new BenchSetup(
+                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(1), Precision.FP32, false, 2, 128, 5, 79.5));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+                    9b                  | there is no row 9b: give one of 1b-full, 8b-lora-recompute
+                    tiny batch=4        | batch=4: usage: gpu ROW [key=value ...]
+                    tiny steps          | steps: usage
+                    tiny steps=4        | steps=4: must be a whole number from 5
+                    tiny tokens=1       | tokens=1: must be a whole number from 2
+                    tiny sequences=99999999 | sequences=99999999: must be a whole number from 1
+                    tiny device=gpu     | device=gpu: no device; must be cpu, cuda or cuda:N
+                    tiny precision=fp8  | precision=fp8: must be one of fp32
+                    tiny recompute=some | recompute=some: must be none or full
+                    tiny memory-gib=all | memory-gib=all: must be a number
+                    """)
+    void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {
+        assertThatThrownBy(() -> BenchSetup.parse(line.split(" "))).hasMessageContaining(words);
+    }
+}
