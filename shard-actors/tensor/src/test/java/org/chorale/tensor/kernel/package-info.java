@@ -1,0 +1,4 @@
+@NullMarked
+package org.chorale.tensor.kernel;
+
+import org.jspecify.annotations.NullMarked;
