@@ -86,6 +86,12 @@ public final class Launch {
         return this;
     }
 
+    /** A {@code double}. */
+    public Launch real(double value) {
+        values.putDouble(slot(Double.BYTES), value);
+        return this;
+    }
+
     /** Enqueues the launch; nothing where there are no blocks. */
     public void run(long blocks, int threads) {
         run(blocks, 1, threads);

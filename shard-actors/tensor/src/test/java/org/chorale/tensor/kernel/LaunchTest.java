@@ -23,11 +23,17 @@ class LaunchTest {
 
     @Test
     void eachArgumentLiesInItsOwnEightBytes() {
-        launch.begin(taking(8, 4, 4, 8)).count(1L << 40).index(-3).number(0.5f).optional(null);
+        launch.begin(taking(8, 4, 4, 8, 8))
+                .count(1L << 40)
+                .index(-3)
+                .number(0.5f)
+                .optional(null)
+                .real(0.1);
         assertThat(launch.values().getLong(0)).isEqualTo(1L << 40);
         assertThat(launch.values().getInt(8)).isEqualTo(-3);
         assertThat(launch.values().getFloat(16)).isEqualTo(0.5f);
         assertThat(launch.values().getLong(24)).isZero();
+        assertThat(launch.values().getDouble(32)).isEqualTo(0.1);
     }
 
     @Test
