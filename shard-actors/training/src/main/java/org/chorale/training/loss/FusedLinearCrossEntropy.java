@@ -7,9 +7,10 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
+import org.chorale.training.kernel.CrossEntropyKernel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * they are there (Hsu et al. 2024, Liger Kernel, arXiv 2410.10989), as p·(1 + 2z·lse) − ε/V − (1 − ε)·one-hot with the
  * names of {@link CrossEntropySettings}. C is the power of two with which a chunk's logits take about as much memory as
  * the hidden states of all rows.
+ *
+ * <p>On a GPU a kernel writes the gradient where the logits were. Without the twin's copies in fp32, C is four times as
+ * large there: each chunk reads the head once, and its gradient, too.
  */
 public final class FusedLinearCrossEntropy {
     /** A model's last layer. */
@@ -31,11 +35,19 @@ public final class FusedLinearCrossEntropy {
     }
 
     private static final long[] LAST = {-1};
+    private static final int GPU_CHUNK = 4;
 
     private final CrossEntropySettings settings;
+    private final CrossEntropyKernel kernel;
 
     public FusedLinearCrossEntropy(CrossEntropySettings settings) {
         this.settings = settings;
+        this.kernel = new CrossEntropyKernel(settings.labelSmoothing(), settings.zLoss());
+    }
+
+    private static long chunkRows(Tensor hidden, long vocabulary) {
+        long width = hidden.is_cuda() ? GPU_CHUNK * hidden.size(1) : hidden.size(1);
+        return chunkRows(hidden.size(0), width, vocabulary);
     }
 
     /** C: a power of two. */
@@ -60,7 +72,7 @@ public final class FusedLinearCrossEntropy {
         try (TensorScope scope = new TensorScope()) {
             Tensor dHidden = torch.empty_like(hidden);
             long rows = hidden.size(0);
-            long chunk = chunkRows(rows, hidden.size(1), vocabulary);
+            long chunk = chunkRows(hidden, vocabulary);
             for (long from = 0; from < rows; from += chunk) {
                 long count = Math.min(chunk, rows - from);
                 chunk(
@@ -79,34 +91,59 @@ public final class FusedLinearCrossEntropy {
      * Forward alone.
      *
      * @param lossSum [1], added to
-     * @return whether the most likely class of each row is its target, [M] bool
+     * @return whether the most likely class of each row is its target, [M] bool on the device of the hidden states
      */
     public Tensor hits(Head head, Tensor hidden, Tensor targets, long vocabulary, Tensor lossSum) {
         try (TensorScope scope = new TensorScope()) {
             long rows = hidden.size(0);
-            Tensor hits = HostTensors.empty(ScalarType.Bool, rows);
-            long chunk = chunkRows(rows, hidden.size(1), vocabulary);
+            Tensor hits = Device.of(hidden).empty(ScalarType.Bool, rows);
+            long chunk = chunkRows(hidden, vocabulary);
             for (long from = 0; from < rows; from += chunk) {
                 try (TensorScope ofChunk = new TensorScope()) {
                     long count = Math.min(chunk, rows - from);
-                    Tensor logits = upcast(head.logits(hidden.narrow(0, from, count)));
+                    Tensor logits = head.logits(hidden.narrow(0, from, count));
                     Tensor chunkTargets = targets.narrow(0, from, count);
-                    hits.narrow(0, from, count)
-                            .copy_(torch.argmax(logits, new LongOptional(-1), false)
-                                    .eq(chunkTargets));
-                    Tensor logProbabilities = torch.log_softmax(logits, -1);
-                    lossSum.add_(costs(logits, logProbabilities, chunkTargets.unsqueeze(-1)));
+                    Tensor likeliest = torch.argmax(logits, new LongOptional(-1), false); // the first of equals
+                    hits.narrow(0, from, count).copy_(likeliest.eq(chunkTargets));
+                    lossSum.add_(costs(logits, chunkTargets));
                 }
             }
             return scope.keep(hits);
         }
     }
 
+    /** [], summed over the chunk. */
+    private Tensor costs(Tensor logits, Tensor targets) {
+        if (CrossEntropyKernel.takes(logits)) {
+            return kernel.costs(logits, targets).sum();
+        }
+        Tensor wide = upcast(logits);
+        return costs(wide, torch.log_softmax(wide, -1), targets.unsqueeze(-1));
+    }
+
     private void chunk(
             Head head, Tensor hidden, Tensor targets, @Nullable Tensor upstream, Tensor lossSum, Tensor dHidden) {
         try (TensorScope scope = new TensorScope()) {
+            Tensor logits = head.logits(hidden); // [C, V]
+            Tensor gradient;
+            if (CrossEntropyKernel.takes(logits)) {
+                lossSum.add_(kernel.gradients(logits, targets, upstream).sum());
+                gradient = logits;
+            } else {
+                gradient = gradient(upcast(logits), targets, upstream, lossSum);
+            }
+            dHidden.copy_(head.backward(gradient.to(hidden.scalar_type()), hidden));
+        }
+    }
+
+    /**
+     * The kernel's twin.
+     *
+     * @return [C, V]
+     */
+    private Tensor gradient(Tensor logits, Tensor targets, @Nullable Tensor upstream, Tensor lossSum) {
+        try (TensorScope scope = new TensorScope()) {
             Tensor column = targets.unsqueeze(-1); // [C, 1]
-            Tensor logits = upcast(head.logits(hidden)); // [C, V]
             Tensor logProbabilities = torch.log_softmax(logits, -1); // [C, V]
             lossSum.add_(costs(logits, logProbabilities, column));
             Tensor logSumExp = settings.zLoss() > 0 ? logSumExp(logits) : null; // [C, 1]
@@ -120,10 +157,7 @@ public final class FusedLinearCrossEntropy {
             }
             Tensor ofTarget = torch.full_like(column, Scalars.of(1)).to(gradient.scalar_type());
             gradient.scatter_add_(-1, column, ofTarget.mul_(Scalars.of(smoothing - 1)));
-            if (upstream != null) {
-                gradient.mul_(upstream);
-            }
-            dHidden.copy_(head.backward(gradient.to(hidden.scalar_type()), hidden));
+            return scope.keep(upstream == null ? gradient : gradient.mul_(upstream));
         }
     }
 
