@@ -12,6 +12,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
+import org.chorale.training.kernel.SquaresKernel;
 
 /** What clipping needs of a gradient: the square of its L2 norm, which the parts of several ranks add up to. */
 public final class GradientNorm {
@@ -27,6 +28,11 @@ public final class GradientNorm {
      * @return [1] fp64 on the device of the flats, in the caller's scope
      */
     public static Tensor squares(List<Tensor> flats) {
+        return SquaresKernel.takes(flats) ? SquaresKernel.squares(flats) : twin(flats);
+    }
+
+    /** The same by libtorch's own norms, whose squares are added up in fp64. */
+    public static Tensor twin(List<Tensor> flats) {
         try (TensorScope scope = new TensorScope()) {
             TensorVector norms = new TensorVector();
             for (Tensor flat : flats) {
