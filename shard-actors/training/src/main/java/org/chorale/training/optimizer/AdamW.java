@@ -3,10 +3,14 @@
 
 package org.chorale.training.optimizer;
 
-import java.util.Collections;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.tensor.Operator;
+import org.chorale.training.kernel.AdamKernel;
+import org.chorale.training.kernel.AdamRule;
+import org.chorale.training.kernel.AdamRun;
+import org.chorale.training.kernel.AdamTwin;
 import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
 import org.chorale.training.shard.FlatGroup;
 
@@ -21,7 +25,8 @@ import org.chorale.training.shard.FlatGroup;
  * and Adam (Kingma and Ba 2015, arXiv 1412.6980), where the decay is part of the gradient instead, g + λ w, and so goes
  * through m and v.
  *
- * <p>One fused kernel runs over all buffers. Whether a step happens at all is decided beside the numbers: where {@code
+ * <p>One fused kernel runs over all buffers with the same hyperparameters: on a GPU ours, which rounds the weights into
+ * the values as well, and else libtorch's. Whether a step happens at all is decided beside the numbers: where {@code
  * notFinite} is 1, the kernel touches nothing and t does not advance, without the host having looked.
  */
 public final class AdamW extends FlatOptimizer {
@@ -31,42 +36,76 @@ public final class AdamW extends FlatOptimizer {
     static final String SECOND_MOMENT = "adam.v";
     static final String STEPS = "adam.steps";
 
-    private static final boolean AMSGRAD = false;
-    private static final boolean MAXIMIZE = false;
-
-    private final Operator fused;
-    private final double beta1;
-    private final double beta2;
-    private final double epsilon;
+    private final IdentityHashMap<Part, Update> updates = new IdentityHashMap<>();
+    private final List<AdamKernel> kernels = new ArrayList<>();
     private final Tensor steps;
+
+    /** One of kernel and twin, with what it moves. */
+    private interface Update {
+        void step(double learningRate, Tensor steps, Tensor divisor, Tensor notFinite);
+    }
 
     /** @param config of type ADAMW or ADAM */
     public AdamW(OptimizerConfig config, List<FlatGroup> groups) {
         super(config, groups, List.of(FIRST_MOMENT, SECOND_MOMENT));
-        this.fused = Operator.named(config.type() == Algorithm.ADAM ? "aten::_fused_adam_" : "aten::_fused_adamw_");
-        this.beta1 = config.beta1().orElse(0.9);
-        this.beta2 = config.beta2().orElse(0.999);
-        this.epsilon = config.epsilon().orElse(1e-8);
-        this.steps = counter(STEPS);
+        try {
+            this.steps = counter(STEPS);
+            parts().forEach(part -> updates.put(part, update(rule(config, part), runs(part))));
+        } catch (RuntimeException e) { // no memory: what was had is given back
+            close();
+            throw e;
+        }
+    }
+
+    private Update update(AdamRule rule, List<AdamRun> runs) {
+        if (AdamKernel.takes(runs)) {
+            AdamKernel kernel = new AdamKernel(rule, runs);
+            kernels.add(kernel);
+            return kernel::step;
+        }
+        AdamTwin twin = new AdamTwin(rule);
+        return (learningRate, t, divisor, notFinite) -> twin.step(runs, learningRate, t, divisor, notFinite);
+    }
+
+    private static AdamRule rule(OptimizerConfig config, Part part) {
+        return new AdamRule(
+                config.beta1().orElse(0.9),
+                config.beta2().orElse(0.999),
+                config.epsilon().orElse(1e-8),
+                part.hyperparameters().weightDecay(),
+                config.type() == Algorithm.ADAM);
+    }
+
+    private static List<AdamRun> runs(Part part) {
+        List<AdamRun> runs = new ArrayList<>();
+        for (int i = 0; i < part.weights().size(); i++) {
+            runs.add(new AdamRun(
+                    part.weights().get(i),
+                    part.gradients().get(i),
+                    part.moment(FIRST_MOMENT).get(i),
+                    part.moment(SECOND_MOMENT).get(i),
+                    part.values().get(i).orElse(null)));
+        }
+        return runs;
     }
 
     @Override
     void update(Part part, double learningRate, Tensor divisor, Tensor notFinite) {
-        fused.call(
-                part.weights(),
-                part.gradients(),
-                part.moment(FIRST_MOMENT),
-                part.moment(SECOND_MOMENT),
-                List.of(),
-                Collections.nCopies(part.weights().size(), steps),
-                learningRate,
-                beta1,
-                beta2,
-                part.hyperparameters().weightDecay(),
-                epsilon,
-                AMSGRAD,
-                MAXIMIZE,
-                divisor,
-                notFinite);
+        Update update = updates.get(part);
+        if (update == null) {
+            throw new IllegalArgumentException("not a part of this optimizer");
+        }
+        update.step(learningRate, steps, divisor, notFinite);
+    }
+
+    @Override
+    boolean refreshesValues() {
+        return kernels.size() == updates.size();
+    }
+
+    @Override
+    public void close() {
+        kernels.forEach(AdamKernel::close);
+        super.close();
     }
 }

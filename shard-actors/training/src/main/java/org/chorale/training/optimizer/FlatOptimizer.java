@@ -8,13 +8,14 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.FlatGroup;
 
 /**
@@ -31,13 +32,14 @@ abstract class FlatOptimizer implements Optimizer {
 
     /**
      * What is trained with the same hyperparameters, as kernels take it: lists of flat tensors of equal length, each
-     * [elements of a run].
+     * [elements of a run]. Values are empty where the weights are read themselves.
      */
     record Part(
             Hyperparameters hyperparameters,
             List<Tensor> weights,
             List<Tensor> gradients,
-            Map<String, List<Tensor>> moments) {
+            Map<String, List<Tensor>> moments,
+            List<Optional<Tensor>> values) {
         List<Tensor> moment(String kind) {
             return moments.getOrDefault(kind, List.of());
         }
@@ -70,17 +72,33 @@ abstract class FlatOptimizer implements Optimizer {
                 hyperparameters,
                 views(runs, groups.stream().map(FlatGroup::master).toList()),
                 views(runs, groups.stream().map(FlatGroup::gradients).toList()),
-                state);
+                state,
+                runs.stream().map(this::values).toList());
+    }
+
+    private Optional<Tensor> values(ParameterRun run) {
+        FlatGroup group = groups.get(run.buffer());
+        return group.layout().precision().ownMaster()
+                ? Optional.empty()
+                : Optional.of(
+                        owner.hold(run.of(groups.stream().map(FlatGroup::values).toList())));
     }
 
     private List<Tensor> views(List<ParameterRun> runs, List<Tensor> buffers) {
         return runs.stream().map(run -> owner.hold(run.of(buffers))).toList();
     }
 
-    /** A number of the state, [1] fp32, zero at first. */
+    /** What is moved, each part with hyperparameters of its own. */
+    final List<Part> parts() {
+        return Collections.unmodifiableList(parts);
+    }
+
+    /** A number of the state, [1] fp32 where the weights are, zero at first. */
     final Tensor counter(String name) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor counter = owner.hold(HostTensors.zeros(ScalarType.Float, 1));
+            Device device =
+                    groups.isEmpty() ? Device.CPU : Device.of(groups.get(0).master());
+            Tensor counter = owner.hold(device.zeros(ScalarType.Float, 1));
             counters.put(name, counter);
             return counter;
         }
@@ -89,14 +107,19 @@ abstract class FlatOptimizer implements Optimizer {
     @Override
     public final void step(double learningRate, Tensor divisor, Tensor notFinite) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor counts = notFinite.neg().add_(Scalars.of(1)); // [1], 1 where the step happens
+            Tensor counts = torch.rsub(notFinite, Scalars.of(1)); // [1], 1 where the step happens
             counters.values().forEach(counter -> counter.add_(counts));
             for (Part part : parts) {
                 double rate = learningRate * part.hyperparameters().learningRateFactor();
                 update(part, rate, divisor, notFinite);
             }
-            groups.forEach(FlatGroup::refresh);
+            groups.forEach(refreshesValues() ? FlatGroup::refreshed : FlatGroup::refresh);
         }
+    }
+
+    /** Whether {@link #update} rounds the moved weights into the values, too. */
+    boolean refreshesValues() {
+        return false;
     }
 
     /** Moves weights and state inside an open scope; touches neither where {@code notFinite} is 1. */
@@ -118,7 +141,7 @@ abstract class FlatOptimizer implements Optimizer {
     }
 
     @Override
-    public final void close() {
+    public void close() {
         owner.close();
     }
 }

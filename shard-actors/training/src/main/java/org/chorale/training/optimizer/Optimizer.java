@@ -35,7 +35,7 @@ public interface Optimizer extends AutoCloseable {
 
     OptimizerConfig.Algorithm type();
 
-    /** State in the shape of the weights: by kind, such as {@code adam.m}, a flat fp32 tensor for each group. */
+    /** State in the shape and dtype of the master weights: by kind, such as {@code adam.m}, a flat tensor for each group. */
     Map<String, List<Tensor>> moments();
 
     /** The rest of the state, by name, such as {@code adam.steps}. */

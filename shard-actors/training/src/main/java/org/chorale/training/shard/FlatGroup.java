@@ -135,6 +135,11 @@ public final class FlatGroup {
                 values.copy_(master);
             }
         }
+        refreshed();
+    }
+
+    /** Says that the values are already those of the master weights, and no longer what the other ranks have gathered. */
+    public void refreshed() {
         whole().ifPresent(WholeBuffers::expire);
     }
 

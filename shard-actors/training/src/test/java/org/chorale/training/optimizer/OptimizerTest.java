@@ -83,6 +83,25 @@ final class OptimizerTest {
     }
 
     @ParameterizedTest
+    @EnumSource(names = {"ADAMW", "ADAM"})
+    void bf16WeightsWithoutOtherMastersFollowTheTextbookToHalfTheirLastPlace(Algorithm type) {
+        OptimizerConfig config = config(type, 0, false, List.of());
+        try (TensorScope scope = new TensorScope();
+                Bench bench = new Bench(Precision.BF16_TRUE, config)) {
+            double[] weights = doubles(bench.group.master().to(ScalarType.Float));
+            float[] gradient = bench.step(1);
+            new Textbook(config, weights.length).step(weights, gradient, 1);
+            double[] moved = doubles(bench.group.master().to(ScalarType.Float));
+            for (int i = 0; i < moved.length; i++) {
+                double halfOfLastPlace = Math.abs(weights[i]) / 256;
+                assertThat(moved[i]).isCloseTo(weights[i], within(halfOfLastPlace + 1e-6));
+            }
+            assertThat(bench.optimizer.moments().get(AdamW.FIRST_MOMENT))
+                    .allMatch(moments -> moments.scalar_type().intern() == ScalarType.BFloat16);
+        }
+    }
+
+    @ParameterizedTest
     @EnumSource
     void aStepThatIsNotFiniteTouchesNoBit(Algorithm type) {
         try (TensorScope scope = new TensorScope();
