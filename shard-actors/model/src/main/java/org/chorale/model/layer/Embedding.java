@@ -4,7 +4,7 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.tensor.TensorScope;
+import org.chorale.model.kernel.EmbeddingGradient;
 
 /** A row of a table for each token: V vocabulary, D model width, R rows. */
 public final class Embedding {
@@ -32,9 +32,7 @@ public final class Embedding {
     public void backward(Tensor dy, Tensor tokens) {
         Tensor gradient = weight.gradient();
         if (gradient != null) {
-            try (TensorScope scope = new TensorScope()) {
-                gradient.index_add_(0, tokens, dy.to(gradient.scalar_type()));
-            }
+            EmbeddingGradient.add(gradient, tokens, dy);
         }
     }
 }
