@@ -15,6 +15,7 @@ import java.util.Map;
  * @param trainedTokens labels that counted; with a pipeline the weight of its first term
  * @param skipped whether loss or gradient was not finite, so that no weight was touched
  * @param overflow whether that may be the loss scale's doing, which has been lowered
+ * @param lossScale what the loss was multiplied by before its backward; 0 where the format needs no scale
  * @param stop whether any rank was told to stop after this step
  * @param metrics means over the global batch: {@code loss.TERM} of each term where there are several, which add up to
  *     the loss, and what the losses report besides
@@ -25,11 +26,12 @@ public record StepResult(
         long trainedTokens,
         boolean skipped,
         boolean overflow,
+        double lossScale,
         boolean stop,
         Map<String, Double> metrics) {
     /** Of a batch in which no label counts: there is no loss, and nothing moved. */
-    static StepResult nothingTrained(boolean stop) {
-        return new StepResult(Double.NaN, 0, 0, false, false, stop, Map.of());
+    static StepResult nothingTrained(double lossScale, boolean stop) {
+        return new StepResult(Double.NaN, 0, 0, false, false, lossScale, stop, Map.of());
     }
 
     public StepResult {

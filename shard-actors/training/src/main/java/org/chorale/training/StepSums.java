@@ -8,8 +8,8 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.pipeline.LossOutput;
 import org.chorale.training.pipeline.LossOutput.Mean;
 import org.chorale.training.pipeline.LossOutput.Term;
@@ -20,15 +20,20 @@ final class StepSums implements AutoCloseable {
         private final Tensor sum;
         private double weight;
 
-        Sum() {
+        /** On the device of what will be added. */
+        Sum(Tensor like) {
             try (TensorScope scope = new TensorScope()) {
-                sum = owner.hold(HostTensors.zeros(ScalarType.Double, 1));
+                sum = owner.hold(Device.of(like).zeros(ScalarType.Double, 1));
             }
         }
 
         void add(Tensor addend, double more) {
             sum.add_(addend.detach());
             weight += more;
+        }
+
+        Mean mean() {
+            return new Mean(sum, weight);
         }
 
         /** Waits for the device. */
@@ -69,7 +74,7 @@ final class StepSums implements AutoCloseable {
     }
 
     private void add(Map<String, Sum> sums, String name, Mean mean) {
-        sums.computeIfAbsent(name, n -> new Sum()).add(mean.sum(), mean.weight());
+        sums.computeIfAbsent(name, n -> new Sum(mean.sum())).add(mean.sum(), mean.weight());
     }
 
     /** With one term, gradients stay those of its sum, and are divided last; else by each term's weight before. */
@@ -77,9 +82,17 @@ final class StepSums implements AutoCloseable {
         dividedLast = true;
     }
 
-    /** What is left to divide the gradients by, which are those of a step with these totals. */
-    double divisor(StepTotals totals) {
-        return dividedLast ? totals.firstWeight() : 1;
+    /** Whether the gradients are still those of the one term's sum. */
+    boolean isDividedLast() {
+        return dividedLast;
+    }
+
+    /** All that was added so far, terms first, by {@link StepTotals key}; each sum is [1] fp64, and this owns it. */
+    Map<String, Mean> byKey() {
+        Map<String, Mean> all = new LinkedHashMap<>();
+        terms.forEach((name, sum) -> all.put(StepTotals.termKey(name), sum.mean()));
+        metrics.forEach((name, sum) -> all.put(StepTotals.metricKey(name), sum.mean()));
+        return all;
     }
 
     /** All that was added so far. Waits for the device. */

@@ -14,15 +14,19 @@ record StepTotals(Map<String, Total> terms, Map<String, Total> metrics) {
 
     private static final String METRIC = "metric ";
 
-    /** Both in one map. */
-    Map<String, Total> byKey() {
-        Map<String, Total> all = new LinkedHashMap<>();
-        terms.forEach((name, total) -> all.put(TERM + name, total));
-        metrics.forEach((name, total) -> all.put(METRIC + name, total));
-        return all;
+    static String termKey(String term) {
+        return TERM + term;
     }
 
-    /** What {@link #byKey} made. */
+    static String metricKey(String metric) {
+        return METRIC + metric;
+    }
+
+    static boolean isTerm(String key) {
+        return key.startsWith(TERM);
+    }
+
+    /** Of one map by key. */
     static StepTotals ofKeys(Map<String, Total> all) {
         return new StepTotals(withPrefix(all, TERM), withPrefix(all, METRIC));
     }

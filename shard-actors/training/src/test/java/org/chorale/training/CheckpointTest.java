@@ -30,6 +30,7 @@ import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
 import org.chorale.tensor.safetensors.TensorEntry;
@@ -172,7 +173,8 @@ final class CheckpointTest {
                     .map(unit -> UnitLayout.whole(onlyTrained(unit, trained), precision))
                     .toList();
             ModelShard shard = new ModelShard(folder, layout, false);
-            state = new RankState(folder, shard, Optimizer.of(config, shard.groups()), LossScale.of(precision));
+            state = new RankState(
+                    folder, shard, Optimizer.of(config, shard.groups()), LossScale.of(precision, Device.CPU));
         }
 
         /** One step with gradients that are a function of its number. */
@@ -185,7 +187,7 @@ final class CheckpointTest {
                         .forEach(gradient -> gradient.normal_(0, 1, new GeneratorOptional(generator)));
                 Tensor flag = HostTensors.zeros(ScalarType.Float, 1).fill_(Scalars.of(notFinite ? 1 : 0));
                 state.optimizer().step(1e-2, state.lossScale().scale(), flag);
-                state.lossScale().update(flag);
+                state.lossScale().update(flag, HostTensors.zeros(ScalarType.Bool, 1));
             }
         }
 

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.RankRun.Setup;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.AdamW;
@@ -49,7 +50,7 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
         try (RankGroups ranks = setup.mode().groups(world, setup.reduceEachMicroBatch());
                 ModelShard shard = RankShards.load(folder, setup.precision(), setup.recompute(), ranks);
                 AdamW optimizer = new AdamW(config, shard.groups());
-                LossScale lossScale = LossScale.of(setup.precision())) {
+                LossScale lossScale = LossScale.of(setup.precision(), Device.CPU)) {
             Objective objective = new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3);
             TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
             List<StepResult> results = new ArrayList<>();
@@ -123,6 +124,7 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
         out.writeLong(result.trainedTokens());
         out.writeBoolean(result.skipped());
         out.writeBoolean(result.overflow());
+        out.writeDouble(result.lossScale());
         out.writeBoolean(result.stop());
         if (!result.metrics().isEmpty()) {
             throw new IllegalStateException("a language model has one loss, and reports no " + result.metrics());
@@ -136,6 +138,7 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
                 in.readLong(),
                 in.readBoolean(),
                 in.readBoolean(),
+                in.readDouble(),
                 in.readBoolean(),
                 Map.of());
     }

@@ -296,7 +296,10 @@ final class ReshardingTest {
                 ModelShard shard = new ModelShard(
                         Parts.layout(source.units(), precision, rank, world), Parts.groups(rank, world), Device.CPU);
                 states.add(new RankState(
-                        source, shard, Optimizer.of(config(algorithm), shard.groups()), LossScale.of(precision)));
+                        source,
+                        shard,
+                        Optimizer.of(config(algorithm), shard.groups()),
+                        LossScale.of(precision, Device.CPU)));
             }
         }
 
@@ -311,7 +314,7 @@ final class ReshardingTest {
                     state.shard().groups().forEach(group -> drawGradients(group, number));
                     Tensor flag = HostTensors.zeros(ScalarType.Float, 1).fill_(Scalars.of(notFinite ? 1 : 0));
                     state.optimizer().step(1e-2, state.lossScale().scale(), flag);
-                    state.lossScale().update(flag);
+                    state.lossScale().update(flag, HostTensors.zeros(ScalarType.Bool, 1));
                 }
             }
         }

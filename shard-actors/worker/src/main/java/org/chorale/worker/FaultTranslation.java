@@ -14,6 +14,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.collective.CollectiveException;
+import org.chorale.tensor.device.DeviceTimeoutException;
 import org.chorale.tensor.safetensors.InvalidFileException;
 import org.chorale.tensor.safetensors.MissingFileException;
 import org.chorale.training.contract.ContractException;
@@ -41,6 +42,8 @@ public final class FaultTranslation {
                     firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
         } else if (failure instanceof CollectiveException lost) {
             return fault(FaultCode.PEER_LOST, lost);
+        } else if (failure instanceof DeviceTimeoutException hangs) {
+            return fault(FaultCode.TIMED_OUT, hangs);
         } else if (failure instanceof PipelineException || failure instanceof ContractException) {
             return fault(FaultCode.CONFIG_INVALID, failure);
         } else if (failure instanceof MissingFileException missing) {

@@ -23,7 +23,7 @@ import org.chorale.training.Evaluation;
 import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.Objective;
-import org.chorale.training.StepResult;
+import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
 import org.chorale.training.checkpoint.CheckpointReader;
 import org.chorale.training.checkpoint.CheckpointWriter;
@@ -36,7 +36,6 @@ import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.ScheduleConfig;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.shard.ModelShard;
-import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankGroups;
 
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
@@ -56,8 +55,13 @@ final class LoadedShard implements AutoCloseable {
         this.model = model;
         this.objective = model.objective(state.shard());
         this.state = state;
-        this.trainStep =
-                new TrainStep(state.shard(), state.optimizer(), config.clipNorm(), objective, state.lossScale());
+        this.trainStep = new TrainStep(
+                state.shard(),
+                state.optimizer(),
+                config.clipNorm(),
+                objective,
+                state.lossScale(),
+                RankMeeting.patience(order.runConf()));
         this.learningRate = new LearningRate(
                 ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
                 config.learningRate(),
@@ -92,7 +96,7 @@ final class LoadedShard implements AutoCloseable {
             owned.push(shard::close);
             Optimizer optimizer = optimizer(config, shard);
             owned.push(optimizer::close);
-            LossScale lossScale = LossScale.of(shard.precision());
+            LossScale lossScale = LossScale.of(shard.precision(), device);
             owned.push(lossScale::close);
             RankState state = new RankState(model.source(), shard, optimizer, lossScale);
             LoadedShard loaded = new LoadedShard(order, model, state, config, owned);
@@ -113,31 +117,30 @@ final class LoadedShard implements AutoCloseable {
     }
 
     /**
-     * Runs one step, the {@code batch.index()}-th of the run, together with all other ranks.
+     * Begins one step, the {@code batch.index()}-th of the run, together with all other ranks.
      *
      * @param stopWanted whether this rank was told to stop
      */
-    StepResult step(StepBatch batch, boolean stopWanted) {
+    PendingStep begin(StepBatch batch, boolean stopWanted) {
         List<MicroBatch> microBatches = MicroBatches.of(batch);
         try {
-            StepResult result = trainStep.run(batch.index(), microBatches, learningRate.at(batch.index()), stopWanted);
+            PendingStep pending =
+                    trainStep.begin(batch.index(), microBatches, learningRate.at(batch.index()), stopWanted);
             stepsDone = batch.index();
-            return result;
+            return pending;
         } catch (RuntimeException e) {
             throw DeviceOutOfMemory.explained(e, () -> Holding.of(state.shard(), state.optimizer()));
         }
     }
 
+    /** Where the steps are computed. */
+    Device device() {
+        return state.shard().device();
+    }
+
     /** Steps that the weights have seen, skipped ones included. */
     long stepsDone() {
         return stepsDone;
-    }
-
-    /** What the next step's loss is multiplied by; 0 where the precision needs no scale. */
-    double lossScale() {
-        return state.shard().precision() == Precision.FP16
-                ? state.lossScale().scale().item_float()
-                : 0;
     }
 
     double learningRateAt(long step) {

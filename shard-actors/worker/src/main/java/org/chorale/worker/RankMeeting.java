@@ -73,7 +73,8 @@ final class RankMeeting {
         };
     }
 
-    private static Duration patience(String runConf) {
+    /** How long one operation may take. */
+    static Duration patience(String runConf) {
         Duration timeout =
                 ConfigReader.read(runConf, "run", Pulse.Patience.class).progressTimeout();
         return timeout.compareTo(LONGEST_WAIT) < 0 ? timeout : LONGEST_WAIT;

@@ -6,6 +6,7 @@ package org.chorale.worker;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.function.ToIntFunction;
 import java.util.stream.LongStream;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -35,14 +36,21 @@ import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.StepReport;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.Evaluation;
+import org.chorale.training.PendingStep;
 import org.chorale.training.StepResult;
 import org.chorale.training.pipeline.LocalComponents;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Owns one rank's parameters in one generation and runs its steps, one per message, so that a drain waits for two steps
- * at most. What ends a generation ends the actor.
+ * at most; on a GPU for three. What ends a generation ends the actor.
+ *
+ * <p>On a GPU a step is read, and reported, after the next has begun, so that the device never waits for this thread; at
+ * once where there is no batch for the next, and at a span's end. Ranks may read a step at different times. So what they
+ * find in it counts at the same place for all: a step with which one of them wants to stop is followed by one more, and
+ * one that {@linkplain PendingStep#needsOthers needs the other ranks} is not read before the next has begun.
  */
 final class ShardActor extends AbstractBehavior<ShardCommand> {
     /** The thread of its own that a shard runs on; see reference.conf. */
@@ -50,8 +58,13 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
 
     private enum Next implements ShardCommand.Internal {
         /** Run the step whose batch has arrived. */
-        STEP
+        STEP,
+        /** Read the step that has begun, unless the next one's batch has arrived meanwhile. */
+        READ
     }
+
+    /** A step that is not reported yet. */
+    private record Begun(StepBatch batch, PendingStep pending) {}
 
     /**
      * Tells the worker that there is room for another batch.
@@ -70,13 +83,16 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private final ActorRef<WorkerCommand> worker;
     private final LocalComponents local;
     private final Cancellation cancellation;
+    private final ToIntFunction<Device> lateness;
     private final Deque<ShardCommand.Batch> batches = new ArrayDeque<>(); // at most FeedIntake.BATCHES_AHEAD
     private ShardCommand.@Nullable FeedBroken broken; // the training feed, after these batches
+    private final Deque<Begun> unread = new ArrayDeque<>(); // at most stepsLate + 1
     private @Nullable LoadedShard shard;
     private @Nullable Evaluation evaluation;
     private long generation;
     private int rank;
-    private long step; // done
+    private int stepsLate; // that may begin before one is read
+    private long step; // begun
     private long until; // of the span; equals step where none is running
     private boolean stepQueued;
     private boolean stopWanted; // in the span in hand
@@ -89,9 +105,11 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             ActorRef<CoordinatorCommand> coordinator,
             ActorRef<WorkerCommand> worker,
             LocalComponents local,
-            Cancellation cancellation) {
+            Cancellation cancellation,
+            ToIntFunction<Device> lateness) {
         super(context);
         this.cancellation = cancellation;
+        this.lateness = lateness;
         this.local = local;
         this.coordinator = coordinator;
         this.worker = worker;
@@ -109,8 +127,18 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             ActorRef<WorkerCommand> worker,
             LocalComponents local,
             Cancellation cancellation) {
+        return create(coordinator, worker, local, cancellation, device -> device.isCuda() ? 1 : 0);
+    }
+
+    /** @param lateness how many steps a device is given before one is read, the same on all ranks */
+    static Behavior<ShardCommand> create(
+            ActorRef<CoordinatorCommand> coordinator,
+            ActorRef<WorkerCommand> worker,
+            LocalComponents local,
+            Cancellation cancellation,
+            ToIntFunction<Device> lateness) {
         Behavior<ShardCommand> shard =
-                Behaviors.setup(context -> new ShardActor(context, coordinator, worker, local, cancellation));
+                Behaviors.setup(context -> new ShardActor(context, coordinator, worker, local, cancellation, lateness));
         // The worker hears of a failure and reports it; Pekko need not print it as well.
         return Behaviors.supervise(shard).onFailure(SupervisorStrategy.stop().withLoggingEnabled(false));
     }
@@ -123,7 +151,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .onMessage(ShardCommand.Run.class, guarded(this::onRun))
                 .onMessage(ShardCommand.Batch.class, guarded(this::onBatch))
                 .onMessage(ShardCommand.FeedBroken.class, guarded(this::onFeedBroken))
-                .onMessage(Next.class, guarded(next -> onNextStep()))
+                .onMessage(Next.class, guarded(this::onNext))
                 .onMessage(ShardCommand.EndSpan.class, order -> onEndSpan())
                 .onMessage(ShardCommand.Leave.class, order -> Behaviors.stopped())
                 .onMessage(ShardCommand.Evaluate.class, guarded(this::onEvaluate))
@@ -145,6 +173,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         generation = order.order().generation();
         rank = order.order().rank();
         shard = LoadedShard.load(order, local, cancellation);
+        stepsLate = lateness.applyAsInt(loaded().device());
         step = loaded().stepsDone();
         until = step;
         coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes(), loaded().holding()));
@@ -182,7 +211,18 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         return this;
     }
 
-    private Behavior<ShardCommand> onNextStep() {
+    private Behavior<ShardCommand> onNext(Next next) {
+        if (next == Next.STEP) {
+            beginStep();
+        } else if (!stepQueued
+                && !unread.isEmpty()
+                && !unread.element().pending().needsOthers()) {
+            read(unread.remove());
+        }
+        return this;
+    }
+
+    private void beginStep() {
         stepQueued = false;
         ShardCommand.Batch next = batches.remove();
         worker.tell(new BatchTaken(next.intake()));
@@ -191,19 +231,27 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             throw new IllegalStateException(
                     "the batch of step %d came where step %d is due".formatted(batch.index(), step + 1));
         }
-        double lossScale = loaded().lossScale();
-        StepResult result = loaded().step(batch, stopWanted);
+        unread.add(new Begun(batch, loaded().begin(batch, stopWanted)));
         step = batch.index();
-        ReportPieces.cut(report(batch, result, lossScale))
-                .forEach(piece -> coordinator.tell(new StepDone(generation, rank, piece)));
-        if (result.stop()) {
-            until = step;
+        while (unread.size() > stepsLate || (step == until && !unread.isEmpty())) {
+            read(unread.remove());
         }
         if (step == until) {
             coordinator.tell(new SpanDone(generation, rank, step));
         }
-        queueStep();
-        return this;
+        goOn();
+    }
+
+    /** Waits for a step, the oldest, and reports it. */
+    private void read(Begun begun) {
+        try (PendingStep pending = begun.pending()) {
+            StepResult result = pending.await();
+            ReportPieces.cut(report(begun.batch(), result))
+                    .forEach(piece -> coordinator.tell(new StepDone(generation, rank, piece)));
+            if (result.stop()) {
+                until = Math.min(until, begun.batch().index() + stepsLate);
+            }
+        }
     }
 
     /** All ranks must do the same steps: this one alone cannot end the span, but lets them know with the next step. */
@@ -273,8 +321,16 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         }
     }
 
-    /** Seconds count from the end of the step before, so that waiting for data shows. */
-    private StepReport report(StepBatch batch, StepResult result, double lossScale) {
+    /** A step that is done does not wait for data; but a batch may be on its way in this actor's mailbox. */
+    private void goOn() {
+        queueStep();
+        if (!stepQueued && !unread.isEmpty()) {
+            getContext().getSelf().tell(Next.READ);
+        }
+    }
+
+    /** Seconds count from when the step before was read, so that waiting for data shows. */
+    private StepReport report(StepBatch batch, StepResult result) {
         return StepReport.newBuilder()
                 .setStep(batch.index())
                 .setEpoch(batch.epoch())
@@ -287,7 +343,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .addAllSamples(LongStream.of(batch.samples()).boxed().toList())
                 .setSkipped(result.skipped())
                 .setOverflow(result.overflow())
-                .setLossScale(lossScale)
+                .setLossScale(result.lossScale())
                 .putAllMetrics(result.metrics())
                 .setTokensCut(batch.tokensCut())
                 .setPaddingTokens(batch.places() - batch.tokens())
@@ -323,6 +379,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     }
 
     private void release() {
+        unread.forEach(begun -> begun.pending().close());
+        unread.clear();
         LoadedShard held = shard;
         shard = null;
         if (held != null) {

@@ -10,12 +10,14 @@ import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.stream.Stream;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.collective.CollectiveException;
+import org.chorale.tensor.device.DeviceTimeoutException;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -56,6 +58,10 @@ final class FaultTranslationTest {
                         new CollectiveException("allGather from rank 3: lost"),
                         FaultCode.PEER_LOST,
                         "allGather from rank 3: lost"),
+                Arguments.of(
+                        new DeviceTimeoutException(Duration.ofMinutes(2)),
+                        FaultCode.TIMED_OUT,
+                        "the device has not finished within 120 s"),
                 Arguments.of(new UnsatisfiedLinkError("no jnitorch"), FaultCode.FILE_MISSING, "linux-x86_64"),
                 Arguments.of(new IOException("Broken pipe"), FaultCode.STORAGE_FAILED, "Broken pipe"),
                 Arguments.of(new OutOfMemoryError("Java heap space"), FaultCode.OUT_OF_MEMORY, "data.micro-batch"),

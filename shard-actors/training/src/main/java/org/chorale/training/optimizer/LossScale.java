@@ -7,10 +7,10 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
-import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Operator;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
 
 /**
@@ -33,22 +33,22 @@ public final class LossScale implements AutoCloseable {
     private final Tensor scale; // [1] fp32
     private final Tensor goodSteps; // [1] int32, in a row
 
-    private LossScale(boolean dynamic) {
+    private LossScale(boolean dynamic, Device device) {
         this.dynamic = dynamic;
         try (TensorScope scope = new TensorScope()) {
-            this.scale = owner.hold(HostTensors.zeros(ScalarType.Float, 1).fill_(Scalars.of(dynamic ? FIRST : 1)));
-            this.goodSteps = owner.hold(HostTensors.zeros(ScalarType.Int, 1));
+            this.scale = owner.hold(device.zeros(ScalarType.Float, 1).fill_(Scalars.of(dynamic ? FIRST : 1)));
+            this.goodSteps = owner.hold(device.zeros(ScalarType.Int, 1));
         }
     }
 
-    /** The scale that a precision needs: one that follows the gradients for fp16, else 1 for ever. */
-    public static LossScale of(Precision precision) {
-        return new LossScale(precision == Precision.FP16);
+    /** The scale that a precision needs, on the shard's device: one that follows the gradients for fp16, else 1 for ever. */
+    public static LossScale of(Precision precision, Device device) {
+        return new LossScale(precision == Precision.FP16, device);
     }
 
     /** A scale of 1, for formats that need none. */
     public static LossScale none() {
-        return new LossScale(false);
+        return new LossScale(false, Device.CPU);
     }
 
     /** [1] fp32. Upstream gradients are multiplied by it, and the optimizer's divisor too. */
@@ -56,27 +56,31 @@ public final class LossScale implements AutoCloseable {
         return scale;
     }
 
+    /** Whether it follows the gradients; else it is 1 for ever, and need not be multiplied by. */
+    public boolean isDynamic() {
+        return dynamic;
+    }
+
     /**
      * Follows one step; called after the optimizer's.
      *
      * @param notFinite [1] fp32: 1 where the step's gradients were not finite, 0 elsewhere
+     * @param empty [1] bool: whether the step had nothing to train on, and so says nothing of the scale
      */
-    public void update(Tensor notFinite) {
+    public void update(Tensor notFinite, Tensor empty) {
         if (!dynamic) {
             return;
         }
         try (TensorScope scope = new TensorScope()) {
+            goodSteps.sub_(empty.to(ScalarType.Int)); // which are about to count it
             follow.call(scale, goodSteps, notFinite, GROWTH, BACKOFF, GROWTH_INTERVAL);
             scale.clamp_min_(Scalars.of(MINIMUM));
         }
     }
 
-    /**
-     * Whether a step that is not finite may be the scale's doing, so that a smaller one may mend it. Asked before {@link
-     * #update}; waits for the device.
-     */
-    public boolean canShrink() {
-        return dynamic && scale.item_float() > MINIMUM;
+    /** Whether a step that was not finite at this scale may be the scale's doing, so that a smaller one may mend it. */
+    public static boolean canShrink(double scale) {
+        return scale > MINIMUM;
     }
 
     /** What a checkpoint keeps, by name; nothing where the scale is fixed. */

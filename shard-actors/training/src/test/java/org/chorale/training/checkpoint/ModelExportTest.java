@@ -20,6 +20,7 @@ import org.chorale.model.ModelFolder;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.NamePattern;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
@@ -196,7 +197,7 @@ final class ModelExportTest {
         Path file = directory.resolve("rank-00000.safetensors");
         try (ModelShard shard = new ModelShard(base, layout, false);
                 Optimizer optimizer = new AdamW(OptimizerConfig.adamW(1e-2, 0, 1), shard.groups());
-                LossScale lossScale = LossScale.of(precision)) {
+                LossScale lossScale = LossScale.of(precision, Device.CPU)) {
             shard.load(base);
             List<StoredBox> boxes = CheckpointWriter.write(file, new RankState(base, shard, optimizer, lossScale), 0)
                     .boxes();
