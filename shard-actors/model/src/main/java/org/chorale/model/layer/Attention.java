@@ -4,18 +4,19 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Causal self-attention with rotary positions and grouped key-value heads (Ainslie et al. 2023, arXiv 2305.13245).
  *
  * <p>B batch, T tokens, R = B·T rows, D model width, N query heads, K key-value heads, H head width. The scores are
- * scaled by 1/√H and never stand in memory as a whole: the flash kernel saves their log-sum-exp.
+ * scaled by 1/√H and never stand in memory as a whole: the flash kernel saves their log-sum-exp. Its own input is handed
+ * to the backward by the layer around it.
  */
 public final class Attention {
     private final FlashAttention flash = new FlashAttention();
@@ -42,17 +43,24 @@ public final class Attention {
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             DropoutKeys dropout = context.dropout();
-            Tensor q = context.rotary().turn(heads(query.forward(x, dropout), context)); // [B, T, N, H]
-            Tensor k = context.rotary().turn(heads(key.forward(x, dropout), context)); // [B, T, K, H]
+            Tensor q = heads(query.forward(x, dropout), context); // [B, T, N, H]
+            Tensor k = heads(key.forward(x, dropout), context); // [B, T, K, H]
             Tensor v = heads(value.forward(x, dropout), context); // [B, T, K, H]
+            context.rotary().turn(q, k);
             Attended attended = flash.forward(q, k, v, context);
-            tape.push(x, q, k, v, attended.mixed(), attended.logSumExp());
+            tape.push(q, k, v, attended.mixed(), attended.logSumExp());
             return scope.keep(output.forward(rows(attended.mixed(), x), dropout));
         }
     }
 
-    /** [R, D] → [R, D] */
-    public Tensor backward(Tensor dy, SequenceContext context, Tape tape) {
+    /**
+     * Adds to the gradients of the four linears.
+     *
+     * @param dy [R, D]
+     * @param x [R, D], what forward was given
+     * @return dx [R, D]
+     */
+    public Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             DropoutKeys dropout = context.dropout();
             Tensor logSumExp = tape.pop();
@@ -60,11 +68,11 @@ public final class Attention {
             Tensor v = tape.pop();
             Tensor k = tape.pop();
             Tensor q = tape.pop();
-            Tensor x = tape.pop();
             Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout), context); // [B, T, N, H]
             Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
-            Tensor dx = query.backward(rows(context.rotary().turnBack(gradients[0]), x), x, dropout);
-            key.backward(rows(context.rotary().turnBack(gradients[1]), x), x, dropout, dx);
+            context.rotary().turnBack(gradients[0], gradients[1]);
+            Tensor dx = query.backward(rows(gradients[0], x), x, dropout);
+            key.backward(rows(gradients[1], x), x, dropout, dx);
             value.backward(rows(gradients[2], x), x, dropout, dx);
             return scope.keep(dx);
         }
@@ -81,24 +89,24 @@ public final class Attention {
      */
     public Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor q = context.rotary().turn(heads(query.forward(x), context)); // [1, t, N, H]
-            Tensor k = context.rotary().turn(heads(key.forward(x), context)); // [1, t, K, H]
+            Tensor q = heads(query.forward(x), context); // [1, t, N, H]
+            Tensor k = heads(key.forward(x), context); // [1, t, K, H]
+            context.rotary().turn(q, k);
             cache.append(k, heads(value.forward(x), context));
             boolean first = cache.tokens() == context.tokens();
-            Tensor mask = first ? null : laterHidden(context.tokens(), cache.tokens());
+            Tensor mask = first ? null : laterHidden(Device.of(x), context.tokens(), cache.tokens());
             Attended attended = flash.forward(q, cache.keys(), cache.values(), first, mask);
             return scope.keep(output.forward(rows(attended.mixed(), x)));
         }
     }
 
     /** −∞ where a key is later than the query, of the last {@code queries} of {@code keys}: [1, 1, queries, keys]. */
-    private static @Nullable Tensor laterHidden(long queries, long keys) {
+    private static @Nullable Tensor laterHidden(Device device, long queries, long keys) {
         if (queries == 1) {
             return null;
         }
-        return torch.ones(queries, keys)
-                .to(ScalarType.Float)
-                .mul_(Scalars.of(Double.NEGATIVE_INFINITY))
+        return device.empty(ScalarType.Float, queries, keys)
+                .fill_(Scalars.of(Double.NEGATIVE_INFINITY))
                 .triu(keys - queries + 1)
                 .view(1, 1, queries, keys);
     }

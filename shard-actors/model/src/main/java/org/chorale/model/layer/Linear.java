@@ -64,7 +64,7 @@ public final class Linear {
      * @return dx [R, I]
      */
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
-        addToGradients(dy, x);
+        addToOwnGradients(dy, x);
         Tensor dx = Matmul.of(dy, weight.value());
         if (adapter != null) {
             adapter.backward(dy, x, dropout, dx);
@@ -72,9 +72,26 @@ public final class Linear {
         return dx;
     }
 
+    /** The half of a backward that does not read x; {@link #addToGradients} is the other. Returns dx, [R, I]. */
+    Tensor inputGradient(Tensor dy, @Nullable DropoutKeys dropout) {
+        Tensor dx = Matmul.of(dy, weight.value());
+        if (adapter != null) {
+            adapter.addInputGradient(dy, dropout, dx);
+        }
+        return dx;
+    }
+
+    /** The half of a backward that reads x: adds to the gradients of weight, bias and adapter. */
+    void addToGradients(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
+        addToOwnGradients(dy, x);
+        if (adapter != null) {
+            adapter.addToGradients(dy, x, dropout);
+        }
+    }
+
     /** As {@link #backward(Tensor, Tensor, DropoutKeys)}, but adds dx to what other readers of x have left there. */
     public void backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tensor dxSum) {
-        addToGradients(dy, x);
+        addToOwnGradients(dy, x);
         Matmul.addTo(dxSum, dy, weight.value());
         if (adapter != null) {
             adapter.backward(dy, x, dropout, dxSum);
@@ -86,7 +103,7 @@ public final class Linear {
         return weight.trainable() || (bias != null && bias.trainable()) || (adapter != null && adapter.trainable());
     }
 
-    private void addToGradients(Tensor dy, Tensor x) {
+    private void addToOwnGradients(Tensor dy, Tensor x) {
         weight.addGradientProduct(dy, x, 1);
         if (bias != null) {
             bias.addGradientOfRows(dy);

@@ -47,18 +47,45 @@ public final class LowRank {
     /** Adds to the gradients of A and B, and to dx [R, I]. */
     void backward(Tensor dy, Tensor x, @Nullable DropoutKeys keys, Tensor dx) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor dropped = dropout.apply(x, keys); // [R, I]
-            if (up.trainable()) {
-                up.addGradientProduct(dy, Matmul.of(dropped, down.value().t()), scale);
-            }
-            Tensor dInner = Matmul.of(dy, up.value()); // [R, r], not scaled yet
-            down.addGradientProduct(dInner, dropped, scale);
-            if (dropout.isActive(keys)) {
-                Tensor dDropped = Matmul.of(dInner, down.value()); // [R, I]
-                dx.add_(dropout.apply(dDropped, keys), Scalars.of(scale));
-            } else {
-                Matmul.addTo(dx, dInner, down.value(), scale);
-            }
+            Tensor dInner = innerGradient(dy);
+            addToGradients(dy, dInner, x, keys);
+            addThroughDown(dInner, keys, dx);
+        }
+    }
+
+    /** The half of a backward that does not read x: adds to dx [R, I]. */
+    void addInputGradient(Tensor dy, @Nullable DropoutKeys keys, Tensor dx) {
+        try (TensorScope scope = new TensorScope()) {
+            addThroughDown(innerGradient(dy), keys, dx);
+        }
+    }
+
+    /** The half of a backward that reads x: adds to the gradients of A and B. */
+    void addToGradients(Tensor dy, Tensor x, @Nullable DropoutKeys keys) {
+        try (TensorScope scope = new TensorScope()) {
+            addToGradients(dy, innerGradient(dy), x, keys);
+        }
+    }
+
+    /** [R, r], not scaled yet */
+    private Tensor innerGradient(Tensor dy) {
+        return Matmul.of(dy, up.value());
+    }
+
+    private void addToGradients(Tensor dy, Tensor dInner, Tensor x, @Nullable DropoutKeys keys) {
+        Tensor dropped = dropout.apply(x, keys); // [R, I]
+        if (up.trainable()) {
+            up.addGradientProduct(dy, Matmul.of(dropped, down.value().t()), scale);
+        }
+        down.addGradientProduct(dInner, dropped, scale);
+    }
+
+    private void addThroughDown(Tensor dInner, @Nullable DropoutKeys keys, Tensor dx) {
+        if (dropout.isActive(keys)) {
+            Tensor dDropped = Matmul.of(dInner, down.value()); // [R, I]
+            dx.add_(dropout.apply(dDropped, keys), Scalars.of(scale));
+        } else {
+            Matmul.addTo(dx, dInner, down.value(), scale);
         }
     }
 }

@@ -3,21 +3,20 @@
 
 package org.chorale.model.layer;
 
-import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
-import org.chorale.tensor.Scalars;
+import org.chorale.model.kernel.RmsNormKernel;
+import org.chorale.model.kernel.RmsNormKernel.Normed;
 import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * y = w · x / √(mean(x²) + ε), over the last dimension (Zhang and Sennrich 2019, arXiv 1910.07467).
  *
- * <p>R rows, D model width. Rows are normalised in fp32 at least and then rounded to the dtype of x, as Transformers'
- * Llama does it; the backward is computed in fp32 too, and rounded at its end.
+ * <p>R rows, D model width. A backward needs x and the scale of each of its rows, not y. Alone, a norm saves them on the
+ * tape; a block saves them itself, above what the layer behind the norm has saved, because that layer's backward reads
+ * y {@link #again}.
  */
 public final class RmsNorm {
-    private static final long[] LAST = {-1};
-
     private final Parameter weight; // [D]
     private final double epsilon;
 
@@ -31,40 +30,50 @@ public final class RmsNorm {
         return weight.trainable();
     }
 
-    /** [R, D] → [R, D]; saves the normalised rows and their scales. */
+    /** [R, D] → [R, D]; saves its input and the scales of its rows. */
     public Tensor forward(Tensor x, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor wide = Wide.of(x);
-            double inverseRootWidth = 1 / Math.sqrt((double) x.size(-1));
-            Tensor rootMeanSquare = torch.linalg_vector_norm(wide, Scalars.of(2), LAST, true, new ScalarTypeOptional())
-                    .mul_(Scalars.of(inverseRootWidth)); // [R, 1]
-            Tensor scale = rootMeanSquare.square_().add_(Scalars.of(epsilon)).rsqrt_(); // [R, 1]
-            Tensor normalised = wide.mul(scale).to(x.scalar_type()); // [R, D]
-            tape.push(normalised, scale);
-            return scope.keep(normalised.mul(weight.value()));
+            Normed normed = normalise(x);
+            tape.push(x, normed.scale());
+            return scope.keep(normed.rows());
         }
     }
 
-    /**
-     * With x̂ the normalised row and s its scale: dw = Σ dy·x̂ and dx = s (w·dy − x̂ mean(w·dy·x̂)).
-     *
-     * @param dy [R, D]
-     * @return dx [R, D]
-     */
+    /** dy [R, D] → dx [R, D] */
     public Tensor backward(Tensor dy, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor scale = tape.pop();
-            Tensor normalised = Wide.of(tape.pop());
-            Tensor wideDy = Wide.of(dy);
-            Tensor wideWeight = Wide.of(weight.value());
-            Tensor product = wideDy.mul(normalised); // [R, D]
-            weight.addGradientOfRows(product);
-            Tensor mean = product.mv(wideWeight)
-                    .mul_(Scalars.of(1.0 / (double) dy.size(-1)))
-                    .unsqueeze(-1); // [R, 1]
-            Tensor dx = wideDy.mul(wideWeight);
-            dx.addcmul_(normalised, mean, Scalars.of(-1)).mul_(scale);
-            return scope.keep(dx.to(dy.scalar_type()));
+            return scope.keep(backward(dy, tape.pop(), scale, null));
         }
+    }
+
+    /** As {@link #forward}, of x [R, D], but saves nothing. */
+    public Normed normalise(Tensor x) {
+        return kernel(x).forward(x, weight.value(), epsilon);
+    }
+
+    /** Adds to a sum and normalises what it is then, in one pass: [R, D] both. */
+    public Normed addAndNormalise(Tensor sum, Tensor addend) {
+        return kernel(sum).addAndForward(sum, addend, weight.value(), epsilon);
+    }
+
+    /** What normalising x, [R, D], gave. */
+    public Tensor again(Tensor x, Tensor scale) {
+        return kernel(x).again(x, scale, weight.value());
+    }
+
+    /**
+     * The backward of a norm that saved nothing.
+     *
+     * @param dy [R, D]
+     * @param residual what x has for a gradient by the way around the norm, added to the result; [R, D]
+     * @return dx [R, D]
+     */
+    public Tensor backward(Tensor dy, Tensor x, Tensor scale, @Nullable Tensor residual) {
+        return kernel(x).backward(dy, x, scale, weight.value(), residual, weight.gradient());
+    }
+
+    private RmsNormKernel kernel(Tensor x) {
+        return RmsNormKernel.of(x, weight.value());
     }
 }

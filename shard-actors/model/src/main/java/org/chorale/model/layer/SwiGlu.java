@@ -4,14 +4,16 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.kernel.SwiGluKernel;
+import org.chorale.model.kernel.SwiGluKernel.Gradients;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The gated feed-forward network y = down(silu(gate(x)) · up(x)) (Shazeer 2020, arXiv 2002.05202).
  *
- * <p>R rows, D model width, F inner width.
+ * <p>R rows, D model width, F inner width. It saves what gate and up gave, [R, F] each, and computes again what down was
+ * given; its own input is handed to the backward by the layer around it.
  */
 public final class SwiGlu {
     private final Linear gate;
@@ -34,22 +36,28 @@ public final class SwiGlu {
         try (TensorScope scope = new TensorScope()) {
             Tensor gated = gate.forward(x, dropout); // [R, F]
             Tensor raised = up.forward(x, dropout); // [R, F]
-            Tensor activated = torch.silu(gated); // [R, F]
-            tape.push(x, gated, raised, activated);
-            return scope.keep(down.forward(activated.mul(raised), dropout));
+            tape.push(gated, raised);
+            Tensor inner = SwiGluKernel.of(gated, raised).forward(gated, raised); // [R, F]
+            return scope.keep(down.forward(inner, dropout));
         }
     }
 
-    /** [R, D] → [R, D] */
-    public Tensor backward(Tensor dy, @Nullable DropoutKeys dropout, Tape tape) {
+    /**
+     * Adds to the gradients of the three linears.
+     *
+     * @param dy [R, D]
+     * @param x [R, D], what forward was given
+     * @return dx [R, D]
+     */
+    public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor activated = tape.pop();
             Tensor raised = tape.pop();
             Tensor gated = tape.pop();
-            Tensor x = tape.pop();
-            Tensor dInner = down.backward(dy, activated.mul(raised), dropout); // [R, F]
-            Tensor dx = up.backward(dInner.mul(activated), x, dropout);
-            gate.backward(torch.silu_backward(dInner.mul_(raised), gated), x, dropout, dx);
+            Tensor dInner = down.inputGradient(dy, dropout); // [R, F]
+            Gradients inner = SwiGluKernel.of(gated, raised).backward(dInner, gated, raised);
+            down.addToGradients(dy, inner.inner(), dropout);
+            Tensor dx = up.backward(inner.dUp(), x, dropout);
+            gate.backward(inner.dGate(), x, dropout, dx);
             return scope.keep(dx);
         }
     }

@@ -5,6 +5,7 @@ package org.chorale.model.llama;
 
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.kernel.RmsNormKernel.Normed;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Attention;
 import org.chorale.model.layer.KeyValues;
@@ -47,13 +48,18 @@ final class LlamaBlock {
         return attentionNorm.trainable() || attention.trainable() || innerNorm.trainable() || feedForward.trainable();
     }
 
-    /** [R, D] → [R, D] */
+    /**
+     * [R, D] → [R, D]; saves x, h and their rows' scales, above what attention and feed-forward save. What the norms
+     * give is computed again in the backward.
+     */
     Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor h = attention.forward(attentionNorm.forward(x, tape), context, tape);
-            h.add_(x);
-            Tensor y = feedForward.forward(innerNorm.forward(h, tape), context.dropout(), tape);
+            Normed normedX = attentionNorm.normalise(x);
+            Tensor h = attention.forward(normedX.rows(), context, tape);
+            Normed normedH = innerNorm.addAndNormalise(h, x);
+            Tensor y = feedForward.forward(normedH.rows(), context.dropout(), tape);
             y.add_(h);
+            tape.push(x, normedX.scale(), h, normedH.scale());
             return scope.keep(y);
         }
     }
@@ -61,11 +67,28 @@ final class LlamaBlock {
     /** [R, D] → [R, D] */
     Tensor backward(Tensor dy, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor dh = innerNorm.backward(feedForward.backward(dy, context.dropout(), tape), tape);
-            dh.add_(dy);
-            Tensor dx = attentionNorm.backward(attention.backward(dh, context, tape), tape);
-            dx.add_(dh);
-            return scope.keep(dx);
+            Tensor scaleOfH = tape.pop();
+            Tensor h = tape.pop();
+            Tensor scaleOfX = tape.pop();
+            Tensor x = tape.pop();
+            Tensor dh = throughFeedForward(dy, h, scaleOfH, context, tape);
+            return scope.keep(throughAttention(dh, x, scaleOfX, context, tape));
+        }
+    }
+
+    /** The gradient of h, of which y is the sum with what the feed-forward makes of it. */
+    private Tensor throughFeedForward(Tensor dy, Tensor h, Tensor scale, SequenceContext context, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor dNormed = feedForward.backward(dy, innerNorm.again(h, scale), context.dropout(), tape);
+            return scope.keep(innerNorm.backward(dNormed, h, scale, dy));
+        }
+    }
+
+    /** The gradient of x, of which h is the sum with what attention makes of it. */
+    private Tensor throughAttention(Tensor dh, Tensor x, Tensor scale, SequenceContext context, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor dNormed = attention.backward(dh, attentionNorm.again(x, scale), context, tape);
+            return scope.keep(attentionNorm.backward(dNormed, x, scale, dh));
         }
     }
 
@@ -73,9 +96,9 @@ final class LlamaBlock {
     Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
         try (TensorScope scope = new TensorScope();
                 Tape dropped = new Tape()) {
-            Tensor h = attention.extend(attentionNorm.forward(x, dropped), context, cache);
-            h.add_(x);
-            Tensor y = feedForward.forward(innerNorm.forward(h, dropped), context.dropout(), dropped);
+            Tensor h = attention.extend(attentionNorm.normalise(x).rows(), context, cache);
+            Normed normedH = innerNorm.addAndNormalise(h, x);
+            Tensor y = feedForward.forward(normedH.rows(), context.dropout(), dropped);
             y.add_(h);
             return scope.keep(y);
         }

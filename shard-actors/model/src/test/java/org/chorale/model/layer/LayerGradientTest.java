@@ -77,12 +77,14 @@ final class LayerGradientTest {
                 new GradientCheck.Layer() {
                     @Override
                     public Tensor forward(Tensor x, Tape tape) {
-                        return network.forward(x, null, tape);
+                        Tensor y = network.forward(x, null, tape);
+                        tape.push(x);
+                        return y;
                     }
 
                     @Override
                     public Tensor backward(Tensor dy, Tape tape) {
-                        return network.backward(dy, null, tape);
+                        return network.backward(dy, tape.pop(), null, tape);
                     }
                 },
                 random(ROWS, 4),
@@ -144,12 +146,14 @@ final class LayerGradientTest {
                 new GradientCheck.Layer() {
                     @Override
                     public Tensor forward(Tensor x, Tape tape) {
-                        return attention.forward(x, context, tape);
+                        Tensor y = attention.forward(x, context, tape);
+                        tape.push(x);
+                        return y;
                     }
 
                     @Override
                     public Tensor backward(Tensor dy, Tape tape) {
-                        return attention.backward(dy, context, tape);
+                        return attention.backward(dy, tape.pop(), context, tape);
                     }
                 },
                 random(ROWS, 6),

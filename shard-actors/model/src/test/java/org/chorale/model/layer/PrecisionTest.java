@@ -85,11 +85,15 @@ final class PrecisionTest {
     void swiGluIsAsExactAsAutograd(Half half) {
         type = half.type;
         SwiGlu network = new SwiGlu(linear("gate", 48, 40), linear("up", 48, 40), linear("down", 40, 48));
-        check((x, tape) -> network.forward(x, null, tape), (dy, tape) -> network.backward(dy, null, tape), 40, in -> {
-            Tensor gate = PlainFormulas.linear(in[0], in[1], in[2]);
-            Tensor raised = PlainFormulas.linear(in[0], in[3], in[4]);
-            return PlainFormulas.linear(PlainFormulas.gated(gate, raised), in[5], in[6]);
-        });
+        check(
+                saving((x, tape) -> network.forward(x, null, tape)),
+                (dy, tape) -> network.backward(dy, tape.pop(), null, tape),
+                40,
+                in -> {
+                    Tensor gate = PlainFormulas.linear(in[0], in[1], in[2]);
+                    Tensor raised = PlainFormulas.linear(in[0], in[3], in[4]);
+                    return PlainFormulas.linear(PlainFormulas.gated(gate, raised), in[5], in[6]);
+                });
     }
 
     @ParameterizedTest
@@ -105,8 +109,8 @@ final class PrecisionTest {
                 new Rotary(angles.cos().to(type), angles.sin().to(type)),
                 null);
         check(
-                (x, tape) -> attention.forward(x, context, tape),
-                (dy, tape) -> attention.backward(dy, context, tape),
+                saving((x, tape) -> attention.forward(x, context, tape)),
+                (dy, tape) -> attention.backward(dy, tape.pop(), context, tape),
                 40,
                 in -> {
                     Rotary rotary = new Rotary(
@@ -149,6 +153,15 @@ final class PrecisionTest {
 
     private interface Pass {
         Tensor run(Tensor x, Tape tape);
+    }
+
+    /** A forward whose input the layer around it saves. */
+    private static Pass saving(Pass forward) {
+        return (x, tape) -> {
+            Tensor y = forward.run(x, tape);
+            tape.push(x);
+            return y;
+        };
     }
 
     private void check(Pass forward, Pass backward, long width, Function<Tensor[], Tensor> formula) {

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.kernel;
+
+/** How many threads make up a block. */
+final class Blocks {
+    static final int MAX_THREADS = 1024;
+
+    private static final int WARP = 32;
+
+    private Blocks() {}
+
+    /** A thread for each access as far as they go, in whole warps. */
+    static int threads(long accesses, int most) {
+        return (int) Math.min(most, ceilDiv(accesses, WARP) * WARP);
+    }
+
+    static long ceilDiv(long dividend, long divisor) {
+        return (dividend + divisor - 1) / divisor;
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.kernel;
+
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * inner = silu(gate) · up (Shazeer 2020, arXiv 2002.05202), and its backward.
+ *
+ * <p>R rows, F inner width.
+ */
+public sealed interface SwiGluKernel permits FusedSwiGlu, AtenSwiGlu {
+    /**
+     * What a backward gives.
+     *
+     * @param dGate [R, F]
+     * @param dUp [R, F]
+     * @param inner [R, F], once more, which the gradient of the next weight needs
+     */
+    record Gradients(Tensor dGate, Tensor dUp, Tensor inner) {}
+
+    /** The fused one for fp32, bf16 or fp16 on a GPU whose rows lie side by side in themselves; else ATen's. */
+    static SwiGluKernel of(Tensor gate, Tensor up) {
+        return FusedSwiGlu.takes(gate, up) ? FusedSwiGlu.INSTANCE : twin();
+    }
+
+    /** The reference, which takes everything. */
+    static SwiGluKernel twin() {
+        return AtenSwiGlu.INSTANCE;
+    }
+
+    /** [R, F] of both, which may be parts of wider rows → [R, F] */
+    Tensor forward(Tensor gate, Tensor up);
+
+    /** Consumes its arguments: the results may lie in their memory. */
+    Gradients backward(Tensor dInner, Tensor gate, Tensor up);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.kernel.RmsNormKernel.Normed;
+import org.chorale.model.kernel.SwiGluKernel.Gradients;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.TensorScope;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a backward computes again is what the forward had, bit for bit, and what is fused is what its parts are. */
+final class BlockTwinsTest {
+    private static final double EPSILON = 1e-5;
+
+    private TensorScope scope;
+
+    enum Type {
+        FP64(ScalarType.Double, 1e-14),
+        FP32(ScalarType.Float, 1e-6),
+        BF16(ScalarType.BFloat16, 0.02),
+        FP16(ScalarType.Half, 0.002);
+
+        private final ScalarType scalar;
+        private final double tolerance;
+
+        Type(ScalarType scalar, double tolerance) {
+            this.scalar = scalar;
+            this.tolerance = tolerance;
+        }
+    }
+
+    @BeforeEach
+    @SuppressWarnings("MustBeClosedChecker") // closed after each test
+    void openScope() {
+        torch.manual_seed(17);
+        scope = new TensorScope();
+    }
+
+    @AfterEach
+    void closeScope() {
+        scope.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aNormComesAgainFromItsInputAndScale(Type type) {
+        Tensor x = random(type, 5, 12);
+        Tensor weight = random(type, 12);
+        RmsNormKernel kernel = RmsNormKernel.of(x, weight);
+        Normed normed = kernel.forward(x, weight, EPSILON);
+        assertThat(kernel.again(x, normed.scale(), weight).equal(normed.rows())).isTrue();
+        assertThat(normed.scale().shape()).containsExactly(5, 1);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aNormOfASumLeavesTheSum(Type type) {
+        Tensor sum = random(type, 5, 12);
+        Tensor addend = random(type, 5, 12);
+        Tensor weight = random(type, 12);
+        Tensor expected = sum.add(addend);
+        RmsNormKernel kernel = RmsNormKernel.of(sum, weight);
+        Normed normed = kernel.addAndForward(sum, addend, weight, EPSILON);
+        assertThat(sum.equal(expected)).isTrue();
+        assertThat(normed.rows().equal(kernel.forward(expected, weight, EPSILON).rows()))
+                .isTrue();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aResidualIsAddedToANormsGradientAndTheWeightMayBeFrozen(Type type) {
+        Tensor x = random(type, 5, 12);
+        Tensor dy = random(type, 5, 12);
+        Tensor residual = random(type, 5, 12);
+        Tensor weight = random(type, 12);
+        RmsNormKernel kernel = RmsNormKernel.of(x, weight);
+        Tensor scale = kernel.forward(x, weight, EPSILON).scale();
+        Tensor gradient = HostTensors.zeros(ScalarType.Float, 12);
+        Tensor alone = kernel.backward(dy, x, scale, weight, null, gradient);
+        Tensor with = kernel.backward(dy, x, scale, weight, residual, null);
+        assertThat(gradient.abs().min().item_double()).isPositive();
+        assertClose(with, alone.add(residual), type);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void headsTurnBackToWhereTheyWere(Type type) {
+        Tensor q = random(type, 2, 3, 4, 8);
+        Tensor product = random(type, 2, 3, 6, 8);
+        Tensor k = product.narrow(2, 1, 2); // a part of a wider product, whose rest stays as it is
+        Tensor angles = torch.randn(3, 1, 4).to(ScalarType.Double);
+        Tensor cosine = angles.cos().to(type.scalar);
+        Tensor sine = angles.sin().to(type.scalar);
+        Tensor before = product.clone();
+        Tensor queries = q.clone();
+        RotaryKernel kernel = RotaryKernel.of(q, k, cosine, sine);
+        kernel.turn(q, k, cosine, sine, 1);
+        assertThat(q.equal(queries)).isFalse();
+        assertThat(product.narrow(2, 0, 1).equal(before.narrow(2, 0, 1))).isTrue();
+        assertThat(product.narrow(2, 3, 3).equal(before.narrow(2, 3, 3))).isTrue();
+        kernel.turn(q, k, cosine, sine, -1);
+        assertClose(q, queries, type);
+        assertClose(product, before, type);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aGatedBackwardGivesTheForwardAgain(Type type) {
+        Tensor product = random(type, 5, 24);
+        Tensor gate = product.narrow(1, 0, 12);
+        Tensor up = product.narrow(1, 12, 12);
+        SwiGluKernel kernel = SwiGluKernel.of(gate, up);
+        Tensor inner = kernel.forward(gate, up);
+        Gradients gradients = kernel.backward(random(type, 5, 12), gate, up);
+        assertThat(gradients.inner().equal(inner)).isTrue();
+    }
+
+    private static void assertClose(Tensor actual, Tensor expected, Type type) {
+        double scale = Math.max(1, expected.abs().max().item_double());
+        assertThat(actual.sub(expected).abs().max().item_double()).isLessThan(scale * type.tolerance);
+    }
+
+    private static Tensor random(Type type, long... shape) {
+        return torch.randn(shape).to(type.scalar);
+    }
+}
