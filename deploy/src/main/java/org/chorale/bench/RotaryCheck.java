@@ -1,0 +1,97 @@
+package org.chorale.bench;
+
+import static org.chorale.bench.BlockKernelCheck.exact;
+import static org.chorale.bench.CheckTensors.error;
+
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.bench.CheckTensors.Type;
+import org.chorale.model.kernel.RotaryKernel;
+import org.chorale.tensor.TensorScope;
+
+/** The turn of heads, there and back: B batch, T tokens, N 32 query heads, K 8 key-value heads, H head width. */
+final class RotaryCheck {
+    private static final long QUERY_HEADS = 32;
+    private static final long KEY_HEADS = 8;
+    private static final long MAX_SEQUENCES = 4;
+    private static final long[] HEAD_WIDTHS = {16, 64, 128};
+
+    /** Half of it is no multiple of an access. */
+    private static final long ODD_HEAD_WIDTH = 6;
+
+    private final KernelCheck check;
+    private final CheckTensors tensors;
+
+    /** Heads as the parts of one product, [R, (N+2K)·H], of B sequences, and what turns them. */
+    private record Heads(Tensor q, Tensor k, Tensor cosine, Tensor sine) {
+        Heads exactly() {
+            return new Heads(exact(q), exact(k), exact(cosine), exact(sine));
+        }
+    }
+
+    RotaryCheck(KernelCheck check, CheckTensors tensors) {
+        this.check = check;
+        this.tensors = tensors;
+    }
+
+    void run(long[] rows) {
+        for (Type type : Type.values()) {
+            for (long r : rows) {
+                for (long headWidth : HEAD_WIDTHS) {
+                    both(type, r, headWidth);
+                }
+            }
+            both(type, 7, ODD_HEAD_WIDTH);
+            speed(type, rows[rows.length - 1], HEAD_WIDTHS[HEAD_WIDTHS.length - 1]);
+        }
+    }
+
+    private void both(Type type, long rows, long headWidth) {
+        turn(type, rows, headWidth, false, 1);
+        turn(type, rows, headWidth, true, -1);
+    }
+
+    /** @param packed whether each sequence has angles of its own */
+    private void turn(Type type, long rows, long headWidth, boolean packed, int direction) {
+        try (TensorScope scope = new TensorScope()) {
+            Heads heads = heads(type, rows, headWidth, packed);
+            String shape = "[%d, %d+%d, %d]%s"
+                    .formatted(rows, QUERY_HEADS, KEY_HEADS, headWidth, packed ? " packed, back" : "");
+            check.compare("rotary", shape, type.word(), type.tolerance, () -> {
+                Heads expected = heads.exactly();
+                RotaryKernel.twin().turn(expected.q, expected.k, expected.cosine, expected.sine, direction);
+                turn(heads, direction);
+                return Math.max(error(heads.q, expected.q, 1), error(heads.k, expected.k, 1));
+            });
+        }
+    }
+
+    private void turn(Heads heads, int direction) {
+        RotaryKernel chosen = RotaryKernel.of(heads.q, heads.k, heads.cosine, heads.sine);
+        BlockKernelCheck.fused(chosen, RotaryKernel.twin())
+                .turn(heads.q, heads.k, heads.cosine, heads.sine, direction);
+    }
+
+    private Heads heads(Type type, long rows, long headWidth, boolean packed) {
+        long sequences = rows % MAX_SEQUENCES == 0 ? MAX_SEQUENCES : 1;
+        long tokens = rows / sequences;
+        long all = QUERY_HEADS + 2 * KEY_HEADS;
+        Tensor product = tensors.normal(type.scalar, sequences, tokens, all, headWidth);
+        long half = headWidth / 2;
+        long[] table = packed ? new long[] {sequences, tokens, 1, half} : new long[] {tokens, 1, half};
+        Tensor angles = tensors.normal(type.scalar, table);
+        return new Heads(
+                product.narrow(2, 0, QUERY_HEADS),
+                product.narrow(2, QUERY_HEADS, KEY_HEADS),
+                angles.cos(),
+                angles.sin());
+    }
+
+    private void speed(Type type, long rows, long headWidth) {
+        try (TensorScope scope = new TensorScope()) {
+            Heads heads = heads(type, rows, headWidth, false);
+            String shape = "[%d, %d+%d, %d]".formatted(rows, QUERY_HEADS, KEY_HEADS, headWidth);
+            long bytes = 2 * (heads.q.nbytes() + heads.k.nbytes());
+            check.speed("rotary", shape, type.word(), bytes, () -> turn(heads, 1));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package org.chorale.bench;
+
+import static org.chorale.bench.BlockKernelCheck.exact;
+import static org.chorale.bench.CheckTensors.error;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.chorale.bench.CheckTensors.Type;
+import org.chorale.model.kernel.SwiGluKernel;
+import org.chorale.model.kernel.SwiGluKernel.Gradients;
+import org.chorale.tensor.TensorScope;
+
+/** Forward and backward of SwiGLU, gate and up apart or as halves of one product: R rows, F inner width. */
+final class SwiGluCheck {
+    private static final long[] WIDTHS = {384, 5_632, 14_336};
+
+    /** No multiple of an access. */
+    private static final long ODD_WIDTH = 1_001;
+
+    private final KernelCheck check;
+    private final CheckTensors tensors;
+
+    private record Operands(Tensor gate, Tensor up) {}
+
+    SwiGluCheck(KernelCheck check, CheckTensors tensors) {
+        this.check = check;
+        this.tensors = tensors;
+    }
+
+    void run(long[] rows) {
+        for (Type type : Type.values()) {
+            for (long r : rows) {
+                for (long width : WIDTHS) {
+                    shape(type, r, width, false);
+                }
+                shape(type, r, WIDTHS[0], true);
+            }
+            shape(type, 7, ODD_WIDTH, false);
+            shape(type, 7, ODD_WIDTH, true);
+            speeds(type, rows[rows.length - 1], WIDTHS[WIDTHS.length - 1]);
+        }
+    }
+
+    private void shape(Type type, long rows, long width, boolean halves) {
+        try (TensorScope scope = new TensorScope()) {
+            Operands in = operands(type, rows, width, halves);
+            Tensor dInner = tensors.normal(type.scalar, rows, width);
+            String shape = "[%d, %d]%s".formatted(rows, width, halves ? " halves" : "");
+            SwiGluKernel kernel = kernel(in);
+            check.compare("swiglu", shape, type.word(), type.tolerance, () -> {
+                Tensor expected = SwiGluKernel.twin().forward(exact(in.gate), exact(in.up));
+                return error(kernel.forward(in.gate, in.up), expected, 1);
+            });
+            check.compare("swiglu backward", shape, type.word(), type.tolerance, () -> {
+                Gradients expected = SwiGluKernel.twin().backward(exact(dInner), exact(in.gate), exact(in.up));
+                Gradients actual = kernel.backward(torch.clone(dInner), in.gate, in.up);
+                double ofInputs = Math.max(
+                        error(actual.dGate(), expected.dGate(), 1), error(actual.dUp(), expected.dUp(), 1));
+                return Math.max(ofInputs, error(actual.inner(), expected.inner(), 1));
+            });
+        }
+    }
+
+    private void speeds(Type type, long rows, long width) {
+        try (TensorScope scope = new TensorScope()) {
+            Operands in = operands(type, rows, width, false);
+            Tensor dInner = tensors.normal(type.scalar, rows, width);
+            String shape = "[%d, %d]".formatted(rows, width);
+            SwiGluKernel kernel = kernel(in);
+            check.speed("swiglu", shape, type.word(), 3 * dInner.nbytes(), () -> kernel.forward(in.gate, in.up));
+            check.speed("swiglu backward", shape, type.word(), 6 * dInner.nbytes(), () ->
+                    kernel.backward(dInner, in.gate, in.up));
+        }
+    }
+
+    private Operands operands(Type type, long rows, long width, boolean halves) {
+        if (!halves) {
+            return new Operands(tensors.normal(type.scalar, rows, width), tensors.normal(type.scalar, rows, width));
+        }
+        Tensor product = tensors.normal(type.scalar, rows, 2 * width);
+        return new Operands(product.narrow(1, 0, width), product.narrow(1, width, width));
+    }
+
+    private SwiGluKernel kernel(Operands in) {
+        return BlockKernelCheck.fused(
+                SwiGluKernel.of(in.gate, in.up), SwiGluKernel.twin());
+    }
+}
