@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
 package org.chorale.bench;
 
 import static org.chorale.bench.BlockKernelCheck.exact;
@@ -6,7 +9,7 @@ import static org.chorale.bench.CheckTensors.error;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.bench.CheckTensors.Type;
+import org.chorale.bench.CheckTensors.Dtype;
 import org.chorale.model.kernel.RmsNormKernel;
 import org.chorale.model.kernel.RmsNormKernel.Normed;
 import org.chorale.tensor.TensorScope;
@@ -28,7 +31,7 @@ final class RmsNormCheck {
     }
 
     void run(long[] rows) {
-        for (Type type : Type.values()) {
+        for (Dtype type : Dtype.values()) {
             for (long r : rows) {
                 for (long width : WIDTHS) {
                     shape(type, r, width);
@@ -41,7 +44,7 @@ final class RmsNormCheck {
         }
     }
 
-    private void shape(Type type, long rows, long width) {
+    private void shape(Dtype type, long rows, long width) {
         try (TensorScope scope = new TensorScope()) {
             String shape = "[%d, %d]".formatted(rows, width);
             Tensor x = tensors.normal(type.scalar, rows, width);
@@ -64,7 +67,7 @@ final class RmsNormCheck {
         }
     }
 
-    private double ofSum(Type type, Tensor x, Tensor weight) {
+    private double ofSum(Dtype type, Tensor x, Tensor weight) {
         Tensor sum = tensors.normal(type.scalar, x.shape());
         Tensor expected = exact(sum).add(exact(x));
         Normed normed = kernel(sum, weight).addAndForward(sum, x, weight, EPSILON);
@@ -73,7 +76,7 @@ final class RmsNormCheck {
     }
 
     private void backward(
-            String name, Type type, Tensor x, Tensor weight, Tensor scale, boolean residual, boolean trained) {
+            String name, Dtype type, Tensor x, Tensor weight, Tensor scale, boolean residual, boolean trained) {
         String shape = "[%d, %d]".formatted(x.size(0), x.size(1));
         Tensor dy = tensors.normal(type.scalar, x.shape());
         Tensor around = residual ? tensors.normal(type.scalar, x.shape()) : null;
@@ -92,8 +95,12 @@ final class RmsNormCheck {
             return error(dx, expected, 1);
         });
         if (gradient != null && expectedGradient != null && repeated != null) {
-            check.compare("norm weight's gradient", shape, type.word(), 1e-5, () ->
-                    error(gradient, expectedGradient, Math.sqrt((double) x.size(0))));
+            check.compare(
+                    "norm weight's gradient",
+                    shape,
+                    type.word(),
+                    1e-5,
+                    () -> error(gradient, expectedGradient, Math.sqrt((double) x.size(0))));
             check.compare("norm weight's gradient, again", shape, type.word(), 0, () -> {
                 kernel(x, weight).backward(dy, x, scale, weight, around, repeated);
                 return error(repeated, gradient, 1);
@@ -101,7 +108,7 @@ final class RmsNormCheck {
         }
     }
 
-    private void speeds(Type type, long rows, long width) {
+    private void speeds(Dtype type, long rows, long width) {
         try (TensorScope scope = new TensorScope()) {
             String shape = "[%d, %d]".formatted(rows, width);
             Tensor x = tensors.normal(type.scalar, rows, width);
@@ -116,10 +123,18 @@ final class RmsNormCheck {
             check.speed(
                     "norm of sum", shape, type.word(), 4 * pass, () -> kernel.addAndForward(sum, x, weight, EPSILON));
             check.speed("norm, again", shape, type.word(), 2 * pass, () -> kernel.again(x, scale, weight));
-            check.speed("norm backward, residual", shape, type.word(), 4 * pass, () ->
-                    kernel.backward(dy, x, scale, weight, sum, null));
-            check.speed("norm backward, trained", shape, type.word(), 4 * pass, () ->
-                    kernel.backward(dy, x, scale, weight, sum, gradient));
+            check.speed(
+                    "norm backward, residual",
+                    shape,
+                    type.word(),
+                    4 * pass,
+                    () -> kernel.backward(dy, x, scale, weight, sum, null));
+            check.speed(
+                    "norm backward, trained",
+                    shape,
+                    type.word(),
+                    4 * pass,
+                    () -> kernel.backward(dy, x, scale, weight, sum, gradient));
         }
     }
 

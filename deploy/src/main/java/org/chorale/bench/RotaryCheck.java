@@ -1,10 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
 package org.chorale.bench;
 
 import static org.chorale.bench.BlockKernelCheck.exact;
 import static org.chorale.bench.CheckTensors.error;
 
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.bench.CheckTensors.Type;
+import org.chorale.bench.CheckTensors.Dtype;
 import org.chorale.model.kernel.RotaryKernel;
 import org.chorale.tensor.TensorScope;
 
@@ -34,7 +37,7 @@ final class RotaryCheck {
     }
 
     void run(long[] rows) {
-        for (Type type : Type.values()) {
+        for (Dtype type : Dtype.values()) {
             for (long r : rows) {
                 for (long headWidth : HEAD_WIDTHS) {
                     both(type, r, headWidth);
@@ -45,13 +48,13 @@ final class RotaryCheck {
         }
     }
 
-    private void both(Type type, long rows, long headWidth) {
+    private void both(Dtype type, long rows, long headWidth) {
         turn(type, rows, headWidth, false, 1);
         turn(type, rows, headWidth, true, -1);
     }
 
     /** @param packed whether each sequence has angles of its own */
-    private void turn(Type type, long rows, long headWidth, boolean packed, int direction) {
+    private void turn(Dtype type, long rows, long headWidth, boolean packed, int direction) {
         try (TensorScope scope = new TensorScope()) {
             Heads heads = heads(type, rows, headWidth, packed);
             String shape = "[%d, %d+%d, %d]%s"
@@ -67,11 +70,10 @@ final class RotaryCheck {
 
     private void turn(Heads heads, int direction) {
         RotaryKernel chosen = RotaryKernel.of(heads.q, heads.k, heads.cosine, heads.sine);
-        BlockKernelCheck.fused(chosen, RotaryKernel.twin())
-                .turn(heads.q, heads.k, heads.cosine, heads.sine, direction);
+        BlockKernelCheck.fused(chosen, RotaryKernel.twin()).turn(heads.q, heads.k, heads.cosine, heads.sine, direction);
     }
 
-    private Heads heads(Type type, long rows, long headWidth, boolean packed) {
+    private Heads heads(Dtype type, long rows, long headWidth, boolean packed) {
         long sequences = rows % MAX_SEQUENCES == 0 ? MAX_SEQUENCES : 1;
         long tokens = rows / sequences;
         long all = QUERY_HEADS + 2 * KEY_HEADS;
@@ -86,7 +88,7 @@ final class RotaryCheck {
                 angles.sin());
     }
 
-    private void speed(Type type, long rows, long headWidth) {
+    private void speed(Dtype type, long rows, long headWidth) {
         try (TensorScope scope = new TensorScope()) {
             Heads heads = heads(type, rows, headWidth, false);
             String shape = "[%d, %d+%d, %d]".formatted(rows, QUERY_HEADS, KEY_HEADS, headWidth);

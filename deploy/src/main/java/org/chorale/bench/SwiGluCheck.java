@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
 package org.chorale.bench;
 
 import static org.chorale.bench.BlockKernelCheck.exact;
@@ -5,7 +8,7 @@ import static org.chorale.bench.CheckTensors.error;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.chorale.bench.CheckTensors.Type;
+import org.chorale.bench.CheckTensors.Dtype;
 import org.chorale.model.kernel.SwiGluKernel;
 import org.chorale.model.kernel.SwiGluKernel.Gradients;
 import org.chorale.tensor.TensorScope;
@@ -28,7 +31,7 @@ final class SwiGluCheck {
     }
 
     void run(long[] rows) {
-        for (Type type : Type.values()) {
+        for (Dtype type : Dtype.values()) {
             for (long r : rows) {
                 for (long width : WIDTHS) {
                     shape(type, r, width, false);
@@ -41,7 +44,7 @@ final class SwiGluCheck {
         }
     }
 
-    private void shape(Type type, long rows, long width, boolean halves) {
+    private void shape(Dtype type, long rows, long width, boolean halves) {
         try (TensorScope scope = new TensorScope()) {
             Operands in = operands(type, rows, width, halves);
             Tensor dInner = tensors.normal(type.scalar, rows, width);
@@ -54,26 +57,30 @@ final class SwiGluCheck {
             check.compare("swiglu backward", shape, type.word(), type.tolerance, () -> {
                 Gradients expected = SwiGluKernel.twin().backward(exact(dInner), exact(in.gate), exact(in.up));
                 Gradients actual = kernel.backward(torch.clone(dInner), in.gate, in.up);
-                double ofInputs = Math.max(
-                        error(actual.dGate(), expected.dGate(), 1), error(actual.dUp(), expected.dUp(), 1));
+                double ofInputs =
+                        Math.max(error(actual.dGate(), expected.dGate(), 1), error(actual.dUp(), expected.dUp(), 1));
                 return Math.max(ofInputs, error(actual.inner(), expected.inner(), 1));
             });
         }
     }
 
-    private void speeds(Type type, long rows, long width) {
+    private void speeds(Dtype type, long rows, long width) {
         try (TensorScope scope = new TensorScope()) {
             Operands in = operands(type, rows, width, false);
             Tensor dInner = tensors.normal(type.scalar, rows, width);
             String shape = "[%d, %d]".formatted(rows, width);
             SwiGluKernel kernel = kernel(in);
             check.speed("swiglu", shape, type.word(), 3 * dInner.nbytes(), () -> kernel.forward(in.gate, in.up));
-            check.speed("swiglu backward", shape, type.word(), 6 * dInner.nbytes(), () ->
-                    kernel.backward(dInner, in.gate, in.up));
+            check.speed(
+                    "swiglu backward",
+                    shape,
+                    type.word(),
+                    6 * dInner.nbytes(),
+                    () -> kernel.backward(dInner, in.gate, in.up));
         }
     }
 
-    private Operands operands(Type type, long rows, long width, boolean halves) {
+    private Operands operands(Dtype type, long rows, long width, boolean halves) {
         if (!halves) {
             return new Operands(tensors.normal(type.scalar, rows, width), tensors.normal(type.scalar, rows, width));
         }
@@ -82,7 +89,6 @@ final class SwiGluCheck {
     }
 
     private SwiGluKernel kernel(Operands in) {
-        return BlockKernelCheck.fused(
-                SwiGluKernel.of(in.gate, in.up), SwiGluKernel.twin());
+        return BlockKernelCheck.fused(SwiGluKernel.of(in.gate, in.up), SwiGluKernel.twin());
     }
 }
