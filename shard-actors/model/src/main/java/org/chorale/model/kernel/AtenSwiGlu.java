@@ -21,12 +21,14 @@ final class AtenSwiGlu implements SwiGluKernel {
     }
 
     @Override
-    public Gradients backward(Tensor dInner, Tensor gate, Tensor up) {
+    public Tensor backward(Tensor dInner, Tensor gate, Tensor up) {
         try (TensorScope scope = new TensorScope()) {
             Tensor silu = torch.silu(gate);
             Tensor inner = scope.keep(silu.mul(up));
-            Tensor dUp = scope.keep(silu.mul_(dInner));
-            return new Gradients(scope.keep(torch.silu_backward(dInner.mul_(up), gate)), dUp, inner);
+            Tensor dUp = silu.mul_(dInner);
+            gate.copy_(torch.silu_backward(dInner.mul_(up), gate));
+            up.copy_(dUp);
+            return inner;
         }
     }
 }

@@ -33,12 +33,12 @@ final class FusedSwiGlu implements SwiGluKernel {
     }
 
     @Override
-    public Gradients backward(Tensor dInner, Tensor gate, Tensor up) {
+    public Tensor backward(Tensor dInner, Tensor gate, Tensor up) {
         if (!dInner.is_contiguous()) {
             throw new IllegalArgumentException("the gradient of SwiGLU's rows is not contiguous");
         }
         run("backward", gate, up, dInner, dInner, gate, up);
-        return new Gradients(gate, up, dInner);
+        return dInner;
     }
 
     /** @param operands of the kernel, in its order */

@@ -11,15 +11,6 @@ import org.bytedeco.pytorch.Tensor;
  * <p>R rows, F inner width.
  */
 public sealed interface SwiGluKernel permits FusedSwiGlu, AtenSwiGlu {
-    /**
-     * What a backward gives.
-     *
-     * @param dGate [R, F]
-     * @param dUp [R, F]
-     * @param inner [R, F], once more, which the gradient of the next weight needs
-     */
-    record Gradients(Tensor dGate, Tensor dUp, Tensor inner) {}
-
     /** The fused one for fp32, bf16 or fp16 on a GPU whose rows lie side by side in themselves; else ATen's. */
     static SwiGluKernel of(Tensor gate, Tensor up) {
         return FusedSwiGlu.takes(gate, up) ? FusedSwiGlu.INSTANCE : twin();
@@ -33,6 +24,11 @@ public sealed interface SwiGluKernel permits FusedSwiGlu, AtenSwiGlu {
     /** [R, F] of both, which may be parts of wider rows → [R, F] */
     Tensor forward(Tensor gate, Tensor up);
 
-    /** Consumes its arguments: the results may lie in their memory. */
-    Gradients backward(Tensor dInner, Tensor gate, Tensor up);
+    /**
+     * Overwrites gate and up with their gradients; what lies in the memory of dInner after it means nothing, unless it is
+     * returned.
+     *
+     * @return inner, [R, F], once more, which the gradient of the next weight needs
+     */
+    Tensor backward(Tensor dInner, Tensor gate, Tensor up);
 }

@@ -4,6 +4,8 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Scalars;
@@ -20,32 +22,29 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Attention {
     private final FlashAttention flash = new FlashAttention();
-    private final Linear query;
-    private final Linear key;
-    private final Linear value;
+    private final SideBySide inputs; // query, key and value
     private final Linear output;
     private final long headWidth;
 
     public Attention(Linear query, Linear key, Linear value, Linear output, long headWidth) {
-        this.query = query;
-        this.key = key;
-        this.value = value;
+        this.inputs = new SideBySide(query, key, value);
         this.output = output;
         this.headWidth = headWidth;
     }
 
     /** Whether a backward has anything to do but hand the gradient on. */
     public boolean trainable() {
-        return query.trainable() || key.trainable() || value.trainable() || output.trainable();
+        return inputs.trainable() || output.trainable();
     }
 
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             DropoutKeys dropout = context.dropout();
-            Tensor q = heads(query.forward(x, dropout), context); // [B, T, N, H]
-            Tensor k = heads(key.forward(x, dropout), context); // [B, T, K, H]
-            Tensor v = heads(value.forward(x, dropout), context); // [B, T, K, H]
+            Tensor[] parts = inputs.split(inputs.forward(x, dropout));
+            Tensor q = heads(parts[0], context); // [B, T, N, H]
+            Tensor k = heads(parts[1], context); // [B, T, K, H]
+            Tensor v = heads(parts[2], context); // [B, T, K, H]
             context.rotary().turn(q, k);
             Attended attended = flash.forward(q, k, v, context);
             tape.push(q, k, v, attended.mixed(), attended.logSumExp());
@@ -71,10 +70,11 @@ public final class Attention {
             Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout), context); // [B, T, N, H]
             Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
             context.rotary().turnBack(gradients[0], gradients[1]);
-            Tensor dx = query.backward(rows(gradients[0], x), x, dropout);
-            key.backward(rows(gradients[1], x), x, dropout, dx);
-            value.backward(rows(gradients[2], x), x, dropout, dx);
-            return scope.keep(dx);
+            TensorVector parts = new TensorVector();
+            for (Tensor gradient : gradients) {
+                parts.push_back(rows(gradient, x));
+            }
+            return scope.keep(inputs.backward(torch.cat(parts, 1), x, dropout));
         }
     }
 
@@ -89,10 +89,11 @@ public final class Attention {
      */
     public Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor q = heads(query.forward(x), context); // [1, t, N, H]
-            Tensor k = heads(key.forward(x), context); // [1, t, K, H]
+            Tensor[] parts = inputs.split(inputs.forward(x, null));
+            Tensor q = heads(parts[0], context); // [1, t, N, H]
+            Tensor k = heads(parts[1], context); // [1, t, K, H]
             context.rotary().turn(q, k);
-            cache.append(k, heads(value.forward(x), context));
+            cache.append(k, heads(parts[2], context));
             boolean first = cache.tokens() == context.tokens();
             Tensor mask = first ? null : laterHidden(Device.of(x), context.tokens(), cache.tokens());
             Attended attended = flash.forward(q, cache.keys(), cache.values(), first, mask);

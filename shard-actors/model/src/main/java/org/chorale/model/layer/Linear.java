@@ -42,9 +42,15 @@ public final class Linear {
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout) {
         try (TensorScope scope = new TensorScope()) {
             Tensor transposed = weight.value().t();
-            Tensor y = bias == null ? Matmul.of(x, transposed) : Matmul.of(x, transposed, bias.value());
-            if (adapter != null) {
-                adapter.addTo(y, x, dropout);
+            Tensor y;
+            if (adapter != null) { // first, so that the large product adds itself to it: a pass over y less
+                y = adapter.of(x, dropout);
+                Matmul.addTo(y, x, transposed);
+                if (bias != null) {
+                    y.add_(bias.value());
+                }
+            } else {
+                y = bias == null ? Matmul.of(x, transposed) : Matmul.of(x, transposed, bias.value());
             }
             return scope.keep(y);
         }
@@ -65,19 +71,21 @@ public final class Linear {
      */
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
         addToOwnGradients(dy, x);
-        Tensor dx = Matmul.of(dy, weight.value());
-        if (adapter != null) {
-            adapter.backward(dy, x, dropout, dx);
+        if (adapter == null) {
+            return Matmul.of(dy, weight.value());
         }
+        Tensor dx = adapter.backward(dy, x, dropout);
+        Matmul.addTo(dx, dy, weight.value());
         return dx;
     }
 
     /** The half of a backward that does not read x; {@link #addToGradients} is the other. Returns dx, [R, I]. */
     Tensor inputGradient(Tensor dy, @Nullable DropoutKeys dropout) {
-        Tensor dx = Matmul.of(dy, weight.value());
-        if (adapter != null) {
-            adapter.addInputGradient(dy, dropout, dx);
+        if (adapter == null) {
+            return Matmul.of(dy, weight.value());
         }
+        Tensor dx = adapter.inputGradient(dy, dropout);
+        Matmul.addTo(dx, dy, weight.value());
         return dx;
     }
 
@@ -96,6 +104,24 @@ public final class Linear {
         if (adapter != null) {
             adapter.backward(dy, x, dropout, dxSum);
         }
+    }
+
+    Parameter weight() {
+        return weight;
+    }
+
+    boolean hasBias() {
+        return bias != null;
+    }
+
+    @Nullable
+    LowRank adapter() {
+        return adapter;
+    }
+
+    /** O. */
+    long outputs() {
+        return weight.value().size(0);
     }
 
     /** Whether a backward has anything to do but hand the gradient on. */

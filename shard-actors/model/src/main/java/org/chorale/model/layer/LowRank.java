@@ -36,15 +36,58 @@ public final class LowRank {
         return down.trainable() || up.trainable();
     }
 
-    /** y [R, O] += s·B(A·drop(x)) */
-    void addTo(Tensor y, Tensor x, @Nullable DropoutKeys keys) {
+    /** s·B(A·drop(x)), [R, O] */
+    Tensor of(Tensor x, @Nullable DropoutKeys keys) {
         try (TensorScope scope = new TensorScope()) {
             Tensor inner = Matmul.of(dropout.apply(x, keys), down.value().t()); // [R, r]
-            Matmul.addTo(y, inner, up.value().t(), scale);
+            return scope.keep(
+                    Matmul.of(inner.mul_(Scalars.of(scale)), up.value().t()));
         }
     }
 
-    /** Adds to the gradients of A and B, and to dx [R, I]. */
+    /** s·B·inner of an inner [R, r] that others share, into y [R, O], whose rows may be parts of wider ones. */
+    void raise(Tensor inner, Tensor y) {
+        try (TensorScope scope = new TensorScope()) {
+            Matmul.into(y, inner.mul(Scalars.of(scale)), up.value().t());
+        }
+    }
+
+    /**
+     * The backward of {@link #raise}: adds to the gradient of B.
+     *
+     * @param dInner [R, r], written: what comes back, scaled
+     */
+    void lower(Tensor dy, Tensor inner, Tensor dInner) {
+        up.addGradientProduct(dy, inner, scale);
+        try (TensorScope scope = new TensorScope()) {
+            Matmul.into(dInner, dy, up.value());
+            dInner.mul_(Scalars.of(scale));
+        }
+    }
+
+    Parameter down() {
+        return down;
+    }
+
+    /** r. */
+    long rank() {
+        return down.value().size(0);
+    }
+
+    boolean drops(@Nullable DropoutKeys keys) {
+        return dropout.isActive(keys);
+    }
+
+    /** Adds to the gradients of A and B; returns what goes back through them, [R, I]. */
+    Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys keys) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor dInner = innerGradient(dy);
+            addToGradients(dy, dInner, x, keys);
+            return scope.keep(throughDown(dInner, keys));
+        }
+    }
+
+    /** Likewise, adding that to dx [R, I]. */
     void backward(Tensor dy, Tensor x, @Nullable DropoutKeys keys, Tensor dx) {
         try (TensorScope scope = new TensorScope()) {
             Tensor dInner = innerGradient(dy);
@@ -53,10 +96,10 @@ public final class LowRank {
         }
     }
 
-    /** The half of a backward that does not read x: adds to dx [R, I]. */
-    void addInputGradient(Tensor dy, @Nullable DropoutKeys keys, Tensor dx) {
+    /** The half of a backward that does not read x: what goes back through A and B, [R, I]. */
+    Tensor inputGradient(Tensor dy, @Nullable DropoutKeys keys) {
         try (TensorScope scope = new TensorScope()) {
-            addThroughDown(innerGradient(dy), keys, dx);
+            return scope.keep(throughDown(innerGradient(dy), keys));
         }
     }
 
@@ -78,6 +121,11 @@ public final class LowRank {
             up.addGradientProduct(dy, Matmul.of(dropped, down.value().t()), scale);
         }
         down.addGradientProduct(dInner, dropped, scale);
+    }
+
+    private Tensor throughDown(Tensor dInner, @Nullable DropoutKeys keys) {
+        Tensor dDropped = Matmul.of(dInner.mul(Scalars.of(scale)), down.value()); // [R, I]
+        return dropout.apply(dDropped, keys);
     }
 
     private void addThroughDown(Tensor dInner, @Nullable DropoutKeys keys, Tensor dx) {

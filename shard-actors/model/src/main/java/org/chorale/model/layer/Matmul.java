@@ -45,6 +45,28 @@ final class Matmul {
         }
     }
 
+    /** out = a·b, which may be a part of a wider matrix */
+    static void into(Tensor out, Tensor a, Tensor b) {
+        if (throughFloat(a)) {
+            try (TensorScope scope = new TensorScope()) {
+                out.copy_(wideProduct(a, b));
+            }
+        } else {
+            torch.mm_out(out, a, b);
+        }
+    }
+
+    /** a·b, unrounded: in fp32 where the factors are bf16 or fp16. */
+    static Tensor wide(Tensor a, Tensor b) {
+        if (Wide.is(a)) {
+            return a.mm(b);
+        }
+        if (!a.is_cuda()) {
+            return wideProduct(a, b);
+        }
+        return torch.mm(a, b, ScalarType.Float);
+    }
+
     /** sum += a·b */
     static void addTo(Tensor sum, Tensor a, Tensor b) {
         addTo(sum, a, b, 1);

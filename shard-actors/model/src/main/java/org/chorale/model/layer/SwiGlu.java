@@ -5,7 +5,6 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.kernel.SwiGluKernel;
-import org.chorale.model.kernel.SwiGluKernel.Gradients;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -16,29 +15,33 @@ import org.jspecify.annotations.Nullable;
  * given; its own input is handed to the backward by the layer around it.
  */
 public final class SwiGlu {
-    private final Linear gate;
-    private final Linear up;
+    private final SideBySide gateAndUp;
     private final Linear down;
 
     public SwiGlu(Linear gate, Linear up, Linear down) {
-        this.gate = gate;
-        this.up = up;
+        this.gateAndUp = new SideBySide(gate, up);
         this.down = down;
     }
 
     /** Whether a backward has anything to do but hand the gradient on. */
     public boolean trainable() {
-        return gate.trainable() || up.trainable() || down.trainable();
+        return gateAndUp.trainable() || down.trainable();
     }
 
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor gated = gate.forward(x, dropout); // [R, F]
-            Tensor raised = up.forward(x, dropout); // [R, F]
-            tape.push(gated, raised);
-            Tensor inner = SwiGluKernel.of(gated, raised).forward(gated, raised); // [R, F]
+            Tensor both = gateAndUp.forward(x, dropout); // [R, 2F]
+            tape.push(both);
+            Tensor inner = SwiGluKernel.of(gate(both), up(both)).forward(gate(both), up(both)); // [R, F]
             return scope.keep(down.forward(inner, dropout));
+        }
+    }
+
+    /** Saves once more what a forward saved, without what it gave. */
+    public void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            tape.push(gateAndUp.forward(x, dropout));
         }
     }
 
@@ -51,14 +54,19 @@ public final class SwiGlu {
      */
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor raised = tape.pop();
-            Tensor gated = tape.pop();
+            Tensor both = tape.pop(); // [R, 2F]
             Tensor dInner = down.inputGradient(dy, dropout); // [R, F]
-            Gradients inner = SwiGluKernel.of(gated, raised).backward(dInner, gated, raised);
-            down.addToGradients(dy, inner.inner(), dropout);
-            Tensor dx = up.backward(inner.dUp(), x, dropout);
-            gate.backward(inner.dGate(), x, dropout, dx);
-            return scope.keep(dx);
+            Tensor inner = SwiGluKernel.of(gate(both), up(both)).backward(dInner, gate(both), up(both));
+            down.addToGradients(dy, inner, dropout);
+            return scope.keep(gateAndUp.backward(both, x, dropout));
         }
+    }
+
+    private static Tensor gate(Tensor both) {
+        return both.narrow(1, 0, both.size(1) / 2);
+    }
+
+    private static Tensor up(Tensor both) {
+        return both.narrow(1, both.size(1) / 2, both.size(1) / 2);
     }
 }

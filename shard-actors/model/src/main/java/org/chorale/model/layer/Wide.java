@@ -10,6 +10,12 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class Wide {
     private Wide() {}
 
+    /** Whether a tensor has that dtype. */
+    static boolean is(Tensor x) {
+        ScalarType type = x.scalar_type().intern();
+        return type != ScalarType.BFloat16 && type != ScalarType.Half;
+    }
+
     /** The tensor in that dtype; nothing is copied where it has it. */
     static Tensor of(Tensor x) {
         return switch (x.scalar_type().intern()) {

@@ -64,6 +64,17 @@ final class LlamaBlock {
         }
     }
 
+    /** Saves once more what a forward of x saved. What only its result needs is not computed. */
+    void again(Tensor x, SequenceContext context, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            Normed normedX = attentionNorm.normalise(x);
+            Tensor h = attention.forward(normedX.rows(), context, tape);
+            Normed normedH = innerNorm.addAndNormalise(h, x);
+            feedForward.again(normedH.rows(), context.dropout(), tape);
+            tape.push(x, normedX.scale(), h, normedH.scale());
+        }
+    }
+
     /** [R, D] → [R, D] */
     Tensor backward(Tensor dy, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

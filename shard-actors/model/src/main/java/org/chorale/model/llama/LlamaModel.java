@@ -287,7 +287,7 @@ public final class LlamaModel implements AutoCloseable {
         }
         try (TensorScope scope = new TensorScope();
                 Tape again = new Tape()) {
-            block.forward(tape.pop(), context, again);
+            block.again(tape.pop(), context, again);
             return scope.keep(block.backward(dy, context, again));
         }
     }
