@@ -18,6 +18,7 @@ import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.training.MicroBatch;
+import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.OptimizerConfig;
@@ -32,6 +33,9 @@ import org.chorale.training.shard.UnitLayout;
  * <p>Arguments: a row, and settings that differ from its own; {@link BenchSetup} says which.
  */
 public final class GpuStepBench {
+    /** Beside the first steps: until the virtual machine has compiled what it runs. */
+    private static final long WARM_UP_NANOS = 3_000_000_000L;
+
     private static final double CLIP_NORM = 1;
     private static final double WEIGHT_DECAY = 0.01;
     private static final double GIB = 1 << 30;
@@ -140,15 +144,22 @@ public final class GpuStepBench {
             DeviceMemory.resetPeaks(device);
         }
         double firstLoss = step();
-        for (int i = 1; i < BenchSetup.WARM_UP_STEPS; i++) {
+        long started = System.nanoTime();
+        for (int i = 1; i < BenchSetup.WARM_UP_STEPS || System.nanoTime() - started < WARM_UP_NANOS; i++) {
             step();
         }
+        long allocatedBytes = allocatedBytes();
         double[] stepSeconds = new double[setup.steps()];
         for (int i = 0; i < stepSeconds.length; i++) {
             stepSeconds[i] = seconds(1);
         }
         double blockSeconds = seconds(setup.steps());
         double lastLoss = step();
+        long grownBytes = allocatedBytes() - allocatedBytes;
+        if (grownBytes != 0) {
+            throw new IllegalStateException(
+                    "device memory has grown by %d bytes in %d steps".formatted(grownBytes, 2 * setup.steps() + 1));
+        }
         if (!Double.isFinite(lastLoss)) {
             throw new IllegalStateException("the loss is not finite, so what was timed is no training");
         }
@@ -159,14 +170,34 @@ public final class GpuStepBench {
     private double seconds(int steps) {
         setup.device().await();
         long started = System.nanoTime();
-        for (int i = 0; i < steps; i++) {
-            step();
+        PendingStep before = begin();
+        for (int i = 1; i < steps; i++) { // a step is read after the next has begun, as in a run
+            PendingStep next = begin();
+            read(before);
+            before = next;
         }
+        read(before);
         setup.device().await();
         return (System.nanoTime() - started) / 1e9;
     }
 
     private double step() {
-        return step.run(batch, setup.row().learningRate()).lossNats();
+        return read(begin());
+    }
+
+    private PendingStep begin() {
+        return step.begin(0, batch, setup.row().learningRate(), false);
+    }
+
+    private static double read(PendingStep begun) {
+        try (begun) {
+            return begun.await().lossNats();
+        }
+    }
+
+    /** 0 on the CPU. */
+    private long allocatedBytes() {
+        Device device = setup.device();
+        return device.isCuda() ? DeviceMemory.of(device).allocatedBytes() : 0;
     }
 }
