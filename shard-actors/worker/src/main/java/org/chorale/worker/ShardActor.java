@@ -316,6 +316,9 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             stepQueued = true;
             getContext().getSelf().tell(Next.STEP);
         } else if (broken != null) {
+            while (!unread.isEmpty() && !unread.element().pending().needsOthers()) {
+                read(unread.remove()); // the steps before are told of first
+            }
             coordinator.tell(new FeedFailed(generation, broken.fault()));
             broken = null; // told
         }
