@@ -36,7 +36,7 @@ public final class SafetensorsWriter {
     }
 
     /**
-     * Writes contiguous CPU tensors.
+     * Writes contiguous tensors; those of a GPU are copied to the host one by one.
      *
      * @throws IllegalArgumentException where a tensor cannot be stored, before anything is written
      * @throws UncheckedIOException where writing fails
@@ -53,7 +53,7 @@ public final class SafetensorsWriter {
      * Writes tensors one after the other, so that only one of them need be in memory.
      *
      * @param specs all tensors; their order in the file is the format's, not the list's
-     * @param tensors gives each tensor, contiguous and on the CPU, when its turn comes. What it allocates is freed
+     * @param tensors gives each tensor, contiguous, when its turn comes. What it allocates is freed
      *     once the tensor is written: the call happens inside of a {@link PointerScope}
      * @throws IllegalArgumentException where a tensor cannot be stored or is not what its specification says
      * @throws UncheckedIOException where writing fails
@@ -105,9 +105,10 @@ public final class SafetensorsWriter {
     }
 
     private static void checkMemory(String name, Tensor tensor) {
-        if (!tensor.is_cpu() || tensor.is_sparse() || tensor.is_conj() || tensor.is_neg() || !tensor.is_contiguous()) {
-            throw new IllegalArgumentException(
-                    "tensor " + name + " is not contiguous in the CPU's memory; pass tensor.cpu().contiguous()");
+        boolean somewhere = tensor.is_cpu() || tensor.is_cuda();
+        if (!somewhere || tensor.is_sparse() || tensor.is_conj() || tensor.is_neg() || !tensor.is_contiguous()) {
+            throw new IllegalArgumentException("tensor " + name
+                    + " is not contiguous in the memory of the CPU or of a GPU; pass tensor.cpu().contiguous()");
         }
     }
 

@@ -129,7 +129,8 @@ final class SafetensorsWriterTest {
 
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> SafetensorsWriter.write(target, Map.of("w", transposed)))
-                    .withMessage("tensor w is not contiguous in the CPU's memory; pass tensor.cpu().contiguous()");
+                    .withMessage("tensor w is not contiguous in the memory of the CPU or of a GPU;"
+                            + " pass tensor.cpu().contiguous()");
         }
         assertOnlyTheOldFile();
     }
