@@ -99,7 +99,7 @@ final class RunFileTest {
                     data.malformed-rows = drop    | data.malformed-rows = drop: must be one of fail, skip
                     data.global-batch = 0         | data.global-batch = 0: must be 1 to 1048576
                     parallel.workers = 0          | parallel.workers = 0: must be from 1 to 1024
-                    precision = fp8               | precision = fp8: must be one of fp32, bf16, fp16
+                    precision = fp8               | precision = fp8: must be one of fp32, bf16, fp16, bf16-true
                     optimizer.type = adagrad      | optimizer.type = adagrad: must be one of adamw, adam, sgd, lion
                     optimizer.momentum = 0.9      | optimizer.momentum = 0.9: optimizer.type = adamw does not read it, only sgd does
                     optimizer.step-every = 9      | optimizer.step-every = 9: optimizer.schedule = cosine does not read it, only step does
@@ -137,7 +137,7 @@ final class RunFileTest {
                         "data.train.path is not set: give a .jsonl file or a folder of text files, or let"
                                 + " data.generate.task = reverse-words make examples",
                         "model.path is not set: give a path",
-                        "precision = fp8: must be one of fp32, bf16, fp16");
+                        "precision = fp8: must be one of fp32, bf16, fp16, bf16-true");
     }
 
     @Test

@@ -59,7 +59,7 @@ final class CheckpointTest {
     private Path directory;
 
     @ParameterizedTest
-    @CsvSource({"ADAMW,FP32", "ADAM,BF16", "SGD,FP16", "LION,FP16", "ADAMW,FP16"})
+    @CsvSource({"ADAMW,FP32", "ADAM,BF16", "SGD,FP16", "LION,FP16", "ADAMW,FP16", "ADAMW,BF16_TRUE"})
     void everyOptimizerGoesOnBitForBitInEveryPrecision(Algorithm algorithm, Precision precision) {
         try (ModelFolder folder = TinyModel.folder(directory, false);
                 Bench first = new Bench(folder, config(algorithm), precision, EVERYTHING);

@@ -9,7 +9,10 @@ import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.proto.config.ConfigReader;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.AutogradSource;
 import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LlamaPipelineModel;
@@ -26,9 +29,12 @@ import org.chorale.training.checkpoint.ModelExport;
 import org.chorale.training.checkpoint.StoredFile;
 import org.chorale.training.checkpoint.WeightsExport;
 import org.chorale.training.loss.CrossEntropySettings;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
 
@@ -67,7 +73,20 @@ final class RunModel implements AutoCloseable {
 
     /** @param local components that only this process has */
     static RunModel open(String runConf, LocalComponents local) {
+        refuseOptimizer(runConf);
         return new RunModel(runConf, local);
+    }
+
+    /** Only Adam's kernels take masters and gradients of different dtypes. */
+    private static void refuseOptimizer(String runConf) {
+        Precision precision = PlanTranslation.precision(runConf);
+        Algorithm type =
+                ConfigReader.read(runConf, "optimizer", OptimizerConfig.class).type();
+        if (precision.master() != StoredType.F32 && type != Algorithm.ADAMW && type != Algorithm.ADAM) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "optimizer.type = %s: precision = %s needs adamw or adam".formatted(type.word(), precision.word()));
+        }
     }
 
     ParameterSource source() {

@@ -84,7 +84,7 @@ final class AttentionChoice {
             return AttentionWay.CUDNN;
         }
         double flash = stopwatch.millis(AttentionWay.FLASH, q, k, v);
-        LOG.log(Level.INFO, "attention of {0}: flash {1} ms, cuDNN {2} ms", shape, flash, cudnn);
+        LOG.log(Level.DEBUG, "attention of {0}: flash {1} ms, cuDNN {2} ms", shape, flash, cudnn);
         return cudnn < flash ? AttentionWay.CUDNN : AttentionWay.FLASH;
     }
 }
