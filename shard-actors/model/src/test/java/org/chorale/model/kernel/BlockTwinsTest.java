@@ -8,19 +8,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.model.kernel.RmsNormKernel.Normed;
 import org.chorale.tensor.HostTensors;
-import org.chorale.tensor.TensorScope;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a backward computes again is what the forward had, bit for bit, and what is fused is what its parts are. */
+@ExtendWith(ScopedTensors.class)
 final class BlockTwinsTest {
     private static final double EPSILON = 1e-5;
-
-    private TensorScope scope;
 
     enum Type {
         FP64(ScalarType.Double, 1e-14),
@@ -35,18 +33,6 @@ final class BlockTwinsTest {
             this.scalar = scalar;
             this.tolerance = tolerance;
         }
-    }
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(17);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
     }
 
     @ParameterizedTest

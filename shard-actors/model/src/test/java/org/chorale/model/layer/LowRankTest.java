@@ -10,31 +10,18 @@ import static org.chorale.model.layer.GradientCheck.random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** An adapted linear's backward is the derivative of its forward, and its dropout depends on nothing but its keys. */
+@ExtendWith(ScopedTensors.class)
 final class LowRankTest {
     private static final double SCALE = 1.5;
 
     private final GradientCheck check = new GradientCheck();
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(17);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     @Test
     void anAdaptedLinearIsRight() {

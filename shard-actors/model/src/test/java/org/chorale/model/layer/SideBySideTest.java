@@ -11,32 +11,18 @@ import java.util.List;
 import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.chorale.tensor.TensorScope;
+import org.chorale.model.ScopedTensors;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Linears that are computed as one give what each gives by itself, wherever their weights lie. */
+@ExtendWith(ScopedTensors.class)
 final class SideBySideTest {
     private static final long ROWS = 10;
     private static final long INPUTS = 3;
     private static final long[] OUTPUTS = {4, 2, 2};
     private static final long OF_ALL = 8;
-
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(23);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     /** The same linears twice: with weights of their own, and with weights that follow each other in memory. */
     private static final class Twins {
