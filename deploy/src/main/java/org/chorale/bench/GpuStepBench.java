@@ -8,7 +8,6 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.bytedeco.pytorch.global.torch_cuda;
@@ -16,7 +15,6 @@ import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.training.MicroBatch;
@@ -102,24 +100,7 @@ public final class GpuStepBench {
     private static ModelFolder open(BenchSetup setup, Path folder) {
         ModelFolder model = ModelFolder.random(folder, 0);
         int rank = setup.row().adapterRank();
-        return rank == 0 ? model : model.adapted(lora(rank), 0);
-    }
-
-    /** On all seven projections of a block. */
-    private static LoraConfig lora(int rank) {
-        return new LoraConfig(
-                rank,
-                2.0 * rank,
-                0,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                LoraConfig.Initialize.UNIFORM);
+        return rank == 0 ? model : model.adapted(LoraConfig.allLinear(rank, 2.0 * rank), 0);
     }
 
     private static ModelShard shard(BenchSetup setup, ModelFolder model) {

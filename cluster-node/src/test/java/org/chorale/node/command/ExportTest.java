@@ -21,8 +21,6 @@ import org.bytedeco.pytorch.global.torch;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.LoraConfig.Initialize;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.proto.checkpoint.ManifestFile;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.wire.CheckpointManifest;
@@ -61,19 +59,7 @@ final class ExportTest {
             ModelExport.of(model, drawn).writeModel(Optional.empty(), folder.resolve("model"));
         }
         Files.writeString(folder.resolve("model/tokenizer.json"), "{}");
-        LoraConfig lora = new LoraConfig(
-                2,
-                4,
-                0,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                Initialize.UNIFORM);
+        LoraConfig lora = LoraConfig.allLinear(2, 4);
         try (ModelFolder adapted =
                 ModelFolder.pretrained(folder.resolve("model")).adapted(lora, 1)) {
             ModelExport.of(adapted, folder.resolve("model")).write(folder.resolve("adapter"));
