@@ -10,13 +10,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.tensor.device.Device;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -105,15 +103,7 @@ public final class ChoraleCommand {
                 "  chorale train my.conf --json | jq 'select(.event == \"step\").loss'"
             })
     int train(
-            @Parameters(index = "0", paramLabel = "RUN.conf", description = "The run's configuration, in HOCON.")
-                    Path file,
-            @Parameters(
-                            index = "1..*",
-                            arity = "0..*",
-                            paramLabel = "key=value",
-                            description = "Values that take the place of the file's.")
-                    @Nullable
-                    List<String> assignments,
+            @Mixin RunFileParameters run,
             @Option(
                             names = "--run-dir",
                             paramLabel = "DIR",
@@ -122,8 +112,7 @@ public final class ChoraleCommand {
             @Option(names = JSON, description = "Print one JSON object per event.") boolean json,
             @Option(names = "--verbose", description = "Print a line per checkpoint too.") boolean verbose)
             throws InterruptedException {
-        List<String> given = assignments == null ? List.of() : assignments;
-        return new Training(console, json, verbose).run(file, given, runDir);
+        return new Training(console, json, verbose).run(run.file(), run.assignments(), runDir);
     }
 
     @Command(
