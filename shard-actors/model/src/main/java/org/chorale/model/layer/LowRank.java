@@ -48,7 +48,7 @@ public final class LowRank {
     /** s·B·inner of an inner [R, r] that others share, into y [R, O], whose rows may be parts of wider ones. */
     void raise(Tensor inner, Tensor y) {
         try (TensorScope scope = new TensorScope()) {
-            Matmul.into(y, inner.mul(Scalars.of(scale)), up.value().t());
+            Matmul.write(y, inner, up.value().t(), scale);
         }
     }
 
@@ -60,8 +60,7 @@ public final class LowRank {
     void lower(Tensor dy, Tensor inner, Tensor dInner) {
         up.addGradientProduct(dy, inner, scale);
         try (TensorScope scope = new TensorScope()) {
-            Matmul.into(dInner, dy, up.value());
-            dInner.mul_(Scalars.of(scale));
+            Matmul.write(dInner, dy, up.value(), scale);
         }
     }
 

@@ -84,11 +84,12 @@ final class SideBySide {
     }
 
     private void addToWeightGradients(Tensor dy, Tensor x) {
-        Tensor gradient = linears.stream().allMatch(linear -> linear.weight().trainable())
-                ? merged(Linear::weight, parameter -> Objects.requireNonNull(parameter.gradient()))
+        List<Parameter> weights = linears.stream().map(Linear::weight).toList();
+        Tensor gradients = weights.stream().allMatch(Parameter::trainable)
+                ? merged(Linear::weight, parameter -> Objects.requireNonNull(parameter.gradientMemory()))
                 : null;
-        if (gradient != null) {
-            Matmul.addTo(gradient, dy.t(), x);
+        if (gradients != null) {
+            Parameter.addGradientProduct(weights, gradients, dy, x);
             return;
         }
         long from = 0;
