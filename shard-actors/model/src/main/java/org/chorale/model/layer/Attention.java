@@ -4,8 +4,6 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Scalars;
@@ -69,12 +67,8 @@ public final class Attention {
             Tensor q = tape.pop();
             Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout), context); // [B, T, N, H]
             Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
-            context.rotary().turnBack(gradients[0], gradients[1]);
-            TensorVector parts = new TensorVector();
-            for (Tensor gradient : gradients) {
-                parts.push_back(rows(gradient, x));
-            }
-            return scope.keep(inputs.backward(torch.cat(parts, 1), x, dropout));
+            Tensor joined = context.rotary().joinTurnedBack(gradients[0], gradients[1], gradients[2]);
+            return scope.keep(inputs.backward(joined, x, dropout));
         }
     }
 
