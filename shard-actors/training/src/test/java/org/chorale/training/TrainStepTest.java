@@ -40,6 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a step promises besides the reference's numbers. */
 final class TrainStepTest {
@@ -172,6 +173,25 @@ final class TrainStepTest {
             assertThat(bench.step.run(List.of(batch), 1e-2).skipped())
                     .as("the next step goes on")
                     .isFalse();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aStepReadsNothingOfTheGradientsBeforeIt(boolean tied) {
+        try (ModelFolder folder = TinyModel.folder(directory, tied);
+                Bench clean = new Bench(folder, false, 1);
+                Bench dirty = new Bench(folder, false, 1)) {
+            dirty.shard.parameters().values().forEach(parameter -> {
+                try (TensorScope scope = new TensorScope()) {
+                    Objects.requireNonNull(parameter.gradient()).fill_(Scalars.of(Double.NaN));
+                }
+            });
+            MicroBatch batch = TinyModel.batch(6, 5, 8);
+            List<MicroBatch> halves = List.of(TinyModel.part(batch, 0, 2), TinyModel.part(batch, 2, 5));
+            assertThat(dirty.step.run(halves, 1e-2)).isEqualTo(clean.step.run(halves, 1e-2));
+            same(gradients(dirty.shard), gradients(clean.shard));
+            same(weights(dirty.shard), weights(clean.shard));
         }
     }
 

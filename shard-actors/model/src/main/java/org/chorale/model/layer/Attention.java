@@ -4,8 +4,6 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Scalars;
@@ -41,14 +39,15 @@ public final class Attention {
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             DropoutKeys dropout = context.dropout();
-            Tensor[] parts = inputs.split(inputs.forward(x, dropout));
+            Tensor[] parts = inputs.split(inputs.forward(x, dropout, tape));
             Tensor q = heads(parts[0], context); // [B, T, N, H]
             Tensor k = heads(parts[1], context); // [B, T, K, H]
             Tensor v = heads(parts[2], context); // [B, T, K, H]
             context.rotary().turn(q, k);
             Attended attended = flash.forward(q, k, v, context);
+            Tensor y = output.forward(rows(attended.mixed(), x), dropout, tape);
             tape.push(q, k, v, attended.mixed(), attended.logSumExp());
-            return scope.keep(output.forward(rows(attended.mixed(), x), dropout));
+            return scope.keep(y);
         }
     }
 
@@ -67,14 +66,10 @@ public final class Attention {
             Tensor v = tape.pop();
             Tensor k = tape.pop();
             Tensor q = tape.pop();
-            Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout), context); // [B, T, N, H]
+            Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout, tape), context); // [B, T, N, H]
             Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
-            context.rotary().turnBack(gradients[0], gradients[1]);
-            TensorVector parts = new TensorVector();
-            for (Tensor gradient : gradients) {
-                parts.push_back(rows(gradient, x));
-            }
-            return scope.keep(inputs.backward(torch.cat(parts, 1), x, dropout));
+            Tensor joined = context.rotary().joinTurnedBack(gradients[0], gradients[1], gradients[2]);
+            return scope.keep(inputs.backward(joined, x, dropout, tape));
         }
     }
 
@@ -88,8 +83,9 @@ public final class Attention {
      * @return [t, D]
      */
     public Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor[] parts = inputs.split(inputs.forward(x, null));
+        try (TensorScope scope = new TensorScope();
+                Tape dropped = new Tape()) {
+            Tensor[] parts = inputs.split(inputs.forward(x, null, dropped));
             Tensor q = heads(parts[0], context); // [1, t, N, H]
             Tensor k = heads(parts[1], context); // [1, t, K, H]
             context.rotary().turn(q, k);

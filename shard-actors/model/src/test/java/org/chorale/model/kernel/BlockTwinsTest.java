@@ -78,7 +78,7 @@ final class BlockTwinsTest {
 
     @ParameterizedTest
     @EnumSource
-    void headsTurnBackToWhereTheyWere(Type type) {
+    void headsTurnBackToWhereTheyWereAndLieSideBySide(Type type) {
         Tensor q = random(type, 2, 3, 4, 8);
         Tensor product = random(type, 2, 3, 6, 8);
         Tensor k = product.narrow(2, 1, 2); // a part of a wider product, whose rest stays as it is
@@ -88,13 +88,15 @@ final class BlockTwinsTest {
         Tensor before = product.clone();
         Tensor queries = q.clone();
         RotaryKernel kernel = RotaryKernel.of(q, k, cosine, sine);
-        kernel.turn(q, k, cosine, sine, 1);
+        kernel.turn(q, k, cosine, sine);
         assertThat(q.equal(queries)).isFalse();
         assertThat(product.narrow(2, 0, 1).equal(before.narrow(2, 0, 1))).isTrue();
         assertThat(product.narrow(2, 3, 3).equal(before.narrow(2, 3, 3))).isTrue();
-        kernel.turn(q, k, cosine, sine, -1);
-        assertClose(q, queries, type);
-        assertClose(product, before, type);
+        Tensor values = product.narrow(2, 4, 2);
+        Tensor joined = kernel.joinTurnedBack(q, k, values, cosine, sine).view(2, 3, 8, 8);
+        assertClose(joined.narrow(2, 0, 4), queries, type);
+        assertClose(joined.narrow(2, 4, 2), before.narrow(2, 1, 2), type);
+        assertThat(joined.narrow(2, 6, 2).equal(values)).isTrue();
     }
 
     @ParameterizedTest
