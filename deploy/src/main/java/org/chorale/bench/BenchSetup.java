@@ -7,10 +7,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
 
@@ -26,7 +28,7 @@ record BenchSetup(
         BenchRow row,
         Device device,
         Precision precision,
-        boolean recompute,
+        Recompute recompute,
         int sequences,
         int tokens,
         int steps,
@@ -66,7 +68,7 @@ record BenchSetup(
                 row,
                 device(values.getOrDefault("device", "cuda:0")),
                 precision(values.getOrDefault("precision", row.precision())),
-                recompute(values.getOrDefault("recompute", row.recompute() ? "full" : "none")),
+                recompute(values.getOrDefault("recompute", word(row.recompute()))),
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
@@ -89,11 +91,22 @@ record BenchSetup(
                         + Arrays.stream(Precision.values()).map(Precision::word).collect(Collectors.joining(", "))));
     }
 
-    private static boolean recompute(String word) {
-        if (!Set.of("none", "full").contains(word)) {
-            throw new IllegalArgumentException("recompute=" + word + ": must be none or full");
-        }
-        return word.equals("full");
+    private static Recompute recompute(String word) {
+        return Arrays.stream(Recompute.values())
+                .filter(recompute -> word(recompute).equals(word))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("recompute=" + word + ": must be one of "
+                        + Arrays.stream(Recompute.values())
+                                .map(BenchSetup::word)
+                                .collect(Collectors.joining(", "))));
+    }
+
+    private static String word(Recompute recompute) {
+        return recompute.name().toLowerCase(Locale.ROOT);
+    }
+
+    String recomputeWord() {
+        return word(recompute);
     }
 
     private static int count(Map<String, String> values, String key, int own, int fewest) {

@@ -15,6 +15,7 @@ import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.training.MicroBatch;
@@ -107,7 +108,9 @@ public final class GpuStepBench {
         List<UnitLayout> plan = model.units().stream()
                 .map(unit -> UnitLayout.whole(unit, setup.precision()))
                 .toList();
-        return new ModelShard(model, plan, setup.recompute(), RankGroups.alone(), setup.device());
+        ModelShard shard = new ModelShard(model, plan, RankGroups.alone(), setup.device());
+        shard.model().recompute(RecomputePlan.every(setup.recompute()));
+        return shard;
     }
 
     /** Full sequences, the same in each step, so that the loss falls if anything is learnt at all. */

@@ -6,6 +6,7 @@ package org.chorale.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
 import org.junit.jupiter.api.Test;
@@ -17,7 +18,7 @@ final class BenchSetupTest {
     void aRowHasItsOwnSettingsUnlessTheCommandLineSaysOthers() {
         assertThat(BenchSetup.parse("8b-lora-recompute"))
                 .isEqualTo(new BenchSetup(
-                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(0), Precision.BF16, true, 4, 2048, 10, 0));
+                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(0), Precision.BF16, Recompute.FULL, 4, 2048, 10, 0));
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
         assertThat(BenchSetup.parse(
                         "8b-lora-recompute",
@@ -29,7 +30,7 @@ final class BenchSetupTest {
                         "steps=5",
                         "memory-gib=79.5"))
                 .isEqualTo(new BenchSetup(
-                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(1), Precision.FP32, false, 2, 128, 5, 79.5));
+                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(1), Precision.FP32, Recompute.NONE, 2, 128, 5, 79.5));
     }
 
     @ParameterizedTest
@@ -42,7 +43,7 @@ final class BenchSetupTest {
                     tiny sequences=99999999 | sequences=99999999: must be a whole number from 1
                     tiny device=gpu     | device=gpu: no device; must be cpu, cuda or cuda:N
                     tiny precision=fp8  | precision=fp8: must be one of fp32
-                    tiny recompute=some | recompute=some: must be none or full
+                    tiny recompute=some | recompute=some: must be one of none, selective, full
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {
