@@ -79,6 +79,7 @@ record GpuResult(
                 .put("system", "chorale")
                 .put("device", setup.device().toString())
                 .put("precision", setup.precision().word())
+                .put("tf32", setup.tf32())
                 .put("recompute", setup.recompute() ? "full" : "none")
                 .put("sequences", setup.sequences())
                 .put("tokens", setup.tokens())

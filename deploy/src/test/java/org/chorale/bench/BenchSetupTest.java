@@ -17,7 +17,7 @@ final class BenchSetupTest {
     void aRowHasItsOwnSettingsUnlessTheCommandLineSaysOthers() {
         assertThat(BenchSetup.parse("8b-lora-recompute"))
                 .isEqualTo(new BenchSetup(
-                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(0), Precision.BF16, true, 4, 2048, 10, 0));
+                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(0), Precision.BF16, true, 4, 2048, 10, false, 0));
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
         assertThat(BenchSetup.parse(
                         "8b-lora-recompute",
@@ -27,9 +27,10 @@ final class BenchSetupTest {
                         "sequences=2",
                         "tokens=128",
                         "steps=5",
+                        "tf32=true",
                         "memory-gib=79.5"))
                 .isEqualTo(new BenchSetup(
-                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(1), Precision.FP32, false, 2, 128, 5, 79.5));
+                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(1), Precision.FP32, false, 2, 128, 5, true, 79.5));
     }
 
     @ParameterizedTest
@@ -43,6 +44,9 @@ final class BenchSetupTest {
                     tiny device=gpu     | device=gpu: no device; must be cpu, cuda or cuda:N
                     tiny precision=fp8  | precision=fp8: must be one of fp32
                     tiny recompute=some | recompute=some: must be none or full
+                    tiny tf32=yes       | tf32=yes: must be true or false
+                    tiny tf32=true device=cpu | tf32=true: only a GPU with precision=fp32 heeds it, and this is cpu with fp32
+                    1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {

@@ -7,8 +7,8 @@ import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Whether products and convolutions of fp32 values on GPUs may round their factors to 10 bits of mantissa, for several
- * times the speed. Sums stay fp32.
+ * Whether products and convolutions of fp32 values on GPUs may round their factors to 10 bits of mantissa, for speed.
+ * Sums stay fp32.
  */
 public final class Tf32 {
     private Tf32() {}
