@@ -22,6 +22,7 @@ import org.chorale.training.shard.Precision;
  * @param sequences B, in one forward pass
  * @param tokens T, in a sequence
  * @param steps that are timed, each by itself and then all in one go
+ * @param tf32 whether products of fp32 values may round their factors to tf32
  * @param memoryGib of the GPU that may be used; 0 for all
  */
 record BenchSetup(
@@ -32,13 +33,14 @@ record BenchSetup(
         int sequences,
         int tokens,
         int steps,
+        boolean tf32,
         double memoryGib) {
     static final int WARM_UP_STEPS = 3;
 
     private static final int FEWEST_STEPS = 5;
     private static final int MOST = 1 << 20;
     private static final Set<String> KEYS =
-            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "memory-gib");
+            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "tf32", "memory-gib");
 
     static String usage() {
         return "usage: gpu ROW [key=value ...]; rows: " + BenchRow.words() + "; keys: "
@@ -64,14 +66,17 @@ record BenchSetup(
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
+        Device device = device(values.getOrDefault("device", "cuda:0"));
+        Precision precision = precision(values.getOrDefault("precision", row.precision()));
         return new BenchSetup(
                 row,
-                device(values.getOrDefault("device", "cuda:0")),
-                precision(values.getOrDefault("precision", row.precision())),
+                device,
+                precision,
                 recompute(values.getOrDefault("recompute", word(row.recompute()))),
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
+                tf32(values.getOrDefault("tf32", "false"), device, precision),
                 gibibytes(values.getOrDefault("memory-gib", "0")));
     }
 
@@ -107,6 +112,17 @@ record BenchSetup(
 
     String recomputeWord() {
         return word(recompute);
+    }
+
+    private static boolean tf32(String word, Device device, Precision precision) {
+        if (!Set.of("true", "false").contains(word)) {
+            throw new IllegalArgumentException("tf32=" + word + ": must be true or false");
+        }
+        if (word.equals("true") && !(device.isCuda() && precision == Precision.FP32)) {
+            throw new IllegalArgumentException("tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
+                    .formatted(device, precision.word()));
+        }
+        return word.equals("true");
     }
 
     private static int count(Map<String, String> values, String key, int own, int fewest) {

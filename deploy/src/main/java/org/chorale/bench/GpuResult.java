@@ -79,6 +79,7 @@ record GpuResult(
                 .put("system", "chorale")
                 .put("device", setup.device().toString())
                 .put("precision", setup.precision().word())
+                .put("tf32", setup.tf32())
                 .put("recompute", setup.recomputeWord())
                 .put("sequences", setup.sequences())
                 .put("tokens", setup.tokens())

@@ -18,6 +18,7 @@ import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
+import org.chorale.tensor.device.Tf32;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
@@ -61,12 +62,13 @@ public final class GpuStepBench {
             System.exit(2);
             return;
         }
-        run(setup, System.out);
+        run(setup, Provenance.of(setup.device(), arguments), System.out);
     }
 
-    static GpuResult run(BenchSetup setup, PrintStream out) throws IOException {
+    private static void run(BenchSetup setup, Provenance provenance, PrintStream out) throws IOException {
         Device device = setup.device();
         device.bind();
+        Tf32.allow(setup.tf32());
         double matmulFlops = MatmulPeak.flopsPerSecond(device); // makes the first tensor there
         if (setup.memoryGib() > 0) {
             DeviceMemory.setFraction(device, Math.min(1, setup.memoryGib() * GIB / DeviceMemory.totalBytes(device)));
@@ -76,8 +78,7 @@ public final class GpuStepBench {
             Files.writeString(folder.resolve("config.json"), setup.row().shape().json(setup.tokens()));
             GpuResult result = measure(setup, folder, matmulFlops);
             out.print(result.table());
-            out.println(result.json());
-            return result;
+            out.println(provenance.addTo(result.json()));
         } finally {
             Files.deleteIfExists(folder.resolve("config.json"));
             Files.delete(folder);

@@ -88,6 +88,7 @@ final class ChoraleCommandTest {
                     train              | Missing required parameter: 'RUN.conf'
                     train x.conf --foo | Unknown option: '--foo'
                     verify a           | Missing required parameter: 'GOLDEN.safetensors'
+                    verify a b --precision fp16 | must be one of fp32, bf16, bf16-true, not fp16
                     eval a             | Missing required parameter: 'DATA'
                     eval a b --micro-batch x | Invalid value for option '--micro-batch'
                     inspect            | Missing required parameter: 'PATH'

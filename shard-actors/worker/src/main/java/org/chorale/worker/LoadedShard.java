@@ -86,9 +86,10 @@ final class LoadedShard implements AutoCloseable {
             RankGroups ranks = RankMeeting.join(order, command.place(), cancellation);
             owned.addLast(cancellation::detach);
             owned.addLast(ranks::close); // after all that may still be on its way to other ranks
-            Device device = ConfigReader.read(order.runConf(), "parallel", DeviceConfig.class)
-                    .of(command.place().slot(), order.plan().getWorldSize(), Device.gpus());
-            device.bind();
+            DeviceSetup setup = DeviceSetup.of(order.runConf());
+            Device device =
+                    setup.device().of(command.place().slot(), order.plan().getWorldSize(), Device.gpus());
+            setup.apply(device);
             ModelShard shard = model.shard(
                     PlanTranslation.layout(order.plan(), order.rank(), PlanTranslation.precision(order.runConf())),
                     ranks,

@@ -71,7 +71,12 @@ public final class ModelShard implements AutoCloseable {
 
     /** The whole model on one rank with its first weights, trained in fp32 outside any cluster. */
     public static ModelShard whole(ModelFolder folder, Device device) {
-        return loaded(folder, UnitLayout::whole, device);
+        return whole(folder, Precision.FP32, device);
+    }
+
+    /** Likewise in another format. */
+    public static ModelShard whole(ModelFolder folder, Precision precision, Device device) {
+        return loaded(folder, unit -> UnitLayout.whole(unit, precision), device);
     }
 
     /** The whole model on one rank with its first weights, for what only runs forward. */
