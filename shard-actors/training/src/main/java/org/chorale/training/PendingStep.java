@@ -89,6 +89,7 @@ public final class PendingStep implements AutoCloseable {
      * Waits until the step is done, and for nothing that has begun since. Called again, it gives the same.
      *
      * @throws org.chorale.tensor.device.DeviceTimeoutException where the device does not come to the step's end
+     * @throws org.chorale.tensor.collective.CollectiveException where a rank was lost, so that the numbers mean nothing
      * @throws IllegalStateException where the step was closed before it was read
      */
     public StepResult await() {
@@ -119,6 +120,7 @@ public final class PendingStep implements AutoCloseable {
             }
             try (TensorScope scope = new TensorScope()) {
                 Tensor host = copy.await(patience);
+                names.check();
                 known = new double[(int) host.numel()];
                 host.<DoubleBuffer>createBuffer().get(known);
             }
