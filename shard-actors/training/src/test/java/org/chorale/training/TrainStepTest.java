@@ -183,8 +183,8 @@ final class TrainStepTest {
     @ValueSource(booleans = {false, true})
     void aStepReadsNothingOfTheGradientsBeforeIt(boolean tied) {
         try (ModelFolder folder = TinyModel.folder(directory, tied);
-                Bench clean = new Bench(folder, false, 1);
-                Bench dirty = new Bench(folder, false, 1)) {
+                Bench clean = new Bench(folder, RecomputePlan.NONE, 1);
+                Bench dirty = new Bench(folder, RecomputePlan.NONE, 1)) {
             dirty.shard.parameters().values().forEach(parameter -> {
                 try (TensorScope scope = new TensorScope()) {
                     Objects.requireNonNull(parameter.gradient()).fill_(Scalars.of(Double.NaN));
