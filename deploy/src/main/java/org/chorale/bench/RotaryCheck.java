@@ -113,8 +113,7 @@ final class RotaryCheck {
             long turned = heads.q.nbytes() + heads.k.nbytes();
             check.speed("rotary", shape, type.word(), 2 * turned, () -> heads.turn(kernel));
             long joined = turned + heads.v.nbytes();
-            check.speed(
-                    "rotary back, joined", shape, type.word(), 2 * joined, () -> heads.joinTurnedBack(kernel));
+            check.speed("rotary back, joined", shape, type.word(), 2 * joined, () -> heads.joinTurnedBack(kernel));
         }
     }
 }
