@@ -3,12 +3,10 @@
 // SCALAR the element type; LANES elements of one access, which divide half. One block per token of all sequences; its
 // threads share out the pairs of accesses of all heads.
 
-// The pair is the accesses at `from` and half a head behind it; what it becomes takes the same places from `to` on.
+// a and b are a pair of accesses, half a head apart.
 inline void turn_pair(
-    const SCALAR* from, SCALAR* to, int half, const SCALAR* cosine, const SCALAR* sine, float direction) {
-    float a[LANES], b[LANES], c[LANES], s[LANES];
-    load(a, from);
-    load(b, from + half);
+    float (&a)[LANES], float (&b)[LANES], const SCALAR* cosine, const SCALAR* sine, float direction) {
+    float c[LANES], s[LANES];
     load(c, cosine);
     load(s, sine);
 #pragma unroll
@@ -18,8 +16,6 @@ inline void turn_pair(
         a[lane] = x * c[lane] - b[lane] * s[lane];
         b[lane] = b[lane] * c[lane] + x * s[lane];
     }
-    store(to, a);
-    store(to + half, b);
 }
 
 // In place. Strides are in elements; the tables have tableRows rows, of which token i of all sequences takes i modulo
@@ -49,8 +45,13 @@ extern "C" __global__ void turn(
     for (int i = threadIdx.x; i < (queryHeads + keyHeads) * ofHead; i += blockDim.x) {
         int head = i / ofHead;
         int at = i % ofHead * LANES;
-        SCALAR* x = head < queryHeads ? query + head * qHead : key + (head - queryHeads) * kHead;
-        turn_pair(x + at, x + at, half, cosine + angles + at, sine + angles + at, 1);
+        SCALAR* x = (head < queryHeads ? query + head * qHead : key + (head - queryHeads) * kHead) + at;
+        float a[LANES], b[LANES];
+        load(a, x);
+        load(b, x + half);
+        turn_pair(a, b, cosine + angles + at, sine + angles + at, 1);
+        store(x, a);
+        store(x + half, b);
     }
 }
 
@@ -89,17 +90,17 @@ extern "C" __global__ void join_turned_back(
     for (int i = threadIdx.x; i < (turned + valueHeads) * ofHead; i += blockDim.x) {
         int head = i / ofHead;
         int at = i % ofHead * LANES;
-        SCALAR* to = row + head * 2 * half + at;
+        const SCALAR* from = head < queryHeads ? query + head * qHead
+            : head < turned                    ? key + (head - queryHeads) * kHead
+                                               : value + (head - turned) * vHead;
+        float a[LANES], b[LANES];
+        load(a, from + at);
+        load(b, from + half + at);
         if (head < turned) {
-            const SCALAR* from = head < queryHeads ? query + head * qHead : key + (head - queryHeads) * kHead;
-            turn_pair(from + at, to, half, cosine + angles + at, sine + angles + at, -1);
-        } else {
-            const SCALAR* from = value + (head - turned) * vHead + at;
-            float first[LANES], second[LANES];
-            load(first, from);
-            load(second, from + half);
-            store(to, first);
-            store(to + half, second);
+            turn_pair(a, b, cosine + angles + at, sine + angles + at, -1);
         }
+        SCALAR* to = row + head * 2 * half + at;
+        store(to, a); // in one place, so that each is one access
+        store(to + half, b);
     }
 }

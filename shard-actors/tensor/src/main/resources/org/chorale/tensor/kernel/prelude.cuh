@@ -74,7 +74,20 @@ template <int N, typename T> void store(T* to, const float (&from)[N]) {
     for (int i = 0; i < N; i++) {
         lanes.at[i] = narrow<T>(from[i]);
     }
-    *(Lanes<T, N>*)to = lanes;
+    if constexpr (sizeof(lanes) % sizeof(uint4) == 0) {
+#pragma unroll
+        for (int i = 0; i < sizeof(lanes) / sizeof(uint4); i++) { // left to itself, the compiler may take it apart
+            uint4 word = ((const uint4*)&lanes)[i];
+            asm volatile("st.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"((uint4*)to + i),
+                         "r"(word.x),
+                         "r"(word.y),
+                         "r"(word.z),
+                         "r"(word.w)
+                         : "memory");
+        }
+    } else {
+        *(Lanes<T, N>*)to = lanes;
+    }
 }
 
 struct Sum {
