@@ -20,10 +20,12 @@ import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
+import org.chorale.tensor.device.MatmulPeak;
 import org.chorale.tensor.device.Tf32;
 import org.chorale.tensor.profile.Recording;
 import org.chorale.tensor.profile.StepLanes;
 import org.chorale.training.MicroBatch;
+import org.chorale.training.ModelFlops;
 import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
@@ -99,7 +101,7 @@ public final class GpuStepBench {
             shard.load(weights);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
                 TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
-                double flops = ModelFlops.perToken(model.config(), model.units(), setup.tokens());
+                double flops = ModelFlops.of(model.config(), model.units()).perToken(setup.tokens());
                 return new GpuStepBench(setup, step).measure(flops, matmulFlops);
             }
         }

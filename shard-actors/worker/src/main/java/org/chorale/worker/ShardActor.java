@@ -350,6 +350,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .putAllMetrics(result.metrics())
                 .setTokensCut(batch.tokensCut())
                 .setPaddingTokens(batch.places() - batch.tokens())
+                .setFlops(loaded().flops(batch))
+                .setPeakFlopsPerSecond(loaded().peakFlopsPerSecond())
                 .build();
     }
 
