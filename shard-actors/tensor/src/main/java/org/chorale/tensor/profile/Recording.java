@@ -49,13 +49,13 @@ public final class Recording implements AutoCloseable {
         add(new Span(lane, name, spanStartNanos, System.nanoTime(), 0));
     }
 
-    /** Adds a span; nothing once stopped. */
+    /** Adds what lies within the recording of a span; nothing once stopped. */
     public synchronized void add(Span span) {
-        if (!open) {
+        if (!open || span.endNanos() < startNanos) {
             return;
         }
         if (spans.size() < MOST_SPANS) {
-            spans.add(span);
+            spans.add(span.from(startNanos));
         } else {
             lost++;
         }

@@ -9,4 +9,9 @@ package org.chorale.tensor.profile;
  * @param startNanos of {@link System#nanoTime}, GPUs' times included
  * @param bytes that were moved; 0 where nothing is
  */
-public record Span(Lane lane, String name, long startNanos, long endNanos, long bytes) {}
+public record Span(Lane lane, String name, long startNanos, long endNanos, long bytes) {
+    /** The part that is not before a moment. */
+    Span from(long nanos) {
+        return startNanos >= nanos ? this : new Span(lane, name, nanos, endNanos, bytes);
+    }
+}

@@ -83,7 +83,8 @@ final class RecordingTest {
     @Test
     void whatIsTooMuchIsCounted() {
         try (Recording recording = Recording.start(Device.CPU)) {
-            Span span = new Span(Lane.SHARD, "again", 1, 2, 0);
+            long now = System.nanoTime();
+            Span span = new Span(Lane.SHARD, "again", now, now, 0);
             for (int i = 0; i < Recording.MOST_SPANS + 2; i++) {
                 recording.add(span);
             }
@@ -96,6 +97,23 @@ final class RecordingTest {
     }
 
     @Test
+    void whatBeganBeforeCountsFromTheStart() {
+        long before = System.nanoTime();
+        long ended = System.nanoTime();
+        try (Recording recording = Recording.start(Device.CPU)) {
+            recording.add(new Span(Lane.SHARD, "long ago", before - 1, ended, 0));
+            recording.add(Lane.SHARD, "begun before", before);
+
+            Timeline timeline = recording.stop(PATIENCE);
+
+            assertThat(timeline.spans()).singleElement().satisfies(span -> {
+                assertThat(span.name()).isEqualTo("begun before");
+                assertThat(span.startNanos()).isEqualTo(timeline.startNanos()).isGreaterThan(before);
+            });
+        }
+    }
+
+    @Test
     void whatComesLateIsLeftOut() {
         try (Recording recording = Recording.start(Device.CPU)) {
             Timeline timeline = recording.stop(PATIENCE);
@@ -104,6 +122,14 @@ final class RecordingTest {
             assertThat(timeline.spans()).isEmpty();
             assertThatThrownBy(() -> recording.stop(PATIENCE)).isInstanceOf(IllegalStateException.class);
         }
+    }
+
+    /** As it is where these tests run: without natives for GPUs. */
+    @Test
+    void aGpuThatCannotBeRecordedIsNoReasonToRecordTheHostAlone() {
+        assertThatThrownBy(() -> Recording.start(Device.cuda(0)))
+                .isInstanceOf(ProfileException.class)
+                .hasMessageContainingAll("CUPTI", "libcupti.so.13");
     }
 
     @Test
