@@ -3,12 +3,14 @@
 
 package org.chorale.bench;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -24,6 +26,7 @@ import org.chorale.training.shard.Precision;
  * @param steps that are timed, each by itself and then all in one go
  * @param tf32 whether products of fp32 values may round their factors to tf32
  * @param memoryGib of the GPU that may be used; 0 for all
+ * @param profile where the timeline of some steps goes after the measurement; empty where none is wanted
  */
 record BenchSetup(
         BenchRow row,
@@ -34,13 +37,14 @@ record BenchSetup(
         int tokens,
         int steps,
         boolean tf32,
-        double memoryGib) {
+        double memoryGib,
+        Optional<Path> profile) {
     static final int WARM_UP_STEPS = 3;
 
     private static final int FEWEST_STEPS = 5;
     private static final int MOST = 1 << 20;
     private static final Set<String> KEYS =
-            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "tf32", "memory-gib");
+            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "tf32", "memory-gib", "profile");
 
     static String usage() {
         return "usage: gpu ROW [key=value ...]; rows: " + BenchRow.words() + "; keys: "
@@ -77,7 +81,8 @@ record BenchSetup(
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
                 tf32(values.getOrDefault("tf32", "false"), device, precision),
-                gibibytes(values.getOrDefault("memory-gib", "0")));
+                gibibytes(values.getOrDefault("memory-gib", "0")),
+                Optional.ofNullable(values.get("profile")).map(Path::of));
     }
 
     private static Device device(String word) {
@@ -119,8 +124,9 @@ record BenchSetup(
             throw new IllegalArgumentException("tf32=" + word + ": must be true or false");
         }
         if (word.equals("true") && !(device.isCuda() && precision == Precision.FP32)) {
-            throw new IllegalArgumentException("tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
-                    .formatted(device, precision.word()));
+            throw new IllegalArgumentException(
+                    "tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
+                            .formatted(device, precision.word()));
         }
         return word.equals("true");
     }

@@ -9,6 +9,8 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import org.chorale.tensor.device.DeviceMemory;
+import org.chorale.tensor.device.MatmulPeak;
+import org.chorale.training.ModelFlops;
 
 /**
  * What was measured of a row. Its JSON has the keys of {@code deploy/bench/peers/step.py}.

@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.bytedeco.pytorch.global.torch_cuda;
@@ -18,8 +20,12 @@ import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
+import org.chorale.tensor.device.MatmulPeak;
 import org.chorale.tensor.device.Tf32;
+import org.chorale.tensor.profile.Recording;
+import org.chorale.tensor.profile.StepLanes;
 import org.chorale.training.MicroBatch;
+import org.chorale.training.ModelFlops;
 import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
@@ -38,6 +44,8 @@ public final class GpuStepBench {
     /** Beside the first steps: until the virtual machine has compiled what it runs. */
     private static final long WARM_UP_NANOS = 3_000_000_000L;
 
+    private static final int PROFILED_STEPS = 5;
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final double CLIP_NORM = 1;
     private static final double WEIGHT_DECAY = 0.01;
     private static final double GIB = 1 << 30;
@@ -93,7 +101,7 @@ public final class GpuStepBench {
             shard.load(weights);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
                 TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
-                double flops = ModelFlops.perToken(model.config(), model.units(), setup.tokens());
+                double flops = ModelFlops.of(model.config(), model.units()).perToken(setup.tokens());
                 return new GpuStepBench(setup, step).measure(flops, matmulFlops);
             }
         }
@@ -151,6 +159,7 @@ public final class GpuStepBench {
         if (!Double.isFinite(lastLoss)) {
             throw new IllegalStateException("the loss is not finite, so what was timed is no training");
         }
+        setup.profile().ifPresent(this::profile);
         Optional<DeviceMemory> memory = device.isCuda() ? Optional.of(DeviceMemory.of(device)) : Optional.empty();
         return new GpuResult(setup, stepSeconds, blockSeconds, memory, flopsPerToken, matmulFlops, firstLoss, lastLoss);
     }
@@ -167,6 +176,35 @@ public final class GpuStepBench {
         read(before);
         setup.device().await();
         return (System.nanoTime() - started) / 1e9;
+    }
+
+    /** A few steps more, enqueued and read as in a run. */
+    private void profile(Path file) {
+        setup.device().await();
+        try (Recording recording = Recording.start(setup.device())) {
+            StepLanes lanes = new StepLanes(recording);
+            PendingStep before = begun(lanes, 1);
+            for (int i = 2; i <= PROFILED_STEPS; i++) {
+                PendingStep next = begun(lanes, i);
+                over(lanes, i - 1, before);
+                before = next;
+            }
+            over(lanes, PROFILED_STEPS, before);
+            recording.stop(PATIENCE).write(file, Map.of("row", setup.row().word()));
+        }
+    }
+
+    private PendingStep begun(StepLanes lanes, int number) {
+        long started = System.nanoTime();
+        PendingStep begun = begin();
+        lanes.begun(number, started);
+        return begun;
+    }
+
+    private static void over(StepLanes lanes, int number, PendingStep begun) {
+        long started = System.nanoTime();
+        read(begun);
+        lanes.over(number, started);
     }
 
     private double step() {

@@ -6,6 +6,7 @@ package org.chorale.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.file.Path;
 import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
@@ -26,6 +27,7 @@ final class BenchSetupTest {
         assertThat(setup.steps()).isEqualTo(10);
         assertThat(setup.tf32()).isFalse();
         assertThat(setup.memoryGib()).isZero();
+        assertThat(setup.profile()).isEmpty();
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
     }
 
@@ -40,7 +42,8 @@ final class BenchSetupTest {
                 "tokens=128",
                 "steps=5",
                 "tf32=true",
-                "memory-gib=79.5");
+                "memory-gib=79.5",
+                "profile=a.json");
         assertThat(setup.device()).isEqualTo(Device.cuda(1));
         assertThat(setup.precision()).isEqualTo(Precision.FP32);
         assertThat(setup.recompute()).isEqualTo(Recompute.NONE);
@@ -49,6 +52,7 @@ final class BenchSetupTest {
         assertThat(setup.steps()).isEqualTo(5);
         assertThat(setup.tf32()).isTrue();
         assertThat(setup.memoryGib()).isEqualTo(79.5);
+        assertThat(setup.profile()).contains(Path.of("a.json"));
     }
 
     @ParameterizedTest

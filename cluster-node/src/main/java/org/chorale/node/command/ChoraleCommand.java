@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.fault.Fault;
@@ -101,7 +103,8 @@ public final class ChoraleCommand {
                 "Examples:",
                 "  chorale train deploy/recipes/quickstart.conf",
                 "  chorale train my.conf --run-dir runs/second run.steps=500 optimizer.learning-rate=1e-4",
-                "  chorale train my.conf --json | jq 'select(.event == \"step\").loss'"
+                "  chorale train my.conf --json | jq 'select(.event == \"step\").loss'",
+                "  chorale train my.conf --profile 5"
             })
     int train(
             @Mixin RunFileParameters run,
@@ -110,10 +113,18 @@ public final class ChoraleCommand {
                             paramLabel = "DIR",
                             description = "The run directory. Default: runs/ and the name of RUN.conf.")
                     Optional<Path> runDir,
+            @Option(
+                            names = "--profile",
+                            paramLabel = "N",
+                            description = "Write a timeline of N steps into the run directory's folder profile."
+                                    + " As run.profile-steps=N.")
+                    Optional<Integer> profile,
             @Option(names = JSON, description = "Print one JSON object per event.") boolean json,
             @Option(names = "--verbose", description = "Print a line per checkpoint too.") boolean verbose)
             throws InterruptedException {
-        return new Training(console, json, verbose).run(run.file(), run.assignments(), runDir);
+        List<String> assignments = new ArrayList<>(run.assignments());
+        profile.ifPresent(steps -> assignments.add("run.profile-steps=" + steps));
+        return new Training(console, json, verbose).run(run.file(), assignments, runDir);
     }
 
     @Command(

@@ -27,6 +27,7 @@ import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.pipeline.PipelineException;
 import org.chorale.worker.DeviceConfig;
 import org.chorale.worker.DeviceSetup;
+import org.chorale.worker.ProfileConfig;
 
 /** Every record that reads keys of a run, in one place, so that all their problems are found before the run begins. */
 final class RunConfiguration {
@@ -45,6 +46,7 @@ final class RunConfiguration {
     /** All but users' classes, which need not be on the class path of whoever only submits a run. */
     static void checkKeys(ConfigReader reader) {
         reader.read("run", RunSettings.class);
+        reader.read("run", ProfileConfig.class);
         reader.read("checkpoint", CheckpointSettings.class);
         reader.read("evaluation", EvaluationSettings.class);
         reader.read("metrics", MetricsSettings.class);

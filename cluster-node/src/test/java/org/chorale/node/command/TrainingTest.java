@@ -136,6 +136,30 @@ final class TrainingTest {
     }
 
     @Test
+    void aProfileOfEveryWorkerIsWrittenAndSpeedIsInEveryStepsLine() throws IOException {
+        assertThat(train("run.steps=4", "--profile", "2")).as(shell::err).isZero();
+
+        Path run = folder.resolve("runs/quickstart");
+        for (String rank : List.of("rank-00000.json", "rank-00001.json")) {
+            JsonNode trace = new ObjectMapper()
+                    .readTree(run.resolve("profile").resolve(rank).toFile());
+            assertThat(trace.at("/otherData/steps").asText()).isEqualTo("3-4");
+            assertThat(trace.get("traceEvents").findValuesAsText("name"))
+                    .contains("step 3", "step 4", "begin step 4", "read step 4", "shard's mailbox");
+        }
+        List<String> steps = Files.readAllLines(run.resolve("metrics.jsonl")).stream()
+                .filter(line -> line.contains("\"kind\":\"step\""))
+                .toList();
+        assertThat(steps).hasSize(4).allSatisfy(line -> {
+            JsonNode step = new ObjectMapper().readTree(line);
+            assertThat(step.get("tflops_per_second").asDouble()).isPositive();
+            assertThat(step.has("mfu")).isFalse(); // of a CPU there is no peak
+        });
+        assertThat(train("run.steps=4", "--profile", "101")).isEqualTo(2);
+        assertThat(shell.err()).contains("error [CONFIG_INVALID] ", "run.profile-steps = 101: must be from 0 to 100");
+    }
+
+    @Test
     void aDamagedCheckpointIsFoundOut() throws IOException {
         assertThat(train("run.steps=1")).as(shell::err).isZero();
         Path shard = folder.resolve("runs/quickstart/checkpoints/step-000001/rank-00000.safetensors");

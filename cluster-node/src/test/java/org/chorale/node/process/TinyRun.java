@@ -31,7 +31,7 @@ public record TinyRun(Path folder, Path conf, Path dir) {
     private static final int CHECKPOINT_EVERY = 7;
 
     /** All that one run may measure differently from the next. */
-    private static final Set<String> TIMINGS = Set.of("seconds", "tokens_per_second");
+    private static final Set<String> TIMINGS = Set.of("seconds", "tokens_per_second", "tflops_per_second");
 
     private static final ObjectMapper MAPPER = new ObjectMapper();
 

@@ -28,6 +28,7 @@ import org.chorale.proto.wire.StepReport;
  */
 public final class MetricsLog implements AutoCloseable {
     private static final JsonFactory JSON = new JsonFactory();
+    private static final double TERA = 1e12;
 
     /** What goes between the braces of a line. */
     private interface Fields {
@@ -82,6 +83,12 @@ public final class MetricsLog implements AutoCloseable {
             json.writeNumberField("trained_tokens", step.getTrainedTokens());
             number(json, "tokens_per_second", step.getTokens() / step.getSeconds());
             number(json, "seconds", step.getSeconds());
+            if (step.getFlops() > 0) {
+                number(json, "tflops_per_second", step.getFlops() / step.getSeconds() / TERA);
+            }
+            if (step.getFlops() > 0 && step.getPeakFlopsPerSecond() > 0) {
+                number(json, "mfu", step.getFlops() / step.getSeconds() / step.getPeakFlopsPerSecond());
+            }
             if (step.getLossScale() > 0) {
                 number(json, "loss_scale", step.getLossScale());
             }

@@ -32,6 +32,7 @@ final class RunIdentity {
     private static final Set<String> FREE = Set.of(
             "run.dir",
             "run.progress-timeout",
+            "run.profile-steps",
             "checkpoint.every",
             "checkpoint.keep",
             "data.prefetch-batches",

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.chorale.proto.message.ReportPieces;
 import org.chorale.proto.wire.StepReport;
@@ -94,7 +95,10 @@ record StepReports(long from, List<List<StepReport>> byRank, Map<Integer, StepRe
                 .toList();
     }
 
-    /** One report of a step: the ranks' samples one after the other, their tokens together, all else rank 0's. */
+    /**
+     * One report of a step: the ranks' samples one after the other, their tokens together, the mean of their operations and
+     * peaks, all else rank 0's.
+     */
     static StepReport merged(List<StepReport> reports) {
         StepReport.Builder all = reports.get(0).toBuilder();
         for (StepReport report : reports.subList(1, reports.size())) {
@@ -103,6 +107,13 @@ record StepReports(long from, List<List<StepReport>> byRank, Map<Integer, StepRe
                     .setTokensCut(all.getTokensCut() + report.getTokensCut())
                     .setPaddingTokens(all.getPaddingTokens() + report.getPaddingTokens());
         }
-        return all.build();
+        boolean peaksKnown = reports.stream().allMatch(report -> report.getPeakFlopsPerSecond() > 0);
+        return all.setFlops(mean(reports, StepReport::getFlops))
+                .setPeakFlopsPerSecond(peaksKnown ? mean(reports, StepReport::getPeakFlopsPerSecond) : 0)
+                .build();
+    }
+
+    private static double mean(List<StepReport> reports, ToDoubleFunction<StepReport> figure) {
+        return reports.stream().mapToDouble(figure).average().orElse(0);
     }
 }

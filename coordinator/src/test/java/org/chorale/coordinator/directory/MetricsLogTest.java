@@ -54,6 +54,20 @@ class MetricsLogTest {
     }
 
     @Test
+    void aWorkersSpeedIsHeldAgainstItsPeakWhereBothAreKnown() throws IOException {
+        StepReport counted = STEP.toBuilder().setFlops(5e14).build();
+        write(
+                INDICES,
+                STEP,
+                counted,
+                counted.toBuilder().setPeakFlopsPerSecond(8e15).build());
+
+        assertThat(lines().get(0)).doesNotContain("tflops_per_second", "mfu");
+        assertThat(lines().get(1)).contains("\"tflops_per_second\":2000.0,").doesNotContain("mfu");
+        assertThat(lines().get(2)).contains("\"tflops_per_second\":2000.0,\"mfu\":0.25,");
+    }
+
+    @Test
     void aSkippedStepSaysSoAndItsLossIsNull() throws IOException {
         write(
                 INDICES,

@@ -79,6 +79,8 @@ abstract class PlannedTeam extends PlannedRun {
                 .setTokens(1)
                 .setPaddingTokens(rank)
                 .setTokensCut(2)
+                .setFlops(100 + rank)
+                .setPeakFlopsPerSecond(rank)
                 .build();
         hear(new RunSignal.StepDone(generation, rank, report));
     }

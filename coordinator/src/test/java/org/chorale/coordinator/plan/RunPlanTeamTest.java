@@ -67,6 +67,8 @@ class RunPlanTeamTest extends PlannedTeam {
         assertThat(recorded.getTokens()).isEqualTo(3);
         assertThat(recorded.getPaddingTokens()).isEqualTo(0 + 1 + 2);
         assertThat(recorded.getTokensCut()).isEqualTo(6);
+        assertThat(recorded.getFlops()).isEqualTo(101); // of a worker
+        assertThat(recorded.getPeakFlopsPerSecond()).isZero(); // since rank 0 does not know its own
         assertThat(state.step()).isEqualTo(1);
         assertThat(state.awaited()).contains("step 2").contains("ranks 0 and 1 (a/2, a/10)");
     }

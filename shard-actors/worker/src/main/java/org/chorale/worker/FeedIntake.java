@@ -31,6 +31,7 @@ final class FeedIntake {
     private @Nullable SinkQueueWithCancel<StepBatch> batches;
     private int room = BATCHES_AHEAD;
     private boolean pulling;
+    private long pulledNanos;
 
     /** @param number of this feed among all that its worker asks for */
     FeedIntake(Feed feed, long number) {
@@ -58,13 +59,15 @@ final class FeedIntake {
             return Optional.empty();
         }
         pulling = true;
+        pulledNanos = System.nanoTime();
         return Optional.of(open.pull());
     }
 
-    /** What was pulled has gone to the shard. */
-    void passedOn() {
+    /** As what was pulled, and has come now, goes to the shard. */
+    ShardCommand.Batch passedOn(StepBatch batch) {
         pulling = false;
         room--;
+        return new ShardCommand.Batch(batch, number, pulledNanos, System.nanoTime());
     }
 
     /** The shard has begun with a batch. */

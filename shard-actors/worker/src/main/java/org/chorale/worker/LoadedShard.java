@@ -19,9 +19,11 @@ import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.MatmulPeak;
 import org.chorale.training.Evaluation;
 import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
+import org.chorale.training.ModelFlops;
 import org.chorale.training.Objective;
 import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
@@ -46,11 +48,18 @@ final class LoadedShard implements AutoCloseable {
     private final RankState state;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
+    private final Optional<ModelFlops> flops;
+    private final double peakFlopsPerSecond;
     private final Deque<Runnable> owned; // closed in this order
     private long stepsDone;
 
     private LoadedShard(
-            TakeShard order, RunModel model, RankState state, OptimizerConfig config, Deque<Runnable> owned) {
+            TakeShard order,
+            RunModel model,
+            RankState state,
+            OptimizerConfig config,
+            double peakFlopsPerSecond,
+            Deque<Runnable> owned) {
         this.rank = order.rank();
         this.model = model;
         this.objective = model.objective(state.shard());
@@ -66,6 +75,8 @@ final class LoadedShard implements AutoCloseable {
                 ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
                 config.learningRate(),
                 order.totalSteps());
+        this.flops = model.flops();
+        this.peakFlopsPerSecond = peakFlopsPerSecond;
         this.owned = owned;
     }
 
@@ -90,6 +101,7 @@ final class LoadedShard implements AutoCloseable {
             Device device =
                     setup.device().of(command.place().slot(), order.plan().getWorldSize(), Device.gpus());
             setup.apply(device);
+            double peakFlopsPerSecond = device.isCuda() ? MatmulPeak.ofProcess(device) : 0;
             ModelShard shard = model.shard(
                     PlanTranslation.layout(order.plan(), order.rank(), PlanTranslation.precision(order.runConf())),
                     ranks,
@@ -100,7 +112,7 @@ final class LoadedShard implements AutoCloseable {
             LossScale lossScale = LossScale.of(shard.precision(), device);
             owned.push(lossScale::close);
             RankState state = new RankState(model.source(), shard, optimizer, lossScale);
-            LoadedShard loaded = new LoadedShard(order, model, state, config, owned);
+            LoadedShard loaded = new LoadedShard(order, model, state, config, peakFlopsPerSecond, owned);
             loaded.stepsDone = loaded.restore(order.checkpoint());
             return loaded;
         } catch (RuntimeException | Error e) {
@@ -142,6 +154,18 @@ final class LoadedShard implements AutoCloseable {
     /** Steps that the weights have seen, skipped ones included. */
     long stepsDone() {
         return stepsDone;
+    }
+
+    /** The operations that this rank's part of a step needs; 0 where they are not known. */
+    double flops(StepBatch batch) {
+        return flops.isEmpty()
+                ? 0
+                : MicroBatches.of(batch).stream().mapToDouble(flops.get()::of).sum();
+    }
+
+    /** What the device reaches in a matrix product; 0 for the CPU. */
+    double peakFlopsPerSecond() {
+        return peakFlopsPerSecond;
     }
 
     double learningRateAt(long step) {

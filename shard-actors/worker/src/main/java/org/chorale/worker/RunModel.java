@@ -19,6 +19,7 @@ import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LlamaPipelineModel;
 import org.chorale.training.LossSource;
 import org.chorale.training.ModelConfig;
+import org.chorale.training.ModelFlops;
 import org.chorale.training.Objective;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PipelineModel;
@@ -96,6 +97,11 @@ final class RunModel implements AutoCloseable {
     /** Empty where the model is a user's own. */
     Optional<ModelFolder> folder() {
         return folder;
+    }
+
+    /** The operations that its training needs; of a user's own model they are not known. */
+    Optional<ModelFlops> flops() {
+        return folder.map(model -> ModelFlops.of(model.config(), model.units()));
     }
 
     /** A user's own model. */

@@ -6,6 +6,7 @@ package org.chorale.worker;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Optional;
 import java.util.function.ToIntFunction;
 import java.util.stream.LongStream;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -99,6 +100,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private long evaluatedStep;
     private long evaluatedTokens;
     private long startedNanos; // of the step or evaluation in hand
+    private long idleSinceNanos;
+    private Optional<StepProfile> profile = Optional.empty();
 
     private ShardActor(
             ActorContext<ShardCommand> context,
@@ -175,6 +178,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         shard = LoadedShard.load(order, local, cancellation);
         stepsLate = lateness.applyAsInt(loaded().device());
         step = loaded().stepsDone();
+        profile = StepProfile.of(order.order(), loaded().device(), step);
         until = step;
         coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes(), loaded().holding()));
         return this;
@@ -231,7 +235,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             throw new IllegalStateException(
                     "the batch of step %d came where step %d is due".formatted(batch.index(), step + 1));
         }
-        unread.add(new Begun(batch, loaded().begin(batch, stopWanted)));
+        unread.add(new Begun(batch, begun(next)));
         step = batch.index();
         while (unread.size() > stepsLate || (step == until && !unread.isEmpty())) {
             read(unread.remove());
@@ -242,8 +246,18 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         goOn();
     }
 
+    private PendingStep begun(ShardCommand.Batch next) {
+        long step = next.batch().index();
+        profile.ifPresent(recorded -> recorded.beginning(next));
+        long beganNanos = System.nanoTime();
+        PendingStep pending = loaded().begin(next.batch(), stopWanted);
+        profile.ifPresent(recorded -> recorded.begun(step, beganNanos));
+        return pending;
+    }
+
     /** Waits for a step, the oldest, and reports it. */
     private void read(Begun begun) {
+        long readNanos = System.nanoTime();
         try (PendingStep pending = begun.pending()) {
             StepResult result = pending.await();
             ReportPieces.cut(report(begun.batch(), result))
@@ -252,6 +266,10 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 until = Math.min(until, begun.batch().index() + stepsLate);
             }
         }
+        profile.ifPresent(recorded -> {
+            recorded.over(begun.batch().index(), readNanos);
+            startedNanos = System.nanoTime(); // a timeline that is written takes no step's time
+        });
     }
 
     /** All ranks must do the same steps: this one alone cannot end the span, but lets them know with the next step. */
@@ -350,6 +368,8 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .putAllMetrics(result.metrics())
                 .setTokensCut(batch.tokensCut())
                 .setPaddingTokens(batch.places() - batch.tokens())
+                .setFlops(loaded().flops(batch))
+                .setPeakFlopsPerSecond(loaded().peakFlopsPerSecond())
                 .build();
     }
 
@@ -384,6 +404,10 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
     private void release() {
         unread.forEach(begun -> begun.pending().close());
         unread.clear();
+        profile.filter(StepProfile::isRecording)
+                .ifPresent(cutShort -> getContext().getLog().warn("{}", cutShort.loss()));
+        profile.ifPresent(StepProfile::close);
+        profile = Optional.empty();
         LoadedShard held = shard;
         shard = null;
         if (held != null) {
@@ -400,8 +424,12 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
             if (cancellation.isCancelled()) {
                 return Behaviors.stopped();
             }
+            long startNanos = System.nanoTime();
             try {
-                return handler.apply(message);
+                Behavior<ShardCommand> next = handler.apply(message);
+                profile.ifPresent(recorded -> recorded.handled(message, idleSinceNanos, startNanos));
+                idleSinceNanos = System.nanoTime();
+                return next;
             } catch (OutOfMemoryError | LinkageError e) {
                 Fault fault = FaultTranslation.of(e);
                 throw new FaultException(fault.code(), fault.message(), e);

@@ -30,8 +30,9 @@ sealed interface ShardCommand {
      * A batch of either stream.
      *
      * @param intake number of the feed that it came through
+     * @param askedNanos when its worker began to wait for it, and when it came: of {@link System#nanoTime}
      */
-    record Batch(StepBatch batch, long intake) implements ShardCommand {}
+    record Batch(StepBatch batch, long intake, long askedNanos, long arrivedNanos) implements ShardCommand {}
 
     /**
      * No batch comes through this feed after those that came.

@@ -278,8 +278,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private Behavior<WorkerCommand> onPulled(Pulled pulled) {
         FeedIntake from = pulled.from();
         if (intakes.has(from) && pulled.batch().isPresent()) {
-            from.passedOn();
-            shard.tell(new ShardCommand.Batch(pulled.batch().get(), from.number()));
+            shard.tell(from.passedOn(pulled.batch().get()));
             pull(from);
         }
         return this;

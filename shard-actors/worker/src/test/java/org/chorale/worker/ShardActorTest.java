@@ -6,11 +6,15 @@ package org.chorale.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.chorale.worker.Examples.batch;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.StreamSupport;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -156,8 +160,72 @@ final class ShardActorTest {
         assertThat(NativeMemory.liveReferences()).isEqualTo(before);
     }
 
+    @Test
+    void aProfileHasTheStepsAfterTheFirstTwoAndWhatTheShardWaitedFor() throws IOException {
+        Rank rank = new Rank();
+        rank.beginLoad(0, 1, "run { profile-steps = 2, dir = \"" + directory + "\" }");
+        rank.heard(ShardReady.class);
+        rank.run(0, 6);
+        for (int step = 1; step <= 6; step++) {
+            rank.give(step);
+            rank.heardBegin();
+            rank.heardStep(step);
+        }
+        rank.heardEnd(6);
+
+        JsonNode trace = new ObjectMapper()
+                .readTree(directory.resolve("profile/rank-00000.json").toFile());
+        assertThat(trace.at("/otherData/steps").asText()).isEqualTo("3-4");
+        assertThat(names(trace, "step")).containsExactly("step 3", "step 4");
+        assertThat(names(trace, "actor")).contains("until Batch", "until Next", "batch of step 4");
+        assertThat(names(trace, "host"))
+                .contains("begin step 3", "begin step 4", "read step 3", "read step 4", "Batch", "Next");
+        assertThat(events(trace)).allSatisfy(event -> {
+            assertThat(event.get("ts").asDouble()).isNotNegative();
+            assertThat(event.get("dur").asDouble()).isNotNegative();
+        });
+        assertThat(events(trace))
+                .extracting(event -> event.get("ts").asDouble())
+                .isSorted();
+    }
+
+    @Test
+    void aRunOfFewStepsIsProfiledFromItsFirst() throws IOException {
+        Rank rank = new Rank();
+        rank.totalSteps = 3;
+        rank.beginLoad(0, 1, "run { profile-steps = 5, dir = \"" + directory + "\" }");
+        rank.heard(ShardReady.class);
+        rank.give(1, 2, 3);
+        rank.run(0, 3);
+        rank.heardBegin();
+        rank.heardBegin();
+        rank.heardStep(1);
+        rank.heardBegin();
+        rank.heardStep(2);
+        rank.heardStep(3);
+        rank.heardEnd(3);
+
+        JsonNode trace = new ObjectMapper()
+                .readTree(directory.resolve("profile/rank-00000.json").toFile());
+        assertThat(names(trace, "step")).containsExactly("step 1", "step 2", "step 3");
+    }
+
+    private static List<JsonNode> events(JsonNode trace) {
+        return StreamSupport.stream(trace.get("traceEvents").spliterator(), false)
+                .filter(event -> event.get("ph").asText().equals("X"))
+                .toList();
+    }
+
+    private static List<String> names(JsonNode trace, String category) {
+        return events(trace).stream()
+                .filter(event -> event.get("cat").asText().equals(category))
+                .map(event -> event.get("name").asText())
+                .toList();
+    }
+
     /** One shard, and all that it tells its worker and its coordinator, in order. */
     private final class Rank {
+        private long totalSteps = 100;
         private final TestProbe<Object> probe = kit.createTestProbe(Object.class);
         private final ActorRef<ShardCommand> shard = kit.spawn(
                 ShardActor.create(
@@ -178,7 +246,11 @@ final class ShardActorTest {
         }
 
         void beginLoad(int rank, int worldSize) {
-            String runConf = Examples.runConf(directory, "fp32", "20 seconds", "");
+            beginLoad(rank, worldSize, "");
+        }
+
+        void beginLoad(int rank, int worldSize, String more) {
+            String runConf = Examples.runConf(directory, "fp32", "20 seconds", more);
             shard.tell(new ShardCommand.Describe(1, runConf));
             ModelOutline outline = heard(ModelDescribed.class).outline();
             TakeShard order = new TakeShard(
@@ -187,7 +259,7 @@ final class ShardActorTest {
                     Plans.fullShard(outline, worldSize),
                     runConf,
                     Optional.empty(),
-                    100,
+                    totalSteps,
                     directory.resolve("rendezvous").toString(),
                     kit.<FeederCommand>createTestProbe().ref(),
                     probe.ref().narrow());
@@ -201,7 +273,7 @@ final class ShardActorTest {
         void give(long... steps) {
             for (long step : steps) {
                 StepBatch batch = batch(Feed.TRAIN, step, false);
-                shard.tell(new ShardCommand.Batch(batch, INTAKE));
+                shard.tell(new ShardCommand.Batch(batch, INTAKE, System.nanoTime(), System.nanoTime()));
             }
         }
 

@@ -80,7 +80,7 @@ final class FusedRmsNorm implements RmsNormKernel {
         Tensor y = torch.empty_like(x);
         Tensor scale = Device.of(x).empty(ScalarType.Float, rows, 1);
         Variant variant = variant(sum == null ? x : sum, x, weight, y);
-        launch(variant, "forward")
+        launch(variant, "rms_norm_forward")
                 .tensor(x)
                 .optional(sum)
                 .tensor(weight)
@@ -95,7 +95,7 @@ final class FusedRmsNorm implements RmsNormKernel {
     public Tensor again(Tensor x, Tensor scale, Tensor weight) {
         Tensor y = torch.empty_like(x);
         Variant variant = variant(x, weight, y);
-        launch(variant, "again")
+        launch(variant, "rms_norm_again")
                 .tensor(x)
                 .tensor(scale)
                 .tensor(weight)
@@ -117,7 +117,8 @@ final class FusedRmsNorm implements RmsNormKernel {
             Tensor rowsOfDy = dy.contiguous();
             Tensor rowsOfResidual = residual == null ? null : residual.contiguous();
             Variant variant = variant(rowsOfDy, x, weight, dx, rowsOfResidual == null ? x : rowsOfResidual);
-            Launch launch = launch(variant, weightGradient == null ? "backward_frozen" : "backward_trained")
+            Launch launch = launch(
+                            variant, weightGradient == null ? "rms_norm_backward_frozen" : "rms_norm_backward_trained")
                     .tensor(rowsOfDy)
                     .tensor(x)
                     .tensor(scale)

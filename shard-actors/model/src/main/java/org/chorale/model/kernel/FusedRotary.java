@@ -33,7 +33,7 @@ final class FusedRotary implements RotaryKernel {
     public void turn(Tensor q, Tensor k, Tensor cosine, Tensor sine) {
         long half = q.size(3) / 2;
         Access access = Access.of(half, q, k, cosine, sine);
-        Launch launch = launch(access, "turn");
+        Launch launch = launch(access, "rotary_turn");
         heads(launch, q);
         heads(launch, k);
         angles(launch, q, cosine, sine).run(rows(q), threads(access, half, q.size(2) + k.size(2)));
@@ -47,7 +47,7 @@ final class FusedRotary implements RotaryKernel {
             Tensor values = v.stride(3) == 1 ? v : v.contiguous();
             Tensor joined = torch.empty(new long[] {rows(q), heads * q.size(3)}, q.options(), null);
             Access access = Access.of(half, q, k, values, cosine, sine, joined);
-            Launch launch = launch(access, "join_turned_back");
+            Launch launch = launch(access, "rotary_join");
             heads(launch, q);
             heads(launch, k);
             heads(launch, values);

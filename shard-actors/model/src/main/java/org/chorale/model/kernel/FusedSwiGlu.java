@@ -28,7 +28,7 @@ final class FusedSwiGlu implements SwiGluKernel {
     @Override
     public Tensor forward(Tensor gate, Tensor up) {
         Tensor inner = torch.empty_like(gate); // contiguous, also where gate is a part of wider rows
-        run("forward", gate, up, inner, gate, up, inner);
+        run("swiglu_forward", gate, up, inner, gate, up, inner);
         return inner;
     }
 
@@ -37,7 +37,7 @@ final class FusedSwiGlu implements SwiGluKernel {
         if (!dInner.is_contiguous()) {
             throw new IllegalArgumentException("the gradient of SwiGLU's rows is not contiguous");
         }
-        run("backward", gate, up, dInner, dInner, gate, up);
+        run("swiglu_backward", gate, up, dInner, dInner, gate, up);
         return dInner;
     }
 

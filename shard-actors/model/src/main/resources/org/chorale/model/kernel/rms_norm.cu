@@ -57,7 +57,7 @@ inline void weigh(Part& row, const SCALAR* weight, float scale) {
 
 // One block per row. Where there is a sum, x is added to it and the sum's row is normalised.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    forward(const SCALAR* x, SCALAR* sum, const SCALAR* weight, SCALAR* y, float* scale, float epsilon) {
+    rms_norm_forward(const SCALAR* x, SCALAR* sum, const SCALAR* weight, SCALAR* y, float* scale, float epsilon) {
     Part row;
     read(row, x + start(blockIdx.x));
     if (sum != nullptr) {
@@ -78,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // One block per row: y again, from x and its scale.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    again(const SCALAR* x, const float* scale, const SCALAR* weight, SCALAR* y) {
+    rms_norm_again(const SCALAR* x, const float* scale, const SCALAR* weight, SCALAR* y) {
     Part row;
     read(row, x + start(blockIdx.x));
     weigh(row, weight, scale[blockIdx.x]);
@@ -120,7 +120,7 @@ void backward_row(
 }
 
 // One block per row, of a norm whose weight is frozen.
-extern "C" __global__ void __launch_bounds__(THREADS) backward_frozen(
+extern "C" __global__ void __launch_bounds__(THREADS) rms_norm_backward_frozen(
     const SCALAR* dy, const SCALAR* x, const float* scale, const SCALAR* weight, const SCALAR* residual, SCALAR* dx) {
     long long at = start(blockIdx.x);
     Part w, none;
@@ -130,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) backward_frozen(
 }
 
 // Each block takes rowsOfBlock rows in order, and leaves their share of the weight's gradient in its row of shares.
-extern "C" __global__ void __launch_bounds__(THREADS) backward_trained(
+extern "C" __global__ void __launch_bounds__(THREADS) rms_norm_backward_trained(
     const SCALAR* dy,
     const SCALAR* x,
     const float* scale,

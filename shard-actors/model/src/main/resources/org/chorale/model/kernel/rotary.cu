@@ -20,7 +20,7 @@ inline void turn_pair(
 
 // In place. Strides are in elements; the tables have tableRows rows, of which token i of all sequences takes i modulo
 // that.
-extern "C" __global__ void turn(
+extern "C" __global__ void rotary_turn(
     SCALAR* q,
     int queryHeads,
     long long qSequence,
@@ -56,7 +56,7 @@ extern "C" __global__ void turn(
 }
 
 // Turns queries and keys back, and leaves them and the values side by side: rows [tokens of all sequences, all heads].
-extern "C" __global__ void join_turned_back(
+extern "C" __global__ void rotary_join(
     const SCALAR* q,
     int queryHeads,
     long long qSequence,

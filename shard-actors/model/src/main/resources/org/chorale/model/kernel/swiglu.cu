@@ -16,7 +16,7 @@ inline float sigmoid(float x) {
     return 1 / (1 + expf(-x));
 }
 
-extern "C" __global__ void forward(
+extern "C" __global__ void swiglu_forward(
     const SCALAR* gate,
     const SCALAR* up,
     SCALAR* inner,
@@ -39,7 +39,7 @@ extern "C" __global__ void forward(
 }
 
 // The gradients of gate and up take their places; inner takes that of its own gradient.
-extern "C" __global__ void backward(
+extern "C" __global__ void swiglu_backward(
     SCALAR* dInner, SCALAR* gate, SCALAR* up, int width, int blocksOfRow, long long gateStride, long long upStride) {
     Place at = place(blocksOfRow);
     if (at.column >= width) {

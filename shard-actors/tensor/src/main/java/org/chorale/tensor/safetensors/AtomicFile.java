@@ -19,7 +19,7 @@ import java.util.UUID;
  * A file that appears under its name whole and durable, or not at all. It is written as {@code .NAME.RANDOM.tmp} in the
  * same folder; only a process that is killed leaves one of these behind, and no reader looks at them.
  */
-final class AtomicFile implements AutoCloseable {
+public final class AtomicFile implements AutoCloseable {
     static final String TEMPORARY_SUFFIX = ".tmp";
 
     private final Path target;
@@ -34,7 +34,7 @@ final class AtomicFile implements AutoCloseable {
         this.channel = channel;
     }
 
-    static AtomicFile create(Path target) throws IOException {
+    public static AtomicFile create(Path target) throws IOException {
         Path absolute = target.toAbsolutePath();
         Path temporary =
                 absolute.resolveSibling("." + absolute.getFileName() + "." + UUID.randomUUID() + TEMPORARY_SUFFIX);
@@ -42,7 +42,7 @@ final class AtomicFile implements AutoCloseable {
         return new AtomicFile(absolute, temporary, channel);
     }
 
-    void write(ByteBuffer content) throws IOException {
+    public void write(ByteBuffer content) throws IOException {
         digest.update(content.duplicate());
         bytes += content.remaining();
         while (content.hasRemaining()) {
@@ -51,7 +51,7 @@ final class AtomicFile implements AutoCloseable {
     }
 
     /** Publishes the file. When this returns, it survives a loss of power. */
-    WrittenFile commit() throws IOException {
+    public WrittenFile commit() throws IOException {
         channel.force(true);
         channel.close();
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);

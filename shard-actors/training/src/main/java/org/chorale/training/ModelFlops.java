@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.training;
+
+import java.util.Arrays;
+import java.util.List;
+import org.chorale.model.llama.LlamaConfig;
+import org.chorale.model.outline.UnitOutline;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
+import org.chorale.training.MicroBatch.Packing;
+
+/**
+ * The floating-point operations that training needs, however it is computed: what is recomputed does not count, and neither
+ * does padding, as in PaLM's model FLOPs utilisation (Chowdhery et al. 2022, arXiv 2204.02311, appendix B).
+ *
+ * <pre>
+ * per token of a document of T tokens  =  6 P + 4 Q + 6 L N H T
+ *
+ * P  weights of matrix products that are trained: 2 operations in the forward pass, 2 for the input's gradient, 2 for
+ *    the weight's
+ * Q  those that are frozen: no gradient of the weight
+ * L  layers, N query heads of width H: the two products of attention are 4 N H T in the forward pass and twice that in
+ *    the backward; half of it, since a token sees only those before it
+ * </pre>
+ *
+ * <p>The embedding is looked up, which is no product, unless it is the head too. PaLM's own formula has 12 L N H T: it does
+ * not halve attention. Norms, activations, loss and optimizer do not count.
+ *
+ * @param products 6 P + 4 Q: of a token, wherever it stands
+ * @param attention 6 L N H: of a token, for each token of its document
+ */
+public record ModelFlops(double products, double attention) {
+    private static final int TRAINED = 6;
+    private static final int FROZEN = 4;
+    private static final String EMBEDDING = "model.embed_tokens.weight";
+
+    /** Of a Llama with these parameters. */
+    public static ModelFlops of(LlamaConfig config, List<UnitOutline> units) {
+        double products = units.stream()
+                .flatMap(unit -> unit.parameters().stream())
+                .filter(parameter -> isMatrix(parameter, config))
+                .mapToDouble(parameter -> (double) parameter.elements() * (parameter.trainable() ? TRAINED : FROZEN))
+                .sum();
+        return new ModelFlops(products, 6.0 * config.layers() * config.heads() * config.headWidth());
+    }
+
+    /** Of one token of a document of so many, forward and backward. */
+    public double perToken(long tokens) {
+        return products + attention * tokens;
+    }
+
+    /** Of all documents of a micro-batch, each a sequence of its own unless they are packed. */
+    public double of(MicroBatch batch) {
+        Packing packing = batch.packing();
+        if (packing == null) {
+            return Arrays.stream(batch.lengths()).mapToDouble(this::ofDocument).sum();
+        }
+        double flops = 0;
+        long[] documents = packing.documents();
+        int begin = 0;
+        for (int end = 1; end <= documents.length; end++) {
+            boolean ends = end == documents.length || end % batch.width() == 0 || documents[end] != documents[begin];
+            if (ends) {
+                flops += documents[begin] < 0 ? 0 : ofDocument(end - begin); // below 0 is padding
+                begin = end;
+            }
+        }
+        return flops;
+    }
+
+    private double ofDocument(long tokens) {
+        return tokens * perToken(tokens);
+    }
+
+    private static boolean isMatrix(ParameterOutline parameter, LlamaConfig config) {
+        return parameter.shape().size() == 2
+                && (config.tied() || !parameter.name().equals(EMBEDDING));
+    }
+}
