@@ -75,8 +75,16 @@ public final class StatusView {
                                     holding.getWorker(),
                                     Wording.count(holding.getParameterBytes()),
                                     Wording.count(holding.getGradientBytes()),
-                                    Wording.count(holding.getOptimizerBytes())));
+                                    Wording.count(holding.getOptimizerBytes()))
+                            + activations(holding));
         }
+    }
+
+    private static String activations(RankHolding holding) {
+        return holding.getRecompute().isEmpty()
+                ? ""
+                : ", and up to %s of activations, recompute %s"
+                        .formatted(Wording.count(holding.getActivationBytes()), holding.getRecompute());
     }
 
     private void add(String name, String value) {
