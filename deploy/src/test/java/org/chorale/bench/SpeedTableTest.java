@@ -89,7 +89,7 @@ final class SpeedTableTest {
         results("a.jsonl", "{\"row\": 1", "", line("chorale", "2026-01", -1, ", 'command': ' '"));
         assertThatThrownBy(this::table)
                 .isInstanceOf(IllegalArgumentException.class)
-                .satisfies(e -> assertThat(e.getMessage().lines())
+                .satisfies(e -> assertThat(String.valueOf(e.getMessage()).lines())
                         .satisfiesExactly(
                                 problem -> assertThat(problem).startsWith("a.jsonl:1: is no JSON: "),
                                 problem -> assertThat(problem).isEqualTo("a.jsonl:3: command is missing: must be a text"),
