@@ -51,11 +51,15 @@ final class LinearCheck {
             Parameter weight = cleared(type, OUTPUTS, INPUTS);
             Parameter down = cleared(type, RANK, INPUTS);
             Parameter up = cleared(type, OUTPUTS, RANK);
-            Linear linear = new Linear(weight, null, new LowRank(down, up, SCALE, 0));
+            Linear linear = new Linear(weight, null, new LowRank(down, up, RANK, SCALE, 0));
             Tensor merged =
                     exact(weight.value()).add(exact(up.value()).mm(exact(down.value())), Scalars.of(SCALE)); // [O, I]
             compare("linear", type, rows, () -> error(linear.forward(x), exact(x).mm(merged.t())));
-            compare("linear backward", type, rows, () -> error(linear.backward(dy, x), exact(dy).mm(merged)));
+            compare(
+                    "linear backward",
+                    type,
+                    rows,
+                    () -> error(linear.backward(dy, x), exact(dy).mm(merged)));
             gradients("linear gradients", type, rows, 1, List.of(weight, down, up), dy, x);
             linear.backward(dy, x);
             gradients("linear gradients, added", type, rows, 2, List.of(weight, down, up), dy, x);
@@ -68,8 +72,10 @@ final class LinearCheck {
         Tensor up = exact(parameters.get(2).value());
         Tensor expected = exact(dy).t().mm(exact(x)).mul_(Scalars.of(times)); // [O, I], of the weight
         compare(name, type, rows, () -> {
-            double ofDown = error(gradient(parameters.get(1)), up.t().mm(expected).mul_(Scalars.of(SCALE)));
-            double ofUp = error(gradient(parameters.get(2)), expected.mm(down.t()).mul_(Scalars.of(SCALE)));
+            double ofDown =
+                    error(gradient(parameters.get(1)), up.t().mm(expected).mul_(Scalars.of(SCALE)));
+            double ofUp =
+                    error(gradient(parameters.get(2)), expected.mm(down.t()).mul_(Scalars.of(SCALE)));
             return Math.max(error(gradient(parameters.get(0)), expected), Math.max(ofDown, ofUp));
         });
     }

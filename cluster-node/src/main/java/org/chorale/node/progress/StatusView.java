@@ -71,11 +71,11 @@ public final class StatusView {
             add(
                     "rank " + holding.getRank(),
                     "%s holds %s bytes of parameters, %s of gradients, %s of optimizer state"
-                            .formatted(
-                                    holding.getWorker(),
-                                    Wording.count(holding.getParameterBytes()),
-                                    Wording.count(holding.getGradientBytes()),
-                                    Wording.count(holding.getOptimizerBytes()))
+                                    .formatted(
+                                            holding.getWorker(),
+                                            Wording.count(holding.getParameterBytes()),
+                                            Wording.count(holding.getGradientBytes()),
+                                            Wording.count(holding.getOptimizerBytes()))
                             + activations(holding));
         }
     }

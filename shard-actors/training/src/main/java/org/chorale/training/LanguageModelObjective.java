@@ -38,7 +38,8 @@ public final class LanguageModelObjective implements Objective {
     /** The most that a loss takes on a GPU between a forward and its backward, beside what is kept: by formula. */
     static long lossBytes(LlamaMemory memory, long rows) {
         long hiddenAndGradients = 4 * rows * memory.rowBytes(); // of all rows, and of those that are read
-        return hiddenAndGradients + FusedLinearCrossEntropy.chunkBytesOnGpu(rows, memory.rowBytes(), memory.logitsBytes());
+        return hiddenAndGradients
+                + FusedLinearCrossEntropy.chunkBytesOnGpu(rows, memory.rowBytes(), memory.logitsBytes());
     }
 
     /** Gradients add up as those of the loss's sum; the division comes last, together with clipping. */

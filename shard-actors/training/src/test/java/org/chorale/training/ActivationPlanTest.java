@@ -59,7 +59,9 @@ final class ActivationPlanTest {
             ActivationPlan mixed = work.within(everything - 1);
             assertThat(mixed.words()).isEqualTo("none in 5, selective in 1");
             assertThat(mixed.fits()).isTrue();
-            assertThat(mixed).hasToString("recompute none in 5, selective in 1; activations 0.00 GiB, 0.00 GiB at most of 0.00 GiB");
+            assertThat(mixed)
+                    .hasToString(
+                            "recompute none in 5, selective in 1; activations 0.00 GiB, 0.00 GiB at most of 0.00 GiB");
         }
     }
 
@@ -81,7 +83,10 @@ final class ActivationPlanTest {
             Work work = new Work(shard.model().memory(), rows / 16, 16);
             assertThat(work.plan(RecomputePlan.NONE, Optional.empty()).savings())
                     .contains("model.recompute = auto, selective (%s), full (%s), in the place of %s of activations"
-                            .formatted(kept(shard, "SELECTIVE", rows), kept(shard, "FULL", rows), kept(shard, "NONE", rows)));
+                            .formatted(
+                                    kept(shard, "SELECTIVE", rows),
+                                    kept(shard, "FULL", rows),
+                                    kept(shard, "NONE", rows)));
             assertThat(work.plan(plan("SELECTIVE"), Optional.empty()).savings().orElseThrow())
                     .startsWith("model.recompute = auto, full (");
             assertThat(work.plan(plan("FULL"), Optional.empty()).savings()).isEmpty();

@@ -79,7 +79,8 @@ final class ModelConfigTest {
     }
 
     private ModelConfig config(AdapterConfig adapter, List<String> freeze) {
-        return new ModelConfig(directory, adapter, freeze, List.of(), ModelConfig.Initialize.RANDOM, RecomputePolicy.NONE);
+        return new ModelConfig(
+                directory, adapter, freeze, List.of(), ModelConfig.Initialize.RANDOM, RecomputePolicy.NONE);
     }
 
     private static AdapterConfig adapter(

@@ -91,8 +91,8 @@ record DeviceOutOfMemory(
     static RuntimeException explained(
             RuntimeException failure, Supplier<Holding> holding, Optional<ActivationPlan> activations) {
         return of(failure)
-                .map(lack -> lack.fault(
-                        Optional.of(holding.get()), activations.map(DeviceOutOfMemory::lessActivations)))
+                .map(lack ->
+                        lack.fault(Optional.of(holding.get()), activations.map(DeviceOutOfMemory::lessActivations)))
                 .<RuntimeException>map(fault -> new FaultException(fault.code(), fault.message(), failure))
                 .orElse(failure);
     }

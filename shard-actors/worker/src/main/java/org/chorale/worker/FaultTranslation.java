@@ -39,7 +39,8 @@ public final class FaultTranslation {
         } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
             return new Fault(
                     FaultCode.OUT_OF_MEMORY,
-                    firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = selective or full, needs less");
+                    firstLine(failure)
+                            + "; a smaller data.micro-batch, or model.recompute = selective or full, needs less");
         } else if (failure instanceof CollectiveException lost) {
             return fault(FaultCode.PEER_LOST, lost);
         } else if (failure instanceof DeviceTimeoutException hangs) {

@@ -55,8 +55,7 @@ final class RunModel implements AutoCloseable {
         this.runConf = runConf;
         this.seed = ConfigReader.read(runConf, "run", RunSeed.class).seed();
         this.settings = ConfigReader.read(runConf, "loss", CrossEntropySettings.class);
-        this.recompute =
-                ConfigReader.read(runConf, "model", RecomputeKey.class).recompute();
+        this.recompute = ConfigReader.read(runConf, "model", RecomputeKey.class).recompute();
         this.pipeline = config.isUsed() ? Optional.of(PipelineAssembly.of(config, settings, local)) : Optional.empty();
         this.own = pipeline.flatMap(PipelineAssembly::model)
                 .map(model -> new AutogradSource(

@@ -72,7 +72,7 @@ final class DeviceOutOfMemoryTest {
     void aShareThatIsAllOfTheMemoryIsNoBound() {
         String all = TEXT.replace("in use. Of the", "in use. 79.25 GiB allowed; Of the");
         assertThat(all).isNotEqualTo(TEXT);
-        assertThat(lack(all).fault(Optional.empty())).isEqualTo(lack(TEXT).fault(Optional.empty()));
+        assertThat(lack(all).fault()).isEqualTo(lack(TEXT).fault());
     }
 
     @ParameterizedTest
@@ -95,9 +95,12 @@ final class DeviceOutOfMemoryTest {
                 .isEmpty();
         assertThat(DeviceOutOfMemory.of(new RuntimeException((String) null))).isEmpty();
         RuntimeException other = new RuntimeException("mat1 and mat2 shapes cannot be multiplied");
-        assertThat(DeviceOutOfMemory.explained(other, () -> {
-                    throw new AssertionError("nothing is to be measured");
-                }, Optional.empty()))
+        assertThat(DeviceOutOfMemory.explained(
+                        other,
+                        () -> {
+                            throw new AssertionError("nothing is to be measured");
+                        },
+                        Optional.empty()))
                 .isSameAs(other);
     }
 
@@ -113,7 +116,8 @@ final class DeviceOutOfMemoryTest {
 
     @Test
     void whatASettingWouldSaveIsSaidWhereItIsKnown() {
-        assertThat(message(activations(Optional.of("model.recompute = auto, full (2.06 GiB), in the place of 4.09 GiB"))))
+        assertThat(message(
+                        activations(Optional.of("model.recompute = auto, full (2.06 GiB), in the place of 4.09 GiB"))))
                 .contains("; model.recompute = auto, full (2.06 GiB), in the place of 4.09 GiB, or a smaller"
                         + " data.micro-batch needs less, and so does model.adapter.type");
         assertThat(message(activations(Optional.empty())))

@@ -47,7 +47,8 @@ final class RunModelTest {
         "full, 76"
     })
     void whatIsStatedIsDoneAndCountedForTheLargestMicroBatch(String policy, long bytesOfARow) {
-        String runConf = runConf("model.recompute = %s, data.micro-batch = 2, data.sequence-tokens = 5".formatted(policy));
+        String runConf =
+                runConf("model.recompute = %s, data.micro-batch = 2, data.sequence-tokens = 5".formatted(policy));
         try (RunModel model = RunModel.open(runConf, LocalComponents.none());
                 ModelShard shard = shard(model)) {
             ActivationPlan plan = model.activations(shard).orElseThrow();
@@ -62,14 +63,16 @@ final class RunModelTest {
                 ModelShard shard = shard(model)) {
             assertThatThrownBy(() -> model.activations(shard))
                     .isInstanceOfSatisfying(
-                            FaultException.class, e -> assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID))
+                            FaultException.class,
+                            e -> assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID))
                     .hasMessageContainingAll("model.recompute = auto", "none, selective or full");
         }
     }
 
     @Test
     void aChoiceByMemoryIsRefusedBesideStagesWhoseMemoryIsNotKnown() {
-        String runConf = runConf("model.recompute = auto, pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]");
+        String runConf =
+                runConf("model.recompute = auto, pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]");
         assertThatThrownBy(() -> RunModel.open(runConf, LocalComponents.none()))
                 .hasMessageContainingAll("model.recompute = auto", "pipeline");
     }

@@ -137,11 +137,7 @@ public final class Linear {
 
     /** The part of a backward that reads x: adds to the gradients of weight, bias and adapter. */
     void addToGradients(
-            Tensor dy,
-            @Nullable Tensor dInner,
-            Tensor x,
-            @Nullable Tensor inner,
-            @Nullable DropoutKeys dropout) {
+            Tensor dy, @Nullable Tensor dInner, Tensor x, @Nullable Tensor inner, @Nullable DropoutKeys dropout) {
         weight.addGradientProduct(dy, x, 1);
         if (bias != null) {
             bias.addGradientOfRows(dy);
@@ -162,6 +158,11 @@ public final class Linear {
     @Nullable
     LowRank adapter() {
         return adapter;
+    }
+
+    /** Columns of what a forward saves onto a tape: r of its adapter. */
+    long savedWidth() {
+        return adapter == null ? 0 : adapter.rank();
     }
 
     /** O. */

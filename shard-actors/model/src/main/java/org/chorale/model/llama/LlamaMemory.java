@@ -4,6 +4,7 @@
 package org.chorale.model.llama;
 
 import java.util.Comparator;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +29,7 @@ public final class LlamaMemory {
 
     private final LlamaConfig config;
     private final int firstTrained; // block
+    private final List<Long> savedForAdapters;
     private final long narrow; // bytes of a number
     private final long wide; // bytes of one that is summed in fp32 at least
 
@@ -36,8 +38,10 @@ public final class LlamaMemory {
      *
      * @param type of the computation
      * @param firstTrained block that the backward ends with; those below keep nothing
+     * @param savedForAdapters numbers of a row, block by block
      */
-    LlamaMemory(LlamaConfig config, ScalarType type, int firstTrained) {
+    LlamaMemory(LlamaConfig config, ScalarType type, int firstTrained, List<Long> savedForAdapters) {
+        this.savedForAdapters = savedForAdapters;
         this.config = config;
         this.firstTrained = firstTrained;
         this.narrow = switch (type) {
@@ -60,7 +64,11 @@ public final class LlamaMemory {
 
     /** What lies on the tape between a forward and its backward. */
     public long keptBytes(RecomputePlan plan, long rows) {
-        return rows * (besideBlocks() + trainedBlocks().mapToLong(block -> kept(plan.of(block))).sum());
+        return rows
+                * (besideBlocks()
+                        + trainedBlocks()
+                                .mapToLong(block -> kept(block, plan.of(block)))
+                                .sum());
     }
 
     /**
@@ -73,8 +81,8 @@ public final class LlamaMemory {
         long kept = keptBytes(plan, rows);
         long peak = kept + lossBytes;
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
-            long own = kept(plan.of(block));
-            peak = Math.max(peak, kept + rows * (kept(Recompute.NONE) - own + backward()));
+            long own = kept(block, plan.of(block));
+            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward()));
             kept -= rows * own;
         }
         return peak;
@@ -141,14 +149,15 @@ public final class LlamaMemory {
     }
 
     /** That a block keeps of a row. */
-    private long kept(Recompute recompute) {
+    private long kept(int block, Recompute recompute) {
         long input = rowBytes();
         long attended = narrow * config.heads() * config.headWidth() + wide * config.heads(); // and its log-sum-exp
         long projected = narrow * (config.heads() + 2 * config.keyValueHeads()) * config.headWidth() // q, k, v
                 + narrow * 2 * config.innerWidth(); // gate, up
         long sum = rowBytes() + 2 * wide; // h, and the scales of two norms
+        long adapted = narrow * savedForAdapters.get(block);
         return switch (recompute) {
-            case NONE -> input + attended + projected + sum;
+            case NONE -> input + attended + projected + sum + adapted;
             case SELECTIVE -> input + attended;
             case FULL -> input;
         };
@@ -169,9 +178,8 @@ public final class LlamaMemory {
         long heads = config.heads() * config.headWidth();
         long keys = config.keyValueHeads() * config.headWidth();
         long feedForward = 3 * narrow * config.innerWidth();
-        long attention = narrow * (2 * (heads + 2 * keys) + 3 * heads)
-                + Float.BYTES * heads
-                - 2 * narrow * config.innerWidth();
+        long attention =
+                narrow * (2 * (heads + 2 * keys) + 3 * heads) + Float.BYTES * heads - 2 * narrow * config.innerWidth();
         return Math.max(feedForward, attention) + 4 * rowBytes();
     }
 }

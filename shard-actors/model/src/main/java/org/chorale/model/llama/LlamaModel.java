@@ -92,7 +92,11 @@ public final class LlamaModel implements AutoCloseable {
 
     /** What its forward and backward take. */
     public LlamaMemory memory() {
-        return new LlamaMemory(config, dtype, firstTrained);
+        return new LlamaMemory(
+                config,
+                dtype,
+                firstTrained,
+                blocks.stream().map(LlamaBlock::savedForAdapters).toList());
     }
 
     /** What such a model is made of. */

@@ -8,12 +8,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.model.layer.SequenceContext;
@@ -50,21 +55,51 @@ final class LlamaMemoryTest {
                 ModelFolder whole = TinyLlama.folder(directory);
                 ModelFolder upper = TinyLlama.folder(directory)
                         .with(new Freezing(
-                                List.of(NamePattern.glob("model.embed_tokens.*"), NamePattern.glob("model.layers.0.**")),
+                                List.of(
+                                        NamePattern.glob("model.embed_tokens.*"),
+                                        NamePattern.glob("model.layers.0.**")),
                                 List.of()))) {
             TinyLlama llama = TinyLlama.load(frozenBelow ? upper : whole, type);
-            Tensor tokens = torch.randint(0, 29, new long[] {ROWS}).to(ScalarType.Long);
-            for (RecomputePlan plan : everyPlan(2)) {
-                try (LlamaModel model = llama.model(Recompute.NONE)) {
-                    model.recompute(plan);
-                    long expected = model.memory().keptBytes(plan, ROWS);
-                    assertThat(keptBytes(model, tokens, model.context(2, TOKENS, null)))
-                            .as("%s", plan)
-                            .isEqualTo(expected);
-                    assertThat(keptBytes(model, tokens, packed(model)))
-                            .as("packed, %s", plan)
-                            .isEqualTo(expected);
-                }
+            assertFormula(llama);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Float, 0", "BFloat16, 0", "Float, 0.1"})
+    void whatAdaptersSaveIsInTheFormula(ScalarType type, double dropout) {
+        LoraConfig lora = new LoraConfig(
+                3,
+                6,
+                dropout,
+                ModuleSelection.suffixes(List.of("q_proj", "o_proj", "up_proj", "down_proj")),
+                ModuleSelection.NOTHING,
+                Map.of("layers.1.*.q_proj", 5),
+                Map.of(),
+                false,
+                List.of(),
+                List.of(),
+                List.of(),
+                LoraConfig.Initialize.UNIFORM);
+        try (TensorScope scope = new TensorScope();
+                ModelFolder folder = TinyLlama.folder(directory).adapted(lora, 1)) {
+            assertFormula(TinyLlama.load(folder, type));
+        }
+    }
+
+    private static void assertFormula(TinyLlama llama) {
+        Tensor tokens = torch.randint(0, 29, new long[] {ROWS}).to(ScalarType.Long);
+        DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {3, 4}, TOKENS);
+        for (RecomputePlan plan : everyPlan(2)) {
+            try (LlamaModel model = llama.model(Recompute.NONE)) {
+                model.recompute(plan);
+                long expected = model.memory().keptBytes(plan, ROWS);
+                assertThat(keptBytes(
+                                model, tokens, model.context(2, TOKENS, null).withDropout(keys)))
+                        .as("%s", plan)
+                        .isEqualTo(expected);
+                assertThat(keptBytes(model, tokens, packed(model)))
+                        .as("packed, %s", plan)
+                        .isEqualTo(expected);
             }
         }
     }
@@ -102,16 +137,15 @@ final class LlamaMemoryTest {
         LlamaMemory memory = large();
         RecomputePlan half = new RecomputePlan(16, 16);
         RecomputePlan full = RecomputePlan.every(Recompute.FULL);
-        long work = memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0) - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
+        long work =
+                memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0) - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
         assertThat(memory.peakBytes(half, LARGE_ROWS, 0)).isEqualTo(memory.keptBytes(half, LARGE_ROWS) + work);
         assertThat(memory.peakBytes(full, LARGE_ROWS, 0))
                 .isEqualTo(memory.keptBytes(full, LARGE_ROWS) + work + LARGE_ROWS * (94_344 - 8_192));
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock = """
+    @CsvSource(delimiter = '|', textBlock = """
                     40  | none
                     24  | none in 31, selective in 1
                     12  | none in 11, selective in 21
@@ -153,7 +187,7 @@ final class LlamaMemoryTest {
             throw new IllegalStateException(e);
         }
         try (ModelFolder folder = ModelFolder.random(directory, 1)) {
-            return new LlamaMemory(folder.config(), ScalarType.BFloat16, 0);
+            return new LlamaMemory(folder.config(), ScalarType.BFloat16, 0, Collections.nCopies(32, 0L));
         }
     }
 }

@@ -218,7 +218,9 @@ public final class ModelShard implements AutoCloseable {
 
     /** The sum over the rank's own rows, and this rank's part of that over all. */
     private static long wholeGradientBytes(FlatGroup group) {
-        return group.trainable() ? Float.BYTES * (group.layout().elements() + group.layout().held()) : 0;
+        return group.trainable()
+                ? Float.BYTES * (group.layout().elements() + group.layout().held())
+                : 0;
     }
 
     /** That holds this rank's part and computes. */
