@@ -8,14 +8,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
+import org.chorale.training.RecomputePolicy;
 import org.chorale.training.shard.Precision;
 
 /**
@@ -32,7 +31,7 @@ record BenchSetup(
         BenchRow row,
         Device device,
         Precision precision,
-        Recompute recompute,
+        RecomputePolicy recompute,
         int sequences,
         int tokens,
         int steps,
@@ -76,7 +75,7 @@ record BenchSetup(
                 row,
                 device,
                 precision,
-                recompute(values.getOrDefault("recompute", word(row.recompute()))),
+                recompute(values.getOrDefault("recompute", row.recompute().word())),
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
@@ -101,22 +100,14 @@ record BenchSetup(
                         + Arrays.stream(Precision.values()).map(Precision::word).collect(Collectors.joining(", "))));
     }
 
-    private static Recompute recompute(String word) {
-        return Arrays.stream(Recompute.values())
-                .filter(recompute -> word(recompute).equals(word))
+    private static RecomputePolicy recompute(String word) {
+        return Arrays.stream(RecomputePolicy.values())
+                .filter(policy -> policy.word().equals(word))
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException("recompute=" + word + ": must be one of "
-                        + Arrays.stream(Recompute.values())
-                                .map(BenchSetup::word)
+                        + Arrays.stream(RecomputePolicy.values())
+                                .map(RecomputePolicy::word)
                                 .collect(Collectors.joining(", "))));
-    }
-
-    private static String word(Recompute recompute) {
-        return recompute.name().toLowerCase(Locale.ROOT);
-    }
-
-    String recomputeWord() {
-        return word(recompute);
     }
 
     private static boolean tf32(String word, Device device, Precision precision) {

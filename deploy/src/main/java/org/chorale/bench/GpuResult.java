@@ -15,6 +15,8 @@ import org.chorale.training.ModelFlops;
 /**
  * What was measured of a row. Its JSON has the keys of {@code deploy/bench/peers/step.py}.
  *
+ * @param recompute what blocks recompute, and how many of them
+ * @param predictedBytes of the peak of what is allocated, by {@link org.chorale.training.ActivationPlan}
  * @param stepSeconds of each timed step; the device was awaited before and after each
  * @param blockSeconds of as many steps in one go
  * @param memory at the end, with the peaks since before the first step; empty on a CPU
@@ -24,6 +26,8 @@ import org.chorale.training.ModelFlops;
 @SuppressWarnings("ArrayRecordComponent") // made once, never changed
 record GpuResult(
         BenchSetup setup,
+        String recompute,
+        long predictedBytes,
         double[] stepSeconds,
         double blockSeconds,
         Optional<DeviceMemory> memory,
@@ -51,14 +55,14 @@ record GpuResult(
         return String.format(
                 Locale.ROOT,
                 """
-                | row | device | precision | recompute | B | T | tokens/s | ms a step: min, median, max | in one go | allocated, reserved | TFLOP/s | of matmul peak | loss |
+                | row | device | precision | recompute | B | T | tokens/s | ms a step: min, median, max | in one go | allocated, reserved; predicted | TFLOP/s | of matmul peak | loss |
                 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
                 | %s | %s | %s | %s | %d | %d | %,.0f | %.1f, %.1f, %.1f | %,.0f tokens/s | %s | %.1f | %.1f %% of %.1f | %.4f to %.4f |
                 """,
                 setup.row().word(),
                 setup.device(),
                 setup.precision().word(),
-                setup.recomputeWord(),
+                recompute,
                 setup.sequences(),
                 setup.tokens(),
                 tokensPerSecond(),
@@ -66,7 +70,7 @@ record GpuResult(
                 millis(Medians.median(stepSeconds)),
                 millis(Arrays.stream(stepSeconds).max().orElseThrow()),
                 blockTokensPerSecond(),
-                memory.map(GpuResult::words).orElse("not counted"),
+                memory.map(this::words).orElse("not counted"),
                 tokensPerSecond() * flopsPerToken / 1e12,
                 100 * shareOfMatmul(),
                 matmulFlops / 1e12,
@@ -82,7 +86,7 @@ record GpuResult(
                 .put("device", setup.device().toString())
                 .put("precision", setup.precision().word())
                 .put("tf32", setup.tf32())
-                .put("recompute", setup.recomputeWord())
+                .put("recompute", recompute)
                 .put("sequences", setup.sequences())
                 .put("tokens", setup.tokens())
                 .put("steps", stepSeconds.length)
@@ -97,6 +101,7 @@ record GpuResult(
                 .put(
                         "peak_reserved_gib",
                         memory.map(m -> m.peakReservedBytes() / GIB).orElse(null))
+                .put("predicted_gib", memory.map(m -> predictedBytes / GIB).orElse(null))
                 .put("flops_per_token", flopsPerToken)
                 .put("matmul_tflops", matmulFlops / 1e12)
                 .put("share_of_matmul", shareOfMatmul())
@@ -109,9 +114,13 @@ record GpuResult(
         return tokens() * stepSeconds.length / blockSeconds;
     }
 
-    private static String words(DeviceMemory memory) {
+    private String words(DeviceMemory memory) {
         return String.format(
-                Locale.ROOT, "%.1f, %.1f GiB", memory.peakAllocatedBytes() / GIB, memory.peakReservedBytes() / GIB);
+                Locale.ROOT,
+                "%.1f, %.1f; %.1f GiB",
+                memory.peakAllocatedBytes() / GIB,
+                memory.peakReservedBytes() / GIB,
+                predictedBytes / GIB);
     }
 
     private static double millis(double seconds) {

@@ -17,13 +17,13 @@ import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.tensor.device.MatmulPeak;
 import org.chorale.tensor.device.Tf32;
 import org.chorale.tensor.profile.Recording;
 import org.chorale.tensor.profile.StepLanes;
+import org.chorale.training.ActivationPlan;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.ModelFlops;
 import org.chorale.training.PendingStep;
@@ -100,9 +100,11 @@ public final class GpuStepBench {
                 ModelShard shard = shard(setup, model)) {
             shard.load(weights);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
+                ActivationPlan activations =
+                        ActivationPlan.apply(setup.recompute(), shard, setup.sequences(), setup.tokens());
                 TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
                 double flops = ModelFlops.of(model.config(), model.units()).perToken(setup.tokens());
-                return new GpuStepBench(setup, step).measure(flops, matmulFlops);
+                return new GpuStepBench(setup, step).measure(activations, flops, matmulFlops);
             }
         }
     }
@@ -117,9 +119,7 @@ public final class GpuStepBench {
         List<UnitLayout> plan = model.units().stream()
                 .map(unit -> UnitLayout.whole(unit, setup.precision()))
                 .toList();
-        ModelShard shard = new ModelShard(model, plan, RankGroups.alone(), setup.device());
-        shard.model().recompute(RecomputePlan.every(setup.recompute()));
-        return shard;
+        return new ModelShard(model, plan, RankGroups.alone(), setup.device());
     }
 
     /** Full sequences, the same in each step, so that the loss falls if anything is learnt at all. */
@@ -133,11 +133,12 @@ public final class GpuStepBench {
         return MicroBatch.rightPadded(setup.sequences(), setup.tokens(), tokens, tokens);
     }
 
-    private GpuResult measure(double flopsPerToken, double matmulFlops) {
+    private GpuResult measure(ActivationPlan activations, double flopsPerToken, double matmulFlops) {
         Device device = setup.device();
         if (device.isCuda()) {
             DeviceMemory.resetPeaks(device);
         }
+        long heldBytes = allocatedBytes();
         double firstLoss = step();
         long started = System.nanoTime();
         for (int i = 1; i < BenchSetup.WARM_UP_STEPS || System.nanoTime() - started < WARM_UP_NANOS; i++) {
@@ -161,7 +162,17 @@ public final class GpuStepBench {
         }
         setup.profile().ifPresent(this::profile);
         Optional<DeviceMemory> memory = device.isCuda() ? Optional.of(DeviceMemory.of(device)) : Optional.empty();
-        return new GpuResult(setup, stepSeconds, blockSeconds, memory, flopsPerToken, matmulFlops, firstLoss, lastLoss);
+        return new GpuResult(
+                setup,
+                activations.words(),
+                heldBytes + activations.peakBytes(),
+                stepSeconds,
+                blockSeconds,
+                memory,
+                flopsPerToken,
+                matmulFlops,
+                firstLoss,
+                lastLoss);
     }
 
     private double seconds(int steps) {

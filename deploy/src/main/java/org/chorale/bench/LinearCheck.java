@@ -51,7 +51,7 @@ final class LinearCheck {
             Parameter weight = cleared(type, OUTPUTS, INPUTS);
             Parameter down = cleared(type, RANK, INPUTS);
             Parameter up = cleared(type, OUTPUTS, RANK);
-            Linear linear = new Linear(weight, null, new LowRank(down, up, SCALE, 0));
+            Linear linear = new Linear(weight, null, new LowRank(down, up, RANK, SCALE, 0));
             Tensor merged =
                     exact(weight.value()).add(exact(up.value()).mm(exact(down.value())), Scalars.of(SCALE)); // [O, I]
             compare("linear", type, rows, () -> error(linear.forward(x), exact(x).mm(merged.t())));

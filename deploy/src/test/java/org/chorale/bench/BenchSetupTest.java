@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
-import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
+import org.chorale.training.RecomputePolicy;
 import org.chorale.training.shard.Precision;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,7 +21,7 @@ final class BenchSetupTest {
         assertThat(setup.row()).isEqualTo(BenchRow.B8_LORA_RECOMPUTE);
         assertThat(setup.device()).isEqualTo(Device.cuda(0));
         assertThat(setup.precision()).isEqualTo(Precision.BF16);
-        assertThat(setup.recompute()).isEqualTo(Recompute.FULL);
+        assertThat(setup.recompute()).isEqualTo(RecomputePolicy.FULL);
         assertThat(setup.sequences()).isEqualTo(4);
         assertThat(setup.tokens()).isEqualTo(2048);
         assertThat(setup.steps()).isEqualTo(10);
@@ -46,7 +46,7 @@ final class BenchSetupTest {
                 "profile=a.json");
         assertThat(setup.device()).isEqualTo(Device.cuda(1));
         assertThat(setup.precision()).isEqualTo(Precision.FP32);
-        assertThat(setup.recompute()).isEqualTo(Recompute.NONE);
+        assertThat(setup.recompute()).isEqualTo(RecomputePolicy.NONE);
         assertThat(setup.sequences()).isEqualTo(2);
         assertThat(setup.tokens()).isEqualTo(128);
         assertThat(setup.steps()).isEqualTo(5);
@@ -65,7 +65,7 @@ final class BenchSetupTest {
                     tiny sequences=99999999 | sequences=99999999: must be a whole number from 1
                     tiny device=gpu     | device=gpu: no device; must be cpu, cuda or cuda:N
                     tiny precision=fp8  | precision=fp8: must be one of fp32
-                    tiny recompute=some | recompute=some: must be one of none, selective, full
+                    tiny recompute=some | recompute=some: must be one of none, selective, full, auto
                     tiny tf32=yes       | tf32=yes: must be true or false
                     tiny tf32=true device=cpu | tf32=true: only a GPU with precision=fp32 heeds it, and this is cpu with fp32
                     1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true

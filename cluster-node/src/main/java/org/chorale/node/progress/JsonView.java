@@ -64,7 +64,9 @@ public final class JsonView implements RunView {
                         .put("worker", holding.getWorker())
                         .put("parameter_bytes", holding.getParameterBytes())
                         .put("gradient_bytes", holding.getGradientBytes())
-                        .put("optimizer_bytes", holding.getOptimizerBytes()));
+                        .put("optimizer_bytes", holding.getOptimizerBytes())
+                        .put("recompute", holding.getRecompute())
+                        .put("activation_bytes", holding.getActivationBytes()));
         return json;
     }
 

@@ -71,12 +71,20 @@ public final class StatusView {
             add(
                     "rank " + holding.getRank(),
                     "%s holds %s bytes of parameters, %s of gradients, %s of optimizer state"
-                            .formatted(
-                                    holding.getWorker(),
-                                    Wording.count(holding.getParameterBytes()),
-                                    Wording.count(holding.getGradientBytes()),
-                                    Wording.count(holding.getOptimizerBytes())));
+                                    .formatted(
+                                            holding.getWorker(),
+                                            Wording.count(holding.getParameterBytes()),
+                                            Wording.count(holding.getGradientBytes()),
+                                            Wording.count(holding.getOptimizerBytes()))
+                            + activations(holding));
         }
+    }
+
+    private static String activations(RankHolding holding) {
+        return holding.getRecompute().isEmpty()
+                ? ""
+                : ", and up to %s of activations, recompute %s"
+                        .formatted(Wording.count(holding.getActivationBytes()), holding.getRecompute());
     }
 
     private void add(String name, String value) {

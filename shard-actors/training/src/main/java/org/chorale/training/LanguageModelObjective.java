@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
+import org.chorale.model.llama.LlamaMemory;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Uploads.Sent;
@@ -33,6 +34,13 @@ public final class LanguageModelObjective implements Objective {
         this.model = model;
         this.seed = seed;
         this.loss = new FusedLinearCrossEntropy(settings);
+    }
+
+    /** The most that a loss takes on a GPU between a forward and its backward, beside what is kept: by formula. */
+    static long lossBytes(LlamaMemory memory, long rows) {
+        long hiddenAndGradients = 4 * rows * memory.rowBytes(); // of all rows, and of those that are read
+        return hiddenAndGradients
+                + FusedLinearCrossEntropy.chunkBytesOnGpu(rows, memory.rowBytes(), memory.logitsBytes());
     }
 
     /** Gradients add up as those of the loss's sum; the division comes last, together with clipping. */

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.chorale.model.ModelFolder;
-import org.chorale.model.layer.Recompute;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.NamePattern;
 
@@ -27,7 +26,7 @@ public record ModelConfig(
         List<String> freeze,
         List<String> trainOnly,
         Initialize initialize,
-        Recompute recompute) {
+        RecomputePolicy recompute) {
     /** Where first weights come from. */
     public enum Initialize {
         PRETRAINED,

@@ -13,7 +13,6 @@ import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.adapter.LoraModule;
-import org.chorale.model.layer.Recompute;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -80,7 +79,8 @@ final class ModelConfigTest {
     }
 
     private ModelConfig config(AdapterConfig adapter, List<String> freeze) {
-        return new ModelConfig(directory, adapter, freeze, List.of(), ModelConfig.Initialize.RANDOM, Recompute.NONE);
+        return new ModelConfig(
+                directory, adapter, freeze, List.of(), ModelConfig.Initialize.RANDOM, RecomputePolicy.NONE);
     }
 
     private static AdapterConfig adapter(

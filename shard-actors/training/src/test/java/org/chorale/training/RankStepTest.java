@@ -185,6 +185,7 @@ final class RankStepTest {
                     try (Bench bench = new Bench(folder, Precision.FP32, mode.groups(world, true))) {
                         bench.run(world, 2);
                         peaks.put(mode, bench.shard.peakGatheredBytes());
+                        assertThat(bench.shard.peakGatheredBytes()).isLessThanOrEqualTo(bench.shard.wholeBufferBytes());
                     }
                 });
             }

@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.training.ActivationPlan;
 import org.chorale.training.Holding;
 
 /**
@@ -57,7 +58,8 @@ record DeviceOutOfMemory(
     /** The share of a GPU, or of what tensors hold, from which on something is worth a word. */
     private static final double MUCH = 0.1;
 
-    private static final String LESS_ACTIVATIONS = "model.recompute = full or a smaller data.micro-batch";
+    private static final String LESS_KEPT = "model.recompute = auto";
+    private static final String LESS_AT_ONCE = "a smaller data.micro-batch";
     private static final String LESS_STATE = "model.adapter.type = lora or precision = bf16-true";
 
     /** Empty where a failure is something else. */
@@ -84,22 +86,37 @@ record DeviceOutOfMemory(
      * says what holds how much.
      *
      * @param holding of this rank between steps
+     * @param activations of its forward and backward; empty where they are not known
      */
-    static RuntimeException explained(RuntimeException failure, Supplier<Holding> holding) {
+    static RuntimeException explained(
+            RuntimeException failure, Supplier<Holding> holding, Optional<ActivationPlan> activations) {
         return of(failure)
-                .map(lack -> lack.fault(Optional.of(holding.get())))
+                .map(lack ->
+                        lack.fault(Optional.of(holding.get()), activations.map(DeviceOutOfMemory::lessActivations)))
                 .<RuntimeException>map(fault -> new FaultException(fault.code(), fault.message(), failure))
                 .orElse(failure);
     }
 
-    /** @param holding empty where it is not known */
-    Fault fault(Optional<Holding> holding) {
+    private static String lessActivations(ActivationPlan plan) {
+        return plan.savings().map(less -> less + ", or ").orElse("") + LESS_AT_ONCE;
+    }
+
+    /** Where nothing is known but the error. */
+    Fault fault() {
+        return fault(Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * @param holding empty where it is not known
+     * @param lessActivations the settings with which a step takes less, where they are known
+     */
+    Fault fault(Optional<Holding> holding, Optional<String> lessActivations) {
         List<String> sentences = new ArrayList<>();
         sentences.add(asked());
         whatHolds(holding).ifPresent(sentences::add);
         others().ifPresent(sentences::add);
         fragments().ifPresent(sentences::add);
-        sentences.add(remedies(holding));
+        sentences.add(remedies(holding, lessActivations.orElse(LESS_KEPT + " or " + LESS_AT_ONCE)));
         return new Fault(FaultCode.DEVICE_OUT_OF_MEMORY, String.join("; ", sentences));
     }
 
@@ -150,11 +167,11 @@ record DeviceOutOfMemory(
     }
 
     /** What takes most comes first. */
-    private String remedies(Optional<Holding> holding) {
+    private String remedies(Optional<Holding> holding, String lessActivations) {
         boolean stateIsMost =
                 holding.isPresent() && allocatedBytes.isPresent() && bytes(holding.get()) > allocatedBytes.get() / 2;
-        String first = stateIsMost ? LESS_STATE : LESS_ACTIVATIONS;
-        String second = stateIsMost ? LESS_ACTIVATIONS : LESS_STATE;
+        String first = stateIsMost ? LESS_STATE : lessActivations;
+        String second = stateIsMost ? lessActivations : LESS_STATE;
         return first + " needs less, and so does " + second;
     }
 

@@ -35,11 +35,12 @@ public final class FaultTranslation {
         }
         Optional<DeviceOutOfMemory> lack = DeviceOutOfMemory.of(failure);
         if (lack.isPresent()) {
-            return lack.get().fault(Optional.empty());
+            return lack.get().fault();
         } else if (failure instanceof OutOfMemoryError || isNativeOutOfMemory(failure)) {
             return new Fault(
                     FaultCode.OUT_OF_MEMORY,
-                    firstLine(failure) + "; a smaller data.micro-batch, or model.recompute = full, needs less");
+                    firstLine(failure)
+                            + "; a smaller data.micro-batch, or model.recompute = selective or full, needs less");
         } else if (failure instanceof CollectiveException lost) {
             return fault(FaultCode.PEER_LOST, lost);
         } else if (failure instanceof DeviceTimeoutException hangs) {

@@ -3,6 +3,8 @@
 
 package org.chorale.worker;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -20,6 +22,7 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.MatmulPeak;
+import org.chorale.training.ActivationPlan;
 import org.chorale.training.Evaluation;
 import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
@@ -42,10 +45,13 @@ import org.chorale.training.shard.RankGroups;
 
 /** A rank's model and optimizer while a {@link ShardActor} holds them; used on that actor's thread alone. */
 final class LoadedShard implements AutoCloseable {
+    private static final Logger LOG = System.getLogger(LoadedShard.class.getName());
+
     private final int rank;
     private final RunModel model;
     private final Objective objective;
     private final RankState state;
+    private final Optional<ActivationPlan> activations; // empty where the model is a user's own
     private final TrainStep trainStep;
     private final LearningRate learningRate;
     private final Optional<ModelFlops> flops;
@@ -64,6 +70,8 @@ final class LoadedShard implements AutoCloseable {
         this.model = model;
         this.objective = model.objective(state.shard());
         this.state = state;
+        this.activations = model.activations(state.shard());
+        activations.ifPresent(LoadedShard::log);
         this.trainStep = new TrainStep(
                 state.shard(),
                 state.optimizer(),
@@ -121,6 +129,17 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
+    private static void log(ActivationPlan plan) {
+        if (plan.fits()) {
+            LOG.log(Level.INFO, "{0}", plan);
+        } else {
+            LOG.log(
+                    Level.WARNING,
+                    "{0}: that may be too much; a smaller data.micro-batch or data.sequence-tokens takes less",
+                    plan);
+        }
+    }
+
     private static Optimizer optimizer(OptimizerConfig config, ModelShard shard) {
         try {
             return Optimizer.of(config, shard.groups());
@@ -142,7 +161,7 @@ final class LoadedShard implements AutoCloseable {
             stepsDone = batch.index();
             return pending;
         } catch (RuntimeException e) {
-            throw DeviceOutOfMemory.explained(e, () -> Holding.of(state.shard(), state.optimizer()));
+            throw DeviceOutOfMemory.explained(e, () -> Holding.of(state.shard(), state.optimizer()), activations);
         }
     }
 
@@ -190,7 +209,7 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
-    /** Measured from the tensors. */
+    /** Measured from the tensors; activations by formula. */
     RankHolding holding() {
         Holding held = Holding.of(state.shard(), state.optimizer());
         return RankHolding.newBuilder()
@@ -198,6 +217,8 @@ final class LoadedShard implements AutoCloseable {
                 .setParameterBytes(held.parameterBytes())
                 .setGradientBytes(held.gradientBytes())
                 .setOptimizerBytes(held.optimizerBytes())
+                .setRecompute(activations.map(ActivationPlan::words).orElse(""))
+                .setActivationBytes(activations.map(ActivationPlan::keptBytes).orElse(0L))
                 .build();
     }
 

@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
-import org.chorale.model.layer.RecomputePlan;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.StoredType;
+import org.chorale.training.ActivationPlan;
 import org.chorale.training.AutogradSource;
 import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LlamaPipelineModel;
@@ -24,6 +24,7 @@ import org.chorale.training.Objective;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PipelineModel;
 import org.chorale.training.PipelineObjective;
+import org.chorale.training.RecomputePolicy;
 import org.chorale.training.WrappedModel;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
@@ -44,6 +45,7 @@ final class RunModel implements AutoCloseable {
     private final String runConf;
     private final long seed;
     private final CrossEntropySettings settings;
+    private final RecomputePolicy recompute;
     private final Optional<PipelineAssembly> pipeline;
     private final Optional<ModelFolder> folder; // empty where the model is a user's own
     private final Optional<AutogradSource> own;
@@ -54,6 +56,7 @@ final class RunModel implements AutoCloseable {
         this.runConf = runConf;
         this.seed = ConfigReader.read(runConf, "run", RunSeed.class).seed();
         this.settings = ConfigReader.read(runConf, "loss", CrossEntropySettings.class);
+        this.recompute = ConfigReader.read(runConf, "model", RecomputeKey.class).recompute();
         this.pipeline = config.isUsed() ? Optional.of(PipelineAssembly.of(config, settings, local)) : Optional.empty();
         this.own = pipeline.flatMap(PipelineAssembly::model)
                 .map(model -> new AutogradSource(
@@ -61,6 +64,7 @@ final class RunModel implements AutoCloseable {
                         ConfigReader.read(runConf, "model", ModelConfig.Freezes.class)
                                 .freezing(),
                         seed));
+        refuseRecompute();
         this.folder = own.isPresent()
                 ? Optional.empty()
                 : Optional.of(
@@ -76,6 +80,22 @@ final class RunModel implements AutoCloseable {
     static RunModel open(String runConf, LocalComponents local) {
         refuseOptimizer(runConf);
         return new RunModel(runConf, local);
+    }
+
+    /** What a user's own model keeps is libtorch's affair, and what a user's own loss takes is not known ahead. */
+    private void refuseRecompute() {
+        if (own.isPresent() && recompute != RecomputePolicy.NONE) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "model.recompute = %s: a model of your own (pipeline.model) keeps what it likes; it must be none"
+                            .formatted(recompute.word()));
+        }
+        if (pipeline.isPresent() && recompute == RecomputePolicy.AUTO) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
+                            + " none, selective or full");
+        }
     }
 
     /** Only Adam's kernels take masters and gradients of different dtypes. */
@@ -118,10 +138,25 @@ final class RunModel implements AutoCloseable {
         if (folder.isEmpty()) {
             return new ModelShard(layout, ranks, device);
         }
-        ModelConfig config = ConfigReader.read(runConf, "model", ModelConfig.class);
-        ModelShard shard = new ModelShard(folder.get(), layout, ranks, device);
-        shard.model().recompute(RecomputePlan.every(config.recompute()));
-        return shard;
+        return new ModelShard(folder.get(), layout, ranks, device);
+    }
+
+    /**
+     * Tells the blocks what to recompute, as configured, or as the memory that is left has it. Empty where the model is a
+     * user's own.
+     *
+     * @param shard beside an optimizer that holds its state
+     */
+    Optional<ActivationPlan> activations(ModelShard shard) {
+        if (folder.isEmpty()) {
+            return Optional.empty();
+        }
+        MicroBatchSize size = ConfigReader.read(runConf, "data", MicroBatchSize.class);
+        try {
+            return Optional.of(ActivationPlan.apply(recompute, shard, size.microBatch(), size.sequenceTokens()));
+        } catch (IllegalArgumentException e) { // auto without a GPU
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
+        }
     }
 
     Objective objective(ModelShard shard) {
@@ -166,6 +201,12 @@ final class RunModel implements AutoCloseable {
 
     /** The key {@code data.chat.template}; where it is not set, the tokenizer has its own. */
     public record ChatTemplatePath(Optional<Path> template) {}
+
+    /** The keys below {@code data} that bound a forward pass. */
+    public record MicroBatchSize(int microBatch, int sequenceTokens) {}
+
+    /** The key {@code model.recompute}. */
+    public record RecomputeKey(RecomputePolicy recompute) {}
 
     /** The key {@code run.seed}. */
     public record RunSeed(long seed) {}

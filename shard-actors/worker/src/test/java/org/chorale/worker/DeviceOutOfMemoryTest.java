@@ -6,10 +6,12 @@ package org.chorale.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Optional;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.fault.FaultKind;
+import org.chorale.training.ActivationPlan;
 import org.chorale.training.Holding;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,7 +39,7 @@ final class DeviceOutOfMemoryTest {
 
     @Test
     void itSaysWhatWasAskedWhatHoldsWhatAndWhatNeedsLess() {
-        Fault fault = lack(TEXT).fault(Optional.of(new Holding(gib(15), gib(5), gib(10))));
+        Fault fault = lack(TEXT).fault(Optional.of(new Holding(gib(15), gib(5), gib(10))), Optional.empty());
 
         assertThat(fault.code()).isEqualTo(FaultCode.DEVICE_OUT_OF_MEMORY);
         assertThat(fault.code().kind()).isEqualTo(FaultKind.USER);
@@ -45,32 +47,32 @@ final class DeviceOutOfMemoryTest {
                 .isEqualTo(
                         "GPU 0 has no memory left for 2.00 GiB, of 79.25 GiB 1.19 GiB are free; tensors hold 76.50 GiB:"
                                 + " parameters 15.00 GiB, gradients 5.00 GiB, optimizer 10.00 GiB, activations and buffers 46.50"
-                                + " GiB; model.recompute = full or a smaller data.micro-batch needs less, and so does"
+                                + " GiB; model.recompute = auto or a smaller data.micro-batch needs less, and so does"
                                 + " model.adapter.type = lora or precision = bf16-true");
     }
 
     @Test
     void whereTheStateTakesMostWhatMakesItSmallerComesFirst() {
         String message = lack(TEXT)
-                .fault(Optional.of(new Holding(gib(30), gib(15), gib(30))))
+                .fault(Optional.of(new Holding(gib(30), gib(15), gib(30))), Optional.empty())
                 .message();
         assertThat(message).containsSubsequence("activations and buffers 1.50 GiB", "lora", "model.recompute");
     }
 
     @Test
     void otherProcessesALimitAndFragmentsAreNamedWhereTheyMatter() {
-        assertThat(lack(WITH_OTHERS).fault(Optional.empty()).message())
+        assertThat(lack(WITH_OTHERS).fault().message())
                 .startsWith("GPU 3 has no memory left for 576.0 MiB, of 31.36 GiB 370.7 MiB are free, this process may"
                         + " have 20.00 GiB by parallel.memory-fraction; tensors hold 4.00 GiB; other processes hold 25.45 GiB of this GPU; 1.25 GiB"
                         + " are free, but in pieces too small: PYTORCH_ALLOC_CONF=expandable_segments:True");
-        assertThat(lack(TEXT).fault(Optional.empty()).message()).doesNotContain("other processes", "pieces");
+        assertThat(lack(TEXT).fault().message()).doesNotContain("other processes", "pieces");
     }
 
     @Test
     void aShareThatIsAllOfTheMemoryIsNoBound() {
         String all = TEXT.replace("in use. Of the", "in use. 79.25 GiB allowed; Of the");
         assertThat(all).isNotEqualTo(TEXT);
-        assertThat(lack(all).fault(Optional.empty())).isEqualTo(lack(TEXT).fault(Optional.empty()));
+        assertThat(lack(all).fault()).isEqualTo(lack(TEXT).fault());
     }
 
     @ParameterizedTest
@@ -82,8 +84,8 @@ final class DeviceOutOfMemoryTest {
                 "CUDA out of memory. Tried to allocate 99999999999999999999999999 GiB. GPU 123456 has"
             })
     void whatTheTextDoesNotTellIsLeftOut(String text) {
-        assertThat(lack(text).fault(Optional.empty()).message())
-                .startsWith("the GPU has no memory left; model.recompute = full")
+        assertThat(lack(text).fault().message())
+                .startsWith("the GPU has no memory left; model.recompute = auto")
                 .doesNotContain("GiB");
     }
 
@@ -93,19 +95,46 @@ final class DeviceOutOfMemoryTest {
                 .isEmpty();
         assertThat(DeviceOutOfMemory.of(new RuntimeException((String) null))).isEmpty();
         RuntimeException other = new RuntimeException("mat1 and mat2 shapes cannot be multiplied");
-        assertThat(DeviceOutOfMemory.explained(other, () -> {
-                    throw new AssertionError("nothing is to be measured");
-                }))
+        assertThat(DeviceOutOfMemory.explained(
+                        other,
+                        () -> {
+                            throw new AssertionError("nothing is to be measured");
+                        },
+                        Optional.empty()))
                 .isSameAs(other);
     }
 
     @Test
     void aStepThatFailsForItCarriesTheFaultAndItsCause() {
         RuntimeException failure = new RuntimeException(TEXT);
-        RuntimeException explained = DeviceOutOfMemory.explained(failure, () -> new Holding(gib(15), gib(5), gib(10)));
+        RuntimeException explained = DeviceOutOfMemory.explained(
+                failure, () -> new Holding(gib(15), gib(5), gib(10)), Optional.of(activations(Optional.empty())));
         assertThat(explained).isInstanceOf(FaultException.class).hasCause(failure);
         assertThat(FaultTranslation.of(explained).code()).isEqualTo(FaultCode.DEVICE_OUT_OF_MEMORY);
         assertThat(FaultTranslation.of(failure).message()).contains("tensors hold 76.50 GiB; model.recompute");
+    }
+
+    @Test
+    void whatASettingWouldSaveIsSaidWhereItIsKnown() {
+        assertThat(message(
+                        activations(Optional.of("model.recompute = auto, full (2.06 GiB), in the place of 4.09 GiB"))))
+                .contains("; model.recompute = auto, full (2.06 GiB), in the place of 4.09 GiB, or a smaller"
+                        + " data.micro-batch needs less, and so does model.adapter.type");
+        assertThat(message(activations(Optional.empty())))
+                .contains("; a smaller data.micro-batch needs less")
+                .doesNotContain("model.recompute");
+    }
+
+    private static String message(ActivationPlan activations) {
+        return String.valueOf(DeviceOutOfMemory.explained(
+                        new RuntimeException(TEXT),
+                        () -> new Holding(gib(15), gib(5), gib(10)),
+                        Optional.of(activations))
+                .getMessage());
+    }
+
+    private static ActivationPlan activations(Optional<String> savings) {
+        return new ActivationPlan(RecomputePlan.NONE, "none", gib(4), gib(5), Optional.empty(), savings);
     }
 
     private static DeviceOutOfMemory lack(String text) {

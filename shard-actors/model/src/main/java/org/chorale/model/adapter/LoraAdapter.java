@@ -113,6 +113,7 @@ public final class LoraAdapter {
                     : new LowRank(
                             parameters.apply(module.down().name()),
                             parameters.apply(module.up().name()),
+                            module.rank(),
                             module.scale(),
                             config.dropout());
         };

@@ -35,6 +35,11 @@ public final class Attention {
         return inputs.trainable() || output.trainable();
     }
 
+    /** Columns of what a forward saves for its linears' adapters. */
+    public long savedForAdapters() {
+        return inputs.savedWidth() + output.savedWidth();
+    }
+
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
         return forward(x, context, tape, tape);

@@ -160,6 +160,11 @@ public final class Linear {
         return adapter;
     }
 
+    /** Columns of what a forward saves onto a tape: r of its adapter. */
+    long savedWidth() {
+        return adapter == null ? 0 : adapter.rank();
+    }
+
     /** O. */
     long outputs() {
         return weight.value().size(0);

@@ -17,18 +17,21 @@ import org.jspecify.annotations.Nullable;
 public final class LowRank {
     private final Parameter down; // A, [r, I]
     private final Parameter up; // B, [O, r]
+    private final long rank;
     private final double scale;
     private final Dropout dropout;
 
     /**
      * @param down A, [r, I]
      * @param up B, [O, r]
+     * @param rank r, which is known before A and B are there
      * @param scale s
      * @param dropRate share of the inputs that are dropped in training
      */
-    public LowRank(Parameter down, Parameter up, double scale, double dropRate) {
+    public LowRank(Parameter down, Parameter up, long rank, double scale, double dropRate) {
         this.down = down;
         this.up = up;
+        this.rank = rank;
         this.scale = scale;
         this.dropout = new Dropout(down.name(), dropRate);
     }
@@ -80,7 +83,7 @@ public final class LowRank {
 
     /** r. */
     long rank() {
-        return down.value().size(0);
+        return rank;
     }
 
     boolean drops(@Nullable DropoutKeys keys) {

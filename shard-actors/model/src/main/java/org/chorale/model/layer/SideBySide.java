@@ -32,6 +32,11 @@ final class SideBySide {
         return linears.stream().anyMatch(Linear::trainable);
     }
 
+    /** Columns of what a forward saves. */
+    long savedWidth() {
+        return linears.stream().mapToLong(Linear::savedWidth).sum();
+    }
+
     /** [R, I] → [R, O]; saves what the adapters make of x on their way, nothing where there are none. */
     Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

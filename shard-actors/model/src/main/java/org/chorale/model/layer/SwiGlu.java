@@ -28,6 +28,11 @@ public final class SwiGlu {
         return gateAndUp.trainable() || down.trainable();
     }
 
+    /** Columns of what a forward saves for its linears' adapters; nothing for that of down. */
+    public long savedForAdapters() {
+        return gateAndUp.savedWidth();
+    }
+
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {

@@ -49,6 +49,11 @@ final class LlamaBlock {
         return attentionNorm.trainable() || attention.trainable() || innerNorm.trainable() || feedForward.trainable();
     }
 
+    /** Columns of what a forward saves for adapters where it keeps everything. */
+    long savedForAdapters() {
+        return attention.savedForAdapters() + feedForward.savedForAdapters();
+    }
+
     /** [R, D] → [R, D]; saves x, and as much of what its backward reads as is not to be recomputed. */
     Tensor forward(Tensor x, SequenceContext context, Recompute recompute, Tape tape) {
         try (Tape dropped = new Tape()) {

@@ -64,11 +64,7 @@ public final class LlamaModel implements AutoCloseable {
      * @param units told when the parameters of each are used
      * @param adapters which linears are adapted
      */
-    public LlamaModel(
-            LlamaConfig config,
-            Function<String, Parameter> parameters,
-            Units units,
-            Adapters adapters) {
+    public LlamaModel(LlamaConfig config, Function<String, Parameter> parameters, Units units, Adapters adapters) {
         this.config = config;
         Parameter table = parameters.apply(LlamaNames.EMBEDDING);
         this.dtype = table.type();
@@ -96,6 +92,15 @@ public final class LlamaModel implements AutoCloseable {
     /** What the blocks do from the next forward on; nothing where this is never called. Its backward must have ended. */
     public void recompute(RecomputePlan plan) {
         recompute = plan;
+    }
+
+    /** What its forward and backward take. */
+    public LlamaMemory memory() {
+        return new LlamaMemory(
+                config,
+                dtype,
+                firstTrained,
+                blocks.stream().map(LlamaBlock::savedForAdapters).toList());
     }
 
     /** What such a model is made of. */

@@ -72,7 +72,7 @@ final class LowRankTest {
         Parameter weight = new Parameter("weight", random(4, 3), null);
         Parameter down = check.parameter("down", 2, 3);
         Parameter up = check.parameter("up", 4, 2);
-        Tensor dx = new Linear(weight, null, new LowRank(down, up, SCALE, 0)).backward(dy, x);
+        Tensor dx = new Linear(weight, null, new LowRank(down, up, 2, SCALE, 0)).backward(dy, x);
         Tensor merged = weight.value().add(up.value().mm(down.value()), Scalars.of(SCALE));
         assertThat(dx.sub(dy.mm(merged)).abs().max().item_double()).isLessThan(1e-12);
     }
@@ -145,7 +145,7 @@ final class LowRankTest {
         Parameter weight = check.parameter("weight", 4, 3);
         Parameter bias = check.parameter("bias", 4);
         Parameter down = check.parameter("down", 2, 3);
-        return new Linear(weight, bias, new LowRank(down, check.parameter("up", 4, 2), SCALE, rate));
+        return new Linear(weight, bias, new LowRank(down, check.parameter("up", 4, 2), 2, SCALE, rate));
     }
 
     private static Tensor adaptedFormula(Tensor[] in, Tensor dropped) {

@@ -47,8 +47,8 @@ final class SideBySideTest {
                 if (ranks[i] > 0) {
                     Tensor down = random(ranks[i], INPUTS);
                     Tensor up = random(OUTPUTS[i], ranks[i]);
-                    adapters[0] = new LowRank(trained(apart, down), trained(apart, up), 1.5, 0);
-                    adapters[1] = new LowRank(trained(adjoining, down), trained(adjoining, up), 1.5, 0);
+                    adapters[0] = new LowRank(trained(apart, down), trained(apart, up), ranks[i], 1.5, 0);
+                    adapters[1] = new LowRank(trained(adjoining, down), trained(adjoining, up), ranks[i], 1.5, 0);
                 }
                 Parameter alone = new Parameter("w" + i, value.clone(), trained ? torch.zeros_like(value) : null);
                 Parameter part = new Parameter("w" + i, value, trained ? gradient : null);

@@ -68,6 +68,21 @@ public record DeviceMemory(long allocatedBytes, long reservedBytes, long peakAll
         }
     }
 
+    /**
+     * The most that this process's tensors may hold together, those that are there included: what it has had and what is
+     * free, within the share that it may take.
+     *
+     * @param device a GPU on which a tensor has been made
+     */
+    public static long attainableBytes(Device device) {
+        byte index = index(device);
+        try (TensorScope scope = new TensorScope()) {
+            SizeTPair freeAndTotal = allocator().getMemoryInfo(index);
+            double allowed = allocator().getMemoryFraction(index) * (double) freeAndTotal.second();
+            return Math.min((long) allowed, freeAndTotal.first() + of(device).reservedBytes());
+        }
+    }
+
     /** The process's one; nobody frees it. */
     private static CUDAAllocator allocator() {
         return torch_cuda.getAllocator();

@@ -16,6 +16,7 @@ final class DeviceMemoryTest {
         assertThatThrownBy(() -> DeviceMemory.of(Device.CPU)).hasMessageContaining("only a GPU");
         assertThatThrownBy(() -> DeviceMemory.resetPeaks(Device.CPU)).hasMessageContaining("only a GPU");
         assertThatThrownBy(() -> DeviceMemory.totalBytes(Device.CPU)).hasMessageContaining("only a GPU");
+        assertThatThrownBy(() -> DeviceMemory.attainableBytes(Device.CPU)).hasMessageContaining("only a GPU");
         assertThatThrownBy(() -> DeviceMemory.setFraction(Device.CPU, 0.5)).hasMessageContaining("only a GPU");
     }
 

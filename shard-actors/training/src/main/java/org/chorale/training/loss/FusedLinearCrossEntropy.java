@@ -58,6 +58,11 @@ public final class FusedLinearCrossEntropy {
         return Math.max(1, Long.highestOneBit(MAX_LOGITS_BYTES_ON_GPU / rowBytes));
     }
 
+    /** The most that a chunk takes on a GPU: its logits, and what goes back to its rows. */
+    public static long chunkBytesOnGpu(long rows, long rowBytes, long logitsBytes) {
+        return Math.min(rows, chunkRows(logitsBytes)) * (logitsBytes + 2 * rowBytes);
+    }
+
     /** C on the CPU. */
     static long chunkRows(long rows, long width, long vocabulary) {
         long chunks = Math.max(1, (vocabulary + width - 1) / width);

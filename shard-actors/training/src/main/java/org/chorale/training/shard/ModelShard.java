@@ -5,12 +5,14 @@ package org.chorale.training.shard;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
@@ -23,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
 public final class ModelShard implements AutoCloseable {
+    /** Units whose whole buffers are there at once, where they come and go. */
+    private static final int IN_TURN = 3;
+
     private final RankGroups ranks;
     private final BufferPool pool;
     private final List<FsdpUnit> units = new ArrayList<>();
@@ -181,6 +186,41 @@ public final class ModelShard implements AutoCloseable {
     /** The most bytes that whole buffers of values and gradients took at once, beside what is held. */
     public long peakGatheredBytes() {
         return pool.peakBytes();
+    }
+
+    /**
+     * The most that whole buffers will take at once beside what is held already, by the units' sizes: where they come and
+     * go, those of three units, one in use, one on its way here and one on its way out.
+     */
+    public long wholeBufferBytes() {
+        boolean valuesCome = ranks.gathering() == Gathering.PER_USE;
+        boolean valuesAreThere = ranks.gathering() == Gathering.ALWAYS;
+        long values = valuesAreThere ? 0 : largest(valuesCome ? IN_TURN : units.size(), ModelShard::wholeValueBytes);
+        long gradients = largest(ranks.reduceEachMicroBatch() ? IN_TURN : units.size(), ModelShard::wholeGradientBytes);
+        return values + gradients;
+    }
+
+    private long largest(int count, ToLongFunction<FlatGroup> bytes) {
+        return units.stream()
+                .map(unit -> unit.groups().stream()
+                        .filter(group -> group.whole().isPresent())
+                        .mapToLong(bytes)
+                        .sum())
+                .sorted(Comparator.reverseOrder())
+                .limit(count)
+                .mapToLong(Long::longValue)
+                .sum();
+    }
+
+    private static long wholeValueBytes(FlatGroup group) {
+        return group.layout().elements() * group.values().element_size();
+    }
+
+    /** The sum over the rank's own rows, and this rank's part of that over all. */
+    private static long wholeGradientBytes(FlatGroup group) {
+        return group.trainable()
+                ? Float.BYTES * (group.layout().elements() + group.layout().held())
+                : 0;
     }
 
     /** That holds this rank's part and computes. */

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.llama;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RecomputePlan;
+
+/**
+ * Bytes that a Llama's forward and backward take beside parameters and their gradients, by formula.
+ *
+ * <p>R rows, D model width, F inner width, N query heads, K key-value heads, H head width. What a forward keeps is exact:
+ * it is what lies on the tape. (Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest
+ * document in the place of each, which is not counted.) What is taken in between is estimated from above.
+ */
+public final class LlamaMemory {
+    private static final long TOKEN_BYTES = Long.BYTES;
+
+    private final LlamaConfig config;
+    private final int firstTrained; // block
+    private final List<Long> savedForAdapters;
+    private final long narrow; // bytes of a number
+    private final long wide; // bytes of one that is summed in fp32 at least
+
+    /**
+     * Of a model.
+     *
+     * @param type of the computation
+     * @param firstTrained block that the backward ends with; those below keep nothing
+     * @param savedForAdapters numbers of a row, block by block
+     */
+    LlamaMemory(LlamaConfig config, ScalarType type, int firstTrained, List<Long> savedForAdapters) {
+        this.savedForAdapters = savedForAdapters;
+        this.config = config;
+        this.firstTrained = firstTrained;
+        this.narrow = switch (type) {
+            case BFloat16, Half -> 2;
+            case Double -> Double.BYTES;
+            default -> Float.BYTES;
+        };
+        this.wide = Math.max(narrow, Float.BYTES);
+    }
+
+    /** Of a row between two blocks. */
+    public long rowBytes() {
+        return narrow * config.width();
+    }
+
+    /** Of a row of logits. */
+    public long logitsBytes() {
+        return narrow * config.vocabulary();
+    }
+
+    /** What lies on the tape between a forward and its backward. */
+    public long keptBytes(RecomputePlan plan, long rows) {
+        return rows
+                * (besideBlocks()
+                        + trainedBlocks()
+                                .mapToLong(block -> kept(block, plan.of(block)))
+                                .sum());
+    }
+
+    /**
+     * The most that a forward, the loss and a backward take at once. The backward begins where the most is kept; in each
+     * block it needs room for what it computes again, and to compute in.
+     *
+     * @param lossBytes that the loss takes while everything is kept
+     */
+    public long peakBytes(RecomputePlan plan, long rows, long lossBytes) {
+        long kept = keptBytes(plan, rows);
+        long peak = kept + lossBytes;
+        for (int block = config.layers() - 1; block >= firstTrained; block--) {
+            long own = kept(block, plan.of(block));
+            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward()));
+            kept -= rows * own;
+        }
+        return peak;
+    }
+
+    /**
+     * The cheapest plan of those that fit, within the price of a block. Most memory for its price comes of letting blocks recompute selectively, one
+     * by one from the bottom; when all do, of letting them recompute everything. The block at the top has room for all
+     * that it keeps whatever it does, since it would have to compute it again at once: it changes last, and only because
+     * the loss comes before. Empty where nothing fits.
+     *
+     * @param rows of the largest micro-batch
+     * @param tokens of a sequence
+     * @param lossBytes that the loss takes while everything is kept
+     * @param budgetBytes that {@link #peakBytes} may take
+     */
+    public Optional<RecomputePlan> cheapest(long rows, long tokens, long lossBytes, long budgetBytes) {
+        int layers = config.layers();
+        Stream<RecomputePlan> selective =
+                IntStream.rangeClosed(firstTrained, layers).mapToObj(until -> new RecomputePlan(0, until));
+        Stream<RecomputePlan> full = IntStream.range(firstTrained, layers)
+                .boxed()
+                .flatMap(until -> Stream.of(
+                        new RecomputePlan(until, Math.max(until, layers - 1)), new RecomputePlan(until + 1, layers)));
+        return Stream.concat(selective, full)
+                .sorted(Comparator.comparingLong(plan -> price(plan, tokens)))
+                .filter(plan -> peakBytes(plan, rows, lossBytes) <= budgetBytes)
+                .findFirst();
+    }
+
+    /** Operations that are repeated for a row. Those of attention count twice: it runs at half of a product's speed. */
+    long price(RecomputePlan plan, long tokens) {
+        long heads = config.heads() * config.headWidth();
+        long outputs = 2 * heads + 2 * config.keyValueHeads() * config.headWidth() + 2 * config.innerWidth();
+        long products = 2 * config.width() * outputs;
+        long attention = 2 * tokens * heads; // causal: half of the keys, on average
+        return trainedBlocks()
+                .mapToLong(block -> switch (plan.of(block)) {
+                    case NONE -> 0;
+                    case SELECTIVE -> products;
+                    case FULL -> products + 2 * attention;
+                })
+                .sum();
+    }
+
+    /** A plan in words: what the blocks that are trained recompute, and how many of them where they differ. */
+    public String words(RecomputePlan plan) {
+        Map<Recompute, Long> blocks = trainedBlocks()
+                .mapToObj(plan::of)
+                .collect(Collectors.groupingBy(Function.identity(), TreeMap::new, Collectors.counting()));
+        return blocks.size() == 1
+                ? word(blocks.keySet().iterator().next())
+                : blocks.entrySet().stream()
+                        .map(entry -> word(entry.getKey()) + " in " + entry.getValue())
+                        .collect(Collectors.joining(", "));
+    }
+
+    private static String word(Recompute recompute) {
+        return recompute.name().toLowerCase(Locale.ROOT);
+    }
+
+    private IntStream trainedBlocks() {
+        return IntStream.range(firstTrained, config.layers());
+    }
+
+    /** That a block keeps of a row. */
+    private long kept(int block, Recompute recompute) {
+        long input = rowBytes();
+        long attended = narrow * config.heads() * config.headWidth() + wide * config.heads(); // and its log-sum-exp
+        long projected = narrow * (config.heads() + 2 * config.keyValueHeads()) * config.headWidth() // q, k, v
+                + narrow * 2 * config.innerWidth(); // gate, up
+        long sum = rowBytes() + 2 * wide; // h, and the scales of two norms
+        long adapted = narrow * savedForAdapters.get(block);
+        return switch (recompute) {
+            case NONE -> input + attended + projected + sum + adapted;
+            case SELECTIVE -> input + attended;
+            case FULL -> input;
+        };
+    }
+
+    /** The tokens, and what the last norm keeps. */
+    private long besideBlocks() {
+        return TOKEN_BYTES + rowBytes() + wide;
+    }
+
+    /**
+     * That the backward of a block takes of a row beside what it reads. In the feed-forward network: the gradient of what
+     * down was given, that itself, once more where an adapter drops some of it, and four of the width. In attention: the
+     * gradients of q, k and v twice, those of k and v for each query head, that of q in fp32, and four of the width; gate
+     * and up have been given back by then.
+     */
+    private long backward() {
+        long heads = config.heads() * config.headWidth();
+        long keys = config.keyValueHeads() * config.headWidth();
+        long feedForward = 3 * narrow * config.innerWidth();
+        long attention =
+                narrow * (2 * (heads + 2 * keys) + 3 * heads) + Float.BYTES * heads - 2 * narrow * config.innerWidth();
+        return Math.max(feedForward, attention) + 4 * rowBytes();
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.llama;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.layer.DropoutKeys;
+import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RecomputePlan;
+import org.chorale.model.layer.SequenceContext;
+import org.chorale.model.layer.Tape;
+import org.chorale.model.outline.Freezing;
+import org.chorale.model.outline.NamePattern;
+import org.chorale.tensor.TensorScope;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The formula of a Llama's memory against its tapes, and what is chosen by it. */
+final class LlamaMemoryTest {
+    private static final int TOKENS = 6;
+    private static final int ROWS = 2 * TOKENS;
+
+    /** 32 blocks of an 8B model, of which 40 GiB hold those of 4 × 2,048 tokens in bf16. */
+    private static final String LARGE = """
+            {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
+             "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 2048}
+            """;
+
+    private static final long LARGE_ROWS = 4 * 2048;
+    private static final long LOSS_BYTES = 1L << 30;
+
+    @TempDir
+    private Path directory;
+
+    @ParameterizedTest
+    @CsvSource({"Float, false", "Float, true", "BFloat16, false", "BFloat16, true", "Double, false"})
+    void whatAForwardKeepsIsWhatTheFormulaSays(ScalarType type, boolean frozenBelow) {
+        try (TensorScope scope = new TensorScope();
+                ModelFolder whole = TinyLlama.folder(directory);
+                ModelFolder upper = TinyLlama.folder(directory)
+                        .with(new Freezing(
+                                List.of(
+                                        NamePattern.glob("model.embed_tokens.*"),
+                                        NamePattern.glob("model.layers.0.**")),
+                                List.of()))) {
+            TinyLlama llama = TinyLlama.load(frozenBelow ? upper : whole, type);
+            assertFormula(llama);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Float, 0", "BFloat16, 0", "Float, 0.1"})
+    void whatAdaptersSaveIsInTheFormula(ScalarType type, double dropout) {
+        LoraConfig lora = new LoraConfig(
+                3,
+                6,
+                dropout,
+                ModuleSelection.suffixes(List.of("q_proj", "o_proj", "up_proj", "down_proj")),
+                ModuleSelection.NOTHING,
+                Map.of("layers.1.*.q_proj", 5),
+                Map.of(),
+                false,
+                List.of(),
+                List.of(),
+                List.of(),
+                LoraConfig.Initialize.UNIFORM);
+        try (TensorScope scope = new TensorScope();
+                ModelFolder folder = TinyLlama.folder(directory).adapted(lora, 1)) {
+            assertFormula(TinyLlama.load(folder, type));
+        }
+    }
+
+    private static void assertFormula(TinyLlama llama) {
+        Tensor tokens = torch.randint(0, 29, new long[] {ROWS}).to(ScalarType.Long);
+        DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {3, 4}, TOKENS);
+        for (RecomputePlan plan : everyPlan(2)) {
+            try (LlamaModel model = llama.model(Recompute.NONE)) {
+                model.recompute(plan);
+                long expected = model.memory().keptBytes(plan, ROWS);
+                assertThat(keptBytes(
+                                model, tokens, model.context(2, TOKENS, null).withDropout(keys)))
+                        .as("%s", plan)
+                        .isEqualTo(expected);
+                assertThat(keptBytes(model, tokens, packed(model)))
+                        .as("packed, %s", plan)
+                        .isEqualTo(expected);
+            }
+        }
+    }
+
+    private static SequenceContext packed(LlamaModel model) {
+        long[] positions = {0, 1, 0, 1, 2, 0, 0, 1, 2, 3, 4, 5};
+        long[] documents = {0, 0, 1, 1, 1, -1, 0, 0, 0, 0, 0, 0};
+        return model.packedContext(2, TOKENS, positions, documents);
+    }
+
+    private static long keptBytes(LlamaModel model, Tensor tokens, SequenceContext context) {
+        try (TensorScope scope = new TensorScope();
+                Tape tape = new Tape()) {
+            Tensor hidden = model.forward(tokens, context, tape);
+            long bytes = tape.bytes();
+            model.backward(torch.zeros_like(hidden), context, tape);
+            assertThat(tape.bytes()).as("left on the tape").isZero();
+            return bytes;
+        }
+    }
+
+    @Test
+    void aLargeModelKeepsWhatWasComputedByHand() {
+        LlamaMemory memory = large();
+        long beside = LARGE_ROWS * (8 + 2 * 4096 + 4);
+        assertThat(memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS)).isEqualTo(beside + LARGE_ROWS * 32 * 94_344);
+        assertThat(memory.keptBytes(RecomputePlan.every(Recompute.SELECTIVE), LARGE_ROWS))
+                .isEqualTo(beside + LARGE_ROWS * 32 * 16_512);
+        assertThat(memory.keptBytes(RecomputePlan.every(Recompute.FULL), LARGE_ROWS))
+                .isEqualTo(beside + LARGE_ROWS * 32 * 8_192);
+    }
+
+    @Test
+    void whereOnlyTheLowerBlocksRecomputeThePeakHasNoRoomForIt() {
+        LlamaMemory memory = large();
+        RecomputePlan half = new RecomputePlan(16, 16);
+        RecomputePlan full = RecomputePlan.every(Recompute.FULL);
+        long work =
+                memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0) - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
+        assertThat(memory.peakBytes(half, LARGE_ROWS, 0)).isEqualTo(memory.keptBytes(half, LARGE_ROWS) + work);
+        assertThat(memory.peakBytes(full, LARGE_ROWS, 0))
+                .isEqualTo(memory.keptBytes(full, LARGE_ROWS) + work + LARGE_ROWS * (94_344 - 8_192));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+                    40  | none
+                    24  | none in 31, selective in 1
+                    12  | none in 11, selective in 21
+                    6.1 | none in 1, selective in 31
+                    5   | none in 1, selective in 20, full in 11
+                    3.9 | none in 1, selective in 2, full in 29
+                    """)
+    void asMuchIsRecomputedAsTheBudgetAsksFor(double gibibytes, String words) {
+        LlamaMemory memory = large();
+        long budget = (long) (gibibytes * (1L << 30));
+        RecomputePlan chosen =
+                memory.cheapest(LARGE_ROWS, 2048, LOSS_BYTES, budget).orElseThrow();
+        assertThat(memory.words(chosen)).isEqualTo(words);
+        assertThat(memory.peakBytes(chosen, LARGE_ROWS, LOSS_BYTES)).isLessThanOrEqualTo(budget);
+        long ofABlock = memory.price(new RecomputePlan(1, 1), 2048);
+        assertThat(everyPlan(32))
+                .filteredOn(plan -> memory.price(plan, 2048) + ofABlock <= memory.price(chosen, 2048))
+                .allSatisfy(plan -> assertThat(memory.peakBytes(plan, LARGE_ROWS, LOSS_BYTES))
+                        .as("%s", plan)
+                        .isGreaterThan(budget));
+    }
+
+    private static List<RecomputePlan> everyPlan(int layers) {
+        return IntStream.rangeClosed(0, layers)
+                .boxed()
+                .flatMap(full -> IntStream.rangeClosed(full, layers).mapToObj(until -> new RecomputePlan(full, until)))
+                .toList();
+    }
+
+    @Test
+    void whatFitsInNoWayIsNotChosen() {
+        assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, 3L << 30)).isEmpty();
+    }
+
+    private LlamaMemory large() {
+        try {
+            Files.writeString(directory.resolve("config.json"), LARGE);
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+        try (ModelFolder folder = ModelFolder.random(directory, 1)) {
+            return new LlamaMemory(folder.config(), ScalarType.BFloat16, 0, Collections.nCopies(32, 0L));
+        }
+    }
+}

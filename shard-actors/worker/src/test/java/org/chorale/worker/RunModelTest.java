@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.proto.fault.FaultCode;
+import org.chorale.proto.fault.FaultException;
+import org.chorale.tensor.device.Device;
+import org.chorale.training.ActivationPlan;
+import org.chorale.training.pipeline.AutogradModel;
+import org.chorale.training.pipeline.Context;
+import org.chorale.training.pipeline.LearnableParameter;
+import org.chorale.training.pipeline.LearnableParameter.FirstValue;
+import org.chorale.training.pipeline.LocalComponents;
+import org.chorale.training.pipeline.NamedTensors;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.RankGroups;
+import org.chorale.training.shard.UnitLayout;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a run's configuration has its model recompute, and where it is refused. */
+final class RunModelTest {
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void write() throws IOException {
+        Examples.writeModel(directory);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "none, 316", // x 32, attention 32 and log-sum-exp 8, q, k and v 64, gate and up 96, h 32, scales 8; 44 beside
+        "selective, 116",
+        "full, 76"
+    })
+    void whatIsStatedIsDoneAndCountedForTheLargestMicroBatch(String policy, long bytesOfARow) {
+        String runConf =
+                runConf("model.recompute = %s, data.micro-batch = 2, data.sequence-tokens = 5".formatted(policy));
+        try (RunModel model = RunModel.open(runConf, LocalComponents.none());
+                ModelShard shard = shard(model)) {
+            ActivationPlan plan = model.activations(shard).orElseThrow();
+            assertThat(plan.words()).isEqualTo(policy);
+            assertThat(plan.keptBytes()).isEqualTo(2 * 5 * bytesOfARow);
+        }
+    }
+
+    @Test
+    void aChoiceByAGpusMemoryIsRefusedWithoutOne() {
+        try (RunModel model = RunModel.open(runConf("model.recompute = auto"), LocalComponents.none());
+                ModelShard shard = shard(model)) {
+            assertThatThrownBy(() -> model.activations(shard))
+                    .isInstanceOfSatisfying(
+                            FaultException.class,
+                            e -> assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID))
+                    .hasMessageContainingAll("model.recompute = auto", "none, selective or full");
+        }
+    }
+
+    @Test
+    void aChoiceByMemoryIsRefusedBesideStagesWhoseMemoryIsNotKnown() {
+        String runConf =
+                runConf("model.recompute = auto, pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]");
+        assertThatThrownBy(() -> RunModel.open(runConf, LocalComponents.none()))
+                .hasMessageContainingAll("model.recompute = auto", "pipeline");
+    }
+
+    @Test
+    void aUsersOwnModelIsNotToldWhatToRecompute() {
+        String own = "pipeline.model.type = \"org.chorale.worker.RunModelTest$Own\", pipeline.loss.type ="
+                + " org.chorale.training.loss.MseLoss, pipeline.contracts = off";
+        LocalComponents local = new LocalComponents();
+        local.put("pipeline.model", new Own());
+        assertThatThrownBy(() -> RunModel.open(runConf("model.recompute = full, " + own), local))
+                .hasMessageContainingAll("model.recompute = full", "pipeline.model", "must be none");
+    }
+
+    private static ModelShard shard(RunModel model) {
+        List<UnitLayout> layout =
+                model.source().units().stream().map(UnitLayout::whole).toList();
+        return model.shard(layout, RankGroups.alone(), Device.CPU);
+    }
+
+    private String runConf(String more) {
+        return Examples.runConf(directory, "fp32", "1 second", more.replace(", ", "\n"));
+    }
+
+    /** One number. */
+    static final class Own implements AutogradModel {
+        @Override
+        public String contract() {
+            return "batch:2:i64 -> prediction:2:f";
+        }
+
+        @Override
+        public List<LearnableParameter> parameters() {
+            return List.of(LearnableParameter.of("number", FirstValue.constant(1), 1));
+        }
+
+        @Override
+        public NamedTensors forward(NamedTensors inputs, Context context, Function<String, Tensor> parameters) {
+            return NamedTensors.of("prediction", inputs.get(NamedTensors.BATCH).mul(parameters.apply("number")));
+        }
+    }
+}
