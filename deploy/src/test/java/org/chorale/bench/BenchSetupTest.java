@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.RecomputePolicy;
 import org.chorale.training.shard.Precision;
@@ -25,6 +26,7 @@ final class BenchSetupTest {
         assertThat(setup.sequences()).isEqualTo(4);
         assertThat(setup.tokens()).isEqualTo(2048);
         assertThat(setup.steps()).isEqualTo(10);
+        assertThat(setup.fp8()).isEmpty();
         assertThat(setup.tf32()).isFalse();
         assertThat(setup.memoryGib()).isZero();
         assertThat(setup.profile()).isEmpty();
@@ -37,6 +39,7 @@ final class BenchSetupTest {
                 "8b-lora-recompute",
                 "device=cuda:1",
                 "precision=fp32",
+                "fp8=row",
                 "recompute=none",
                 "sequences=2",
                 "tokens=128",
@@ -50,6 +53,7 @@ final class BenchSetupTest {
         assertThat(setup.sequences()).isEqualTo(2);
         assertThat(setup.tokens()).isEqualTo(128);
         assertThat(setup.steps()).isEqualTo(5);
+        assertThat(setup.fp8()).contains(Fp8Scaling.ROW);
         assertThat(setup.tf32()).isTrue();
         assertThat(setup.memoryGib()).isEqualTo(79.5);
         assertThat(setup.profile()).contains(Path.of("a.json"));
@@ -69,6 +73,7 @@ final class BenchSetupTest {
                     tiny tf32=yes       | tf32=yes: must be true or false
                     tiny tf32=true device=cpu | tf32=true: only a GPU with precision=fp32 heeds it, and this is cpu with fp32
                     1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true
+                    tiny fp8=yes        | fp8=yes: must be none, tensor or row
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {

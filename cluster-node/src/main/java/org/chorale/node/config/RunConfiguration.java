@@ -15,6 +15,7 @@ import org.chorale.coordinator.plan.RunSettings;
 import org.chorale.data.DataConfig;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.training.AdapterConfig;
+import org.chorale.training.Fp8Config;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PrecisionConfig;
@@ -68,6 +69,7 @@ final class RunConfiguration {
         if (pipeline.filter(PipelineConfig::hasOwnModel).isPresent()) {
             reader.read("model", NoModelFolder.class);
             reader.read("model", ModelConfig.Freezes.class);
+            reader.read("fp8", NoFp8.class);
         } else {
             reader.read("model", ModelConfig.class);
         }
@@ -97,6 +99,16 @@ final class RunConfiguration {
             }
             if (!problems.isEmpty()) {
                 throw new IllegalArgumentException(String.join("\n", problems));
+            }
+        }
+    }
+
+    /** The section {@code fp8} where it has nothing to act on; public for the reader that makes it. */
+    public record NoFp8(Fp8Config.Scaling scaling) {
+        public NoFp8 {
+            if (scaling != Fp8Config.Scaling.NONE) {
+                throw new IllegalArgumentException(
+                        "fp8.scaling" + NoModelFolder.WHY + "FP8 needs the linears of a model folder: set it to none");
             }
         }
     }

@@ -21,7 +21,9 @@ import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.adapter.AdapterSource;
 import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.model.layer.Adapters;
+import org.chorale.model.layer.Fp8Linears;
 import org.chorale.model.layer.Initialization.Part;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Units;
@@ -57,6 +59,7 @@ public final class ModelFolder implements ParameterSource {
     private final List<UnitOutline> units;
     private final Optional<ModelFiles> files; // empty where weights are drawn
     private final Optional<AdapterSource> adapter;
+    private final Fp8Linears fp8;
     private final boolean untied; // by the adapter: the folder has no head
     private final long seed;
 
@@ -66,6 +69,7 @@ public final class ModelFolder implements ParameterSource {
             List<UnitOutline> units,
             Optional<ModelFiles> files,
             Optional<AdapterSource> adapter,
+            Fp8Linears fp8,
             boolean untied,
             long seed) {
         this.folder = folder;
@@ -73,6 +77,7 @@ public final class ModelFolder implements ParameterSource {
         this.units = units;
         this.files = files;
         this.adapter = adapter;
+        this.fp8 = fp8;
         this.untied = untied;
         this.seed = seed;
     }
@@ -88,7 +93,14 @@ public final class ModelFolder implements ParameterSource {
         LlamaConfig config = config(folder);
         ModelFiles files = ModelFiles.open(folder);
         ModelFolder model = new ModelFolder(
-                folder, config, LlamaModel.units(config), Optional.of(files), Optional.empty(), false, 0);
+                folder,
+                config,
+                LlamaModel.units(config),
+                Optional.of(files),
+                Optional.empty(),
+                Fp8Linears.NONE,
+                false,
+                0);
         try {
             model.checkWeights(files);
             return model;
@@ -102,7 +114,14 @@ public final class ModelFolder implements ParameterSource {
     public static ModelFolder random(Path folder, long seed) {
         LlamaConfig config = config(folder);
         return new ModelFolder(
-                folder, config, LlamaModel.units(config), Optional.empty(), Optional.empty(), false, seed);
+                folder,
+                config,
+                LlamaModel.units(config),
+                Optional.empty(),
+                Optional.empty(),
+                Fp8Linears.NONE,
+                false,
+                seed);
     }
 
     /**
@@ -113,7 +132,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Freezing freezing) {
         try {
-            return new ModelFolder(folder, config, freezing.apply(units), files, adapter, untied, seed);
+            return new ModelFolder(folder, config, freezing.apply(units), files, adapter, fp8, untied, seed);
         } catch (IllegalArgumentException e) {
             close();
             throw new InvalidModelException(Reason.MISMATCH, folder, String.valueOf(e.getMessage()));
@@ -121,7 +140,23 @@ public final class ModelFolder implements ParameterSource {
     }
 
     /**
-     * The same model with a new adapter, drawn from the seed. Like {@link #with}, it takes this one's place.
+     * The same model with FP8 factors in products of its linears. Like {@link #with(Freezing)}, it takes this one's place.
+     *
+     * @throws InvalidModelException where the rule does not fit the model: a line per problem
+     */
+    public ModelFolder with(Fp8Rule rule) {
+        try {
+            Set<String> linears = rule.of(LlamaModel.linears(config));
+            Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
+            return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);
+        } catch (IllegalArgumentException e) {
+            close();
+            throw new InvalidModelException(Reason.MISMATCH, folder, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /**
+     * The same model with a new adapter, drawn from the seed. Like {@link #with(Freezing)}, it takes this one's place.
      *
      * @throws InvalidModelException where the model has nothing of what is named: a line per problem
      */
@@ -131,7 +166,7 @@ public final class ModelFolder implements ParameterSource {
     }
 
     /**
-     * The same model with an adapter that PEFT or we have written. Like {@link #with}, it takes this one's place.
+     * The same model with an adapter that PEFT or we have written. Like {@link #with(Freezing)}, it takes this one's place.
      *
      * @throws InvalidModelException where the adapter cannot be used, or does not fit: a line per problem
      * @throws java.io.UncheckedIOException where a file is missing
@@ -149,7 +184,7 @@ public final class ModelFolder implements ParameterSource {
             LlamaConfig own = unties ? config.untied() : config;
             AdapterSource found = source.apply(own);
             List<UnitOutline> adapted = found.adapter().units(units(own));
-            return new ModelFolder(folder, own, adapted, files, Optional.of(found), unties, seed);
+            return new ModelFolder(folder, own, adapted, files, Optional.of(found), fp8, unties, seed);
         } catch (RuntimeException e) {
             close();
             throw e;
@@ -263,7 +298,7 @@ public final class ModelFolder implements ParameterSource {
     public LlamaModel model(Function<String, Parameter> parameters, Units units) {
         Adapters adapters =
                 adapter.map(source -> source.adapter().over(parameters)).orElse(Adapters.NONE);
-        return new LlamaModel(config, parameters, units, adapters);
+        return new LlamaModel(config, parameters, units, adapters, fp8);
     }
 
     @Override

@@ -5,12 +5,14 @@ package org.chorale.worker;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.chorale.model.fp8.QuantiseKernel;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.tensor.device.Tf32;
+import org.chorale.tensor.kernel.KernelModule;
 import org.chorale.training.PrecisionConfig;
 import org.chorale.worker.DeviceConfig.Kind;
 
@@ -36,10 +38,27 @@ public record DeviceSetup(DeviceConfig device, PrecisionConfig precision) {
     void apply(Device chosen) {
         if (chosen.isCuda()) {
             chosen.bind();
+            if (precision.fp8().rule().isPresent()) {
+                requireFp8(chosen.toString(), KernelModule.architecture(chosen.index()));
+            }
             DeviceMemory.setFraction(chosen, device.memoryFraction());
             Tf32.allow(precision.tf32());
         } else if (!ignoredByCpu().isEmpty()) {
             throw new FaultException(FaultCode.CONFIG_INVALID, String.join("\n", ignoredByCpu()));
+        }
+    }
+
+    /**
+     * Refuses a GPU whose matrix units know no FP8; the CPU computes the same in fp32.
+     *
+     * @param architecture its compute capability as one number, 89 for 8.9
+     */
+    void requireFp8(String chosen, int architecture) {
+        if (architecture < QuantiseKernel.ARCHITECTURE) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "fp8.scaling = %s: %s has compute capability %d.%d, and FP8 needs 8.9 (Ada, Hopper or later); must be none"
+                            .formatted(precision.fp8().word(), chosen, architecture / 10, architecture % 10));
         }
     }
 

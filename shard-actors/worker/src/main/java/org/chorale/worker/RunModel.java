@@ -15,6 +15,7 @@ import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ActivationPlan;
 import org.chorale.training.AutogradSource;
+import org.chorale.training.Fp8Config;
 import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LlamaPipelineModel;
 import org.chorale.training.LossSource;
@@ -24,6 +25,7 @@ import org.chorale.training.Objective;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PipelineModel;
 import org.chorale.training.PipelineObjective;
+import org.chorale.training.PrecisionConfig;
 import org.chorale.training.RecomputePolicy;
 import org.chorale.training.WrappedModel;
 import org.chorale.training.checkpoint.CheckpointWeights;
@@ -67,8 +69,8 @@ final class RunModel implements AutoCloseable {
         refuseRecompute();
         this.folder = own.isPresent()
                 ? Optional.empty()
-                : Optional.of(
-                        ConfigReader.read(runConf, "model", ModelConfig.class).open(seed));
+                : Optional.of(open(
+                        ConfigReader.read(runConf, "", PrecisionConfig.class).fp8(), seed));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
         this.source = pipeline.<ParameterSource>map(
@@ -96,6 +98,12 @@ final class RunModel implements AutoCloseable {
                     "model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
                             + " none, selective or full");
         }
+    }
+
+    private ModelFolder open(Fp8Config fp8, long ownSeed) {
+        ModelFolder opened =
+                ConfigReader.read(runConf, "model", ModelConfig.class).open(ownSeed);
+        return fp8.rule().map(opened::with).orElse(opened);
     }
 
     /** Only Adam's kernels take masters and gradients of different dtypes. */

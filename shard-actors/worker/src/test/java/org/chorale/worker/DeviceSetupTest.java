@@ -7,16 +7,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
+import org.chorale.training.Fp8Config;
 import org.chorale.training.PrecisionConfig;
 import org.chorale.training.shard.Precision;
 import org.chorale.worker.DeviceConfig.Kind;
 import org.junit.jupiter.api.Test;
 
 final class DeviceSetupTest {
-    private static final PrecisionConfig FP32 = new PrecisionConfig(Precision.FP32, false);
-    private static final PrecisionConfig TF32 = new PrecisionConfig(Precision.FP32, true);
+    private static final Fp8Config NONE = new Fp8Config(Fp8Config.Scaling.NONE, List.of(), List.of());
+    private static final PrecisionConfig FP32 = new PrecisionConfig(Precision.FP32, false, NONE);
+    private static final PrecisionConfig TF32 = new PrecisionConfig(Precision.FP32, true, NONE);
 
     @Test
     void whatOnlyAGpuHeedsIsRefusedWhereTheCpuIsAskedFor() {
@@ -37,5 +40,16 @@ final class DeviceSetupTest {
                 .hasMessageContainingAll("parallel.memory-fraction = 0.5", "tf32 = true", "the CPU computes here");
         assertThatCode(() -> new DeviceSetup(new DeviceConfig(Kind.AUTO, 1), FP32).apply(Device.CPU))
                 .doesNotThrowAnyException();
+    }
+
+    @Test
+    void fp8IsRefusedOnAGpuThatDoesNotKnowIt() {
+        Fp8Config tensor = new Fp8Config(Fp8Config.Scaling.TENSOR, List.of(), List.of());
+        DeviceSetup setup =
+                new DeviceSetup(new DeviceConfig(Kind.CUDA, 1), new PrecisionConfig(Precision.BF16, false, tensor));
+        assertThatThrownBy(() -> setup.requireFp8("cuda:1", 80))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContaining("fp8.scaling = tensor: cuda:1 has compute capability 8.0, and FP8 needs 8.9");
+        assertThatCode(() -> setup.requireFp8("cuda:1", 90)).doesNotThrowAnyException();
     }
 }

@@ -43,6 +43,11 @@ final class Dropout {
         this.threshold = (int) (Math.round(rate * HASHES) + Integer.MIN_VALUE);
     }
 
+    /** Whether anything is dropped in training. */
+    boolean isUsed() {
+        return rate > 0;
+    }
+
     boolean isActive(@Nullable DropoutKeys keys) {
         return keys != null && rate > 0;
     }

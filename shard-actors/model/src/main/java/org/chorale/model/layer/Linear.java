@@ -5,6 +5,7 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +19,7 @@ public final class Linear {
     private final Parameter weight; // [O, I]
     private final @Nullable Parameter bias; // [O]
     private final @Nullable LowRank adapter;
+    private final @Nullable Fp8Products fp8; // null where the factors stay in the dtype of the computation
 
     public Linear(Parameter weight, @Nullable Parameter bias) {
         this(weight, bias, null);
@@ -25,9 +27,18 @@ public final class Linear {
 
     /** @param adapter added to what weight and bias give */
     public Linear(Parameter weight, @Nullable Parameter bias, @Nullable LowRank adapter) {
+        this(weight, bias, adapter, null);
+    }
+
+    /**
+     * @param adapter added to what weight and bias give
+     * @param scaling of FP8 factors in the weight's products, not the adapter's; then the dtype of the computation is bf16
+     */
+    public Linear(Parameter weight, @Nullable Parameter bias, @Nullable LowRank adapter, @Nullable Fp8Scaling scaling) {
         this.weight = weight;
         this.bias = bias;
         this.adapter = adapter;
+        this.fp8 = scaling == null ? null : new Fp8Products(scaling, weight);
     }
 
     /** [R, I] → [R, O], of an evaluation: nothing is dropped. */
@@ -49,21 +60,37 @@ public final class Linear {
     /** Likewise, but saves what the adapter makes of x on its way, [R, r]; nothing where there is none. */
     Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor transposed = weight.value().t();
-            Tensor y;
-            if (adapter != null) { // first, so that the large product adds itself to it: a pass over y less
-                Tensor inner = adapter.inner(x, dropout);
-                tape.push(inner);
-                y = torch.empty(new long[] {x.size(0), outputs()}, x.options(), null);
-                adapter.raise(inner, y);
-                Matmul.addTo(y, x, transposed);
-                if (bias != null) {
-                    y.add_(bias.value());
-                }
-            } else {
-                y = bias == null ? Matmul.of(x, transposed) : Matmul.of(x, transposed, bias.value());
+            if (adapter == null) {
+                return scope.keep(product(x));
+            }
+            Tensor inner = adapter.inner(x, dropout);
+            tape.push(inner);
+            Tensor y = torch.empty(new long[] {x.size(0), outputs()}, x.options(), null);
+            adapter.raise(inner, y); // first, so that the large product adds itself to it: a pass over y less
+            addProduct(y, x);
+            if (bias != null) {
+                y.add_(bias.value());
             }
             return scope.keep(y);
+        }
+    }
+
+    /** x·Wᵀ + b */
+    private Tensor product(Tensor x) {
+        Tensor w = weight.value();
+        if (fp8 == null) {
+            return bias == null ? Matmul.of(x, w.t()) : Matmul.of(x, w.t(), bias.value());
+        }
+        Tensor y = fp8.forward(x, w);
+        return bias == null ? y : y.add_(bias.value());
+    }
+
+    /** y += x·Wᵀ */
+    private void addProduct(Tensor y, Tensor x) {
+        if (fp8 == null) {
+            Matmul.addTo(y, x, weight.value().t());
+        } else {
+            y.add_(fp8.forward(x, weight.value()));
         }
     }
 
@@ -94,9 +121,9 @@ public final class Linear {
     }
 
     private Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, @Nullable Tensor inner) {
-        Tensor dInner = innerGradient(dy);
-        addToGradients(dy, dInner, x, inner, dropout);
-        return inputGradient(dy, dInner, dropout);
+        OutputGradient read = outputGradient(dy);
+        addToGradients(read, x, inner, dropout);
+        return inputGradient(read, dropout);
     }
 
     /** What the adapter makes of x on its way, [R, r]; null where there is none. */
@@ -111,39 +138,63 @@ public final class Linear {
         return adapter == null ? null : tape.pop();
     }
 
-    /** The gradient of {@link #inner}, of which all parts of a backward make use. */
-    @Nullable
-    Tensor innerGradient(Tensor dy) {
-        return adapter == null ? null : adapter.innerGradient(dy);
+    /** The gradient of the outputs, [R, O], as all parts of a backward read it; in the open scope. */
+    OutputGradient outputGradient(Tensor dy) {
+        Tensor dInner = adapter == null ? null : adapter.innerGradient(dy);
+        OutputGradient plain = new OutputGradient(dy, dInner, null, null);
+        return fp8 == null ? plain : fp8.quantised(plain, weight.trainable());
     }
 
     /** The part of a backward that does not read x: dx, [R, I]. */
-    Tensor inputGradient(Tensor dy, @Nullable Tensor dInner, @Nullable DropoutKeys dropout) {
+    Tensor inputGradient(OutputGradient dy, @Nullable DropoutKeys dropout) {
+        Tensor dInner = dy.inner();
         if (adapter == null || dInner == null) {
-            return Matmul.of(dy, weight.value());
+            return fp8 == null ? Matmul.of(dy.rows(), weight.value()) : fp8.inputGradient(dy, weight.value());
         }
         Tensor dx = adapter.throughDown(dInner, dropout);
-        Matmul.addTo(dx, dy, weight.value());
+        addThroughWeight(dy, dx);
         return dx;
     }
 
     /** Likewise, but adds dx to what other readers of x have left there. */
-    void addInputGradient(Tensor dy, @Nullable Tensor dInner, @Nullable DropoutKeys dropout, Tensor dx) {
-        Matmul.addTo(dx, dy, weight.value());
+    void addInputGradient(OutputGradient dy, @Nullable DropoutKeys dropout, Tensor dx) {
+        addThroughWeight(dy, dx);
+        Tensor dInner = dy.inner();
         if (adapter != null && dInner != null) {
             adapter.addThroughDown(dInner, dropout, dx);
         }
     }
 
-    /** The part of a backward that reads x: adds to the gradients of weight, bias and adapter. */
-    void addToGradients(
-            Tensor dy, @Nullable Tensor dInner, Tensor x, @Nullable Tensor inner, @Nullable DropoutKeys dropout) {
-        weight.addGradientProduct(dy, x, 1);
-        if (bias != null) {
-            bias.addGradientOfRows(dy);
+    /** dx += dy·W */
+    private void addThroughWeight(OutputGradient dy, Tensor dx) {
+        if (fp8 == null) {
+            Matmul.addTo(dx, dy.rows(), weight.value());
+        } else {
+            try (TensorScope scope = new TensorScope()) {
+                dx.add_(fp8.inputGradient(dy, weight.value()));
+            }
         }
+    }
+
+    /** The part of a backward that reads x: adds to the gradients of weight, bias and adapter. */
+    void addToGradients(OutputGradient dy, Tensor x, @Nullable Tensor inner, @Nullable DropoutKeys dropout) {
+        addToWeightGradient(dy, x);
+        if (bias != null) {
+            bias.addGradientOfRows(dy.rows());
+        }
+        Tensor dInner = dy.inner();
         if (adapter != null && inner != null && dInner != null) {
-            adapter.addToGradients(dy, dInner, x, inner, dropout);
+            adapter.addToGradients(dy.rows(), dInner, x, inner, dropout);
+        }
+    }
+
+    private void addToWeightGradient(OutputGradient dy, Tensor x) {
+        if (fp8 == null) {
+            weight.addGradientProduct(dy.rows(), x, 1);
+        } else if (weight.trainable()) {
+            try (TensorScope scope = new TensorScope()) {
+                weight.addGradient(fp8.weightGradient(dy, x));
+            }
         }
     }
 
@@ -153,6 +204,12 @@ public final class Linear {
 
     boolean hasBias() {
         return bias != null;
+    }
+
+    /** Null where the factors stay in the dtype of the computation. */
+    @Nullable
+    Fp8Scaling fp8Scaling() {
+        return fp8 == null ? null : fp8.scaling();
     }
 
     @Nullable

@@ -54,6 +54,13 @@ public final class LowRank {
         }
     }
 
+    /** Adds s·B·inner to y, likewise. */
+    void addRaised(Tensor inner, Tensor y) {
+        try (TensorScope scope = new TensorScope()) {
+            Matmul.addTo(y, inner, up.value().t(), scale);
+        }
+    }
+
     /**
      * The backward of {@link #raise}: adds to the gradient of B.
      *
@@ -88,6 +95,11 @@ public final class LowRank {
 
     boolean drops(@Nullable DropoutKeys keys) {
         return dropout.isActive(keys);
+    }
+
+    /** Whether inputs are dropped in training. */
+    boolean dropsInTraining() {
+        return dropout.isUsed();
     }
 
     /** Adds to the gradients of A and B. */

@@ -3,6 +3,7 @@
 
 package org.chorale.model.layer;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -28,6 +29,7 @@ public final class Parameter {
     private @Nullable Tensor value;
     private @Nullable Tensor gradient;
     private boolean cleared; // the gradient is zero, whatever its memory holds
+    private final List<Runnable> whenChanged = new ArrayList<>();
 
     /**
      * A parameter that is not there until its unit sets it.
@@ -98,6 +100,17 @@ public final class Parameter {
     /** Where the value is from now on; null where it is nowhere. Called by the unit alone. */
     public void setValue(@Nullable Tensor value) {
         this.value = value;
+        valueChanged();
+    }
+
+    /** Says that other numbers are where the value is. Called by the unit alone. */
+    public void valueChanged() {
+        whenChanged.forEach(Runnable::run);
+    }
+
+    /** Has something run whenever the value changes or is taken away: what was made of it is dropped there. */
+    void whenChanged(Runnable action) {
+        whenChanged.add(action);
     }
 
     /** Where the gradient is from now on; null where it is nowhere. Called by the unit alone. */
@@ -139,33 +152,36 @@ public final class Parameter {
 
     /** Adds aᵀ·b, of a [R, m] and b [R, n], to a gradient [m, n]; nothing is computed for a frozen parameter. */
     void addGradientProduct(Tensor a, Tensor b, double scale) {
+        addGradient(new GradientAddend.Product(a, b, scale));
+    }
+
+    /** Likewise, whatever is to be added. */
+    void addGradient(GradientAddend addend) {
         Tensor sum = gradientMemory();
         if (sum != null) {
-            addProduct(sum, wasCleared(), a, b, scale);
+            add(addend, sum, wasCleared());
         }
     }
 
     /**
-     * Adds aᵀ·b to the gradients of trained parameters that follow each other in memory.
+     * Adds to the gradients of trained parameters that follow each other in memory.
      *
      * @param sums all of the gradients as one, over their memory
      */
-    static void addGradientProduct(List<Parameter> parameters, Tensor sums, Tensor a, Tensor b) {
+    static void addGradient(List<Parameter> parameters, Tensor sums, GradientAddend addend) {
         boolean first = parameters.stream().allMatch(parameter -> parameter.cleared);
         if (!first) {
             parameters.forEach(Parameter::settleGradient);
         }
         parameters.forEach(Parameter::wasCleared);
-        addProduct(sums, first, a, b, 1);
+        add(addend, sums, first);
     }
 
-    private static void addProduct(Tensor sum, boolean first, Tensor a, Tensor b, double scale) {
-        try (TensorScope scope = new TensorScope()) {
-            if (first) {
-                Matmul.write(sum, a.t(), b, scale);
-            } else {
-                Matmul.addTo(sum, a.t(), b, scale);
-            }
+    private static void add(GradientAddend addend, Tensor sum, boolean first) {
+        if (first) {
+            addend.write(sum);
+        } else {
+            addend.addTo(sum);
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -23,9 +24,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class SideBySide {
     private final List<Linear> linears;
+    private final @Nullable Fp8Products fp8; // of all as one; null where their factors stay in the computation's dtype
+    private final boolean uniform; // all are computed alike
 
     SideBySide(Linear... linears) {
         this.linears = List.of(linears);
+        Fp8Scaling scaling = linears[0].fp8Scaling();
+        this.uniform = this.linears.stream().allMatch(linear -> linear.fp8Scaling() == scaling);
+        this.fp8 = scaling == null || !uniform ? null : new Fp8Products(scaling, linears[0].weight());
     }
 
     boolean trainable() {
@@ -40,17 +46,22 @@ final class SideBySide {
     /** [R, I] → [R, O]; saves what the adapters make of x on their way, nothing where there are none. */
     Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor weight = merged(Linear::weight, Parameter::value);
-            if (weight == null || drops(dropout)) {
+            Tensor weight = mergedWeight(dropout);
+            if (weight == null) {
                 TensorVector parts = new TensorVector();
                 linears.forEach(linear -> parts.push_back(linear.forward(x, dropout, tape)));
                 return scope.keep(torch.cat(parts, 1));
             }
             if (adapters().isEmpty()) {
-                return scope.keep(Matmul.of(x, weight.t()));
+                return scope.keep(fp8 == null ? Matmul.of(x, weight.t()) : fp8.forward(x, weight));
             }
             Tensor inner = Matmul.of(x, downs().t()); // [R, r]
             tape.push(inner);
+            if (fp8 != null) {
+                Tensor y = fp8.forward(x, weight);
+                addAdapted(inner, y);
+                return scope.keep(y);
+            }
             Tensor y = adapted(inner, weight.size(0));
             Matmul.addTo(y, x, weight.t());
             return scope.keep(y);
@@ -66,11 +77,15 @@ final class SideBySide {
      */
     Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor weight = merged(Linear::weight, Parameter::value);
-            if (weight == null || drops(dropout)) {
+            Tensor weight = mergedWeight(dropout);
+            if (weight == null) {
                 return scope.keep(backwardEach(dy, x, dropout, tape));
             }
-            addToWeightGradients(dy, x);
+            if (fp8 != null) {
+                Tensor dx = backwardFp8(fp8, dy, x, weight);
+                return scope.keep(adapters().isEmpty() ? dx : dx.add_(backwardAdapted(dy, x, tape.pop())));
+            }
+            addToWeightGradients(new GradientAddend.Product(dy, x, 1));
             if (adapters().isEmpty()) {
                 return scope.keep(Matmul.of(dy, weight));
             }
@@ -78,6 +93,16 @@ final class SideBySide {
             Matmul.addTo(dx, dy, weight);
             return scope.keep(dx);
         }
+    }
+
+    /** Adds to the gradients of the weights; returns dy·W, [R, I]. */
+    private Tensor backwardFp8(Fp8Products products, Tensor dy, Tensor x, Tensor weight) {
+        boolean trained = linears.stream().anyMatch(linear -> linear.weight().trainable());
+        OutputGradient read = products.quantised(new OutputGradient(dy, null, null, null), trained);
+        if (trained) {
+            addToWeightGradients(products.weightGradient(read, x));
+        }
+        return products.inputGradient(read, weight);
     }
 
     private Tensor backwardEach(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
@@ -89,29 +114,30 @@ final class SideBySide {
         @Nullable Tensor dx = null;
         for (int i = 0; i < parts.length; i++) {
             Linear linear = linears.get(i);
-            Tensor dInner = linear.innerGradient(parts[i]);
-            linear.addToGradients(parts[i], dInner, x, inner[i], dropout);
+            OutputGradient read = linear.outputGradient(parts[i]);
+            linear.addToGradients(read, x, inner[i], dropout);
             if (dx == null) {
-                dx = linear.inputGradient(parts[i], dInner, dropout);
+                dx = linear.inputGradient(read, dropout);
             } else {
-                linear.addInputGradient(parts[i], dInner, dropout, dx);
+                linear.addInputGradient(read, dropout, dx);
             }
         }
         return Objects.requireNonNull(dx);
     }
 
-    private void addToWeightGradients(Tensor dy, Tensor x) {
+    /** @param addend for the gradients of all weights over each other, [O, I] */
+    private void addToWeightGradients(GradientAddend addend) {
         List<Parameter> weights = linears.stream().map(Linear::weight).toList();
         Tensor gradients = weights.stream().allMatch(Parameter::trainable)
                 ? merged(Linear::weight, parameter -> Objects.requireNonNull(parameter.gradientMemory()))
                 : null;
         if (gradients != null) {
-            Parameter.addGradientProduct(weights, gradients, dy, x);
+            Parameter.addGradient(weights, gradients, addend);
             return;
         }
         long from = 0;
         for (Linear linear : linears) {
-            linear.weight().addGradientProduct(dy.narrow(1, from, linear.outputs()), x, 1);
+            linear.weight().addGradient(addend.rows(from, linear.outputs()));
             from += linear.outputs();
         }
     }
@@ -145,6 +171,20 @@ final class SideBySide {
             from += linear.outputs();
         }
         return y;
+    }
+
+    /** y += what the adapters add, [R, O] */
+    private void addAdapted(Tensor inner, Tensor y) {
+        long from = 0;
+        long rank = 0;
+        for (Linear linear : linears) {
+            LowRank adapter = linear.adapter();
+            if (adapter != null) {
+                adapter.addRaised(inner.narrow(1, rank, adapter.rank()), y.narrow(1, from, linear.outputs()));
+                rank += adapter.rank();
+            }
+            from += linear.outputs();
+        }
     }
 
     /**
@@ -202,8 +242,14 @@ final class SideBySide {
         return adapters;
     }
 
-    private boolean drops(@Nullable DropoutKeys keys) {
-        return adapters().stream().anyMatch(adapter -> adapter.drops(keys));
+    /**
+     * All weights as one, [O, I]; null where each linear is computed by itself: adapters that drop inputs differ in what they
+     * read. In FP8 those are also apart where nothing is dropped, so that no weight lies there in two forms.
+     */
+    private @Nullable Tensor mergedWeight(@Nullable DropoutKeys keys) {
+        boolean apart =
+                adapters().stream().anyMatch(adapter -> fp8 == null ? adapter.drops(keys) : adapter.dropsInTraining());
+        return apart || !uniform ? null : merged(Linear::weight, Parameter::value);
     }
 
     /** One view of all, [O, I], where they follow each other in memory and have no bias; else null. */

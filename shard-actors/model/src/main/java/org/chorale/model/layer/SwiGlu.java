@@ -60,10 +60,10 @@ public final class SwiGlu {
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor both = tape.pop(); // [R, 2F]
-            Tensor dLow = down.innerGradient(dy); // [R, r]
-            Tensor dInner = down.inputGradient(dy, dLow, dropout); // [R, F]
+            OutputGradient ofDown = down.outputGradient(dy);
+            Tensor dInner = down.inputGradient(ofDown, dropout); // [R, F]
             Tensor inner = SwiGluKernel.of(gate(both), up(both)).backward(dInner, gate(both), up(both));
-            down.addToGradients(dy, dLow, inner, down.inner(inner, dropout), dropout);
+            down.addToGradients(ofDown, inner, down.inner(inner, dropout), dropout);
             return scope.keep(gateAndUp.backward(both, x, dropout, tape));
         }
     }

@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.kernel.RmsNormKernel.Normed;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Attention;
+import org.chorale.model.layer.Fp8Linears;
 import org.chorale.model.layer.KeyValues;
 import org.chorale.model.layer.Linear;
 import org.chorale.model.layer.Parameter;
@@ -29,19 +30,24 @@ final class LlamaBlock {
     private final RmsNorm innerNorm;
     private final SwiGlu feedForward;
 
-    LlamaBlock(LlamaConfig config, String name, Function<String, Parameter> parameters, Adapters adapters) {
+    LlamaBlock(
+            LlamaConfig config,
+            String name,
+            Function<String, Parameter> parameters,
+            Adapters adapters,
+            Fp8Linears fp8) {
         this.attentionNorm = new RmsNorm(parameters.apply(name + ".input_layernorm.weight"), config.epsilon());
         this.attention = new Attention(
-                linear(name + ".self_attn.q_proj", config.attentionBias(), parameters, adapters),
-                linear(name + ".self_attn.k_proj", config.attentionBias(), parameters, adapters),
-                linear(name + ".self_attn.v_proj", config.attentionBias(), parameters, adapters),
-                linear(name + ".self_attn.o_proj", config.attentionBias(), parameters, adapters),
+                linear(name + ".self_attn.q_proj", config.attentionBias(), parameters, adapters, fp8),
+                linear(name + ".self_attn.k_proj", config.attentionBias(), parameters, adapters, fp8),
+                linear(name + ".self_attn.v_proj", config.attentionBias(), parameters, adapters, fp8),
+                linear(name + ".self_attn.o_proj", config.attentionBias(), parameters, adapters, fp8),
                 config.headWidth());
         this.innerNorm = new RmsNorm(parameters.apply(name + ".post_attention_layernorm.weight"), config.epsilon());
         this.feedForward = new SwiGlu(
-                linear(name + ".mlp.gate_proj", config.innerBias(), parameters, adapters),
-                linear(name + ".mlp.up_proj", config.innerBias(), parameters, adapters),
-                linear(name + ".mlp.down_proj", config.innerBias(), parameters, adapters));
+                linear(name + ".mlp.gate_proj", config.innerBias(), parameters, adapters, fp8),
+                linear(name + ".mlp.up_proj", config.innerBias(), parameters, adapters, fp8),
+                linear(name + ".mlp.down_proj", config.innerBias(), parameters, adapters, fp8));
     }
 
     /** Whether a backward has anything to do but hand the gradient on. */
@@ -162,8 +168,12 @@ final class LlamaBlock {
         }
     }
 
-    private static Linear linear(String name, boolean bias, Function<String, Parameter> parameters, Adapters adapters) {
+    private static Linear linear(
+            String name, boolean bias, Function<String, Parameter> parameters, Adapters adapters, Fp8Linears fp8) {
         return new Linear(
-                parameters.apply(name + ".weight"), bias ? parameters.apply(name + ".bias") : null, adapters.of(name));
+                parameters.apply(name + ".weight"),
+                bias ? parameters.apply(name + ".bias") : null,
+                adapters.of(name),
+                fp8.of(name));
     }
 }

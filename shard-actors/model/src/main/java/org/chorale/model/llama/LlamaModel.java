@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Embedding;
+import org.chorale.model.layer.Fp8Linears;
 import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.layer.Linear;
 import org.chorale.model.layer.PackedDocuments;
@@ -63,15 +64,21 @@ public final class LlamaModel implements AutoCloseable {
      * @param parameters by published name; their owner outlives the model
      * @param units told when the parameters of each are used
      * @param adapters which linears are adapted
+     * @param fp8 which of the blocks' linears multiply FP8 factors
      */
-    public LlamaModel(LlamaConfig config, Function<String, Parameter> parameters, Units units, Adapters adapters) {
+    public LlamaModel(
+            LlamaConfig config,
+            Function<String, Parameter> parameters,
+            Units units,
+            Adapters adapters,
+            Fp8Linears fp8) {
         this.config = config;
         Parameter table = parameters.apply(LlamaNames.EMBEDDING);
         this.dtype = table.type();
         this.device = table.device();
         this.embedding = new Embedding(table);
         for (String block : LlamaNames.blocks(config)) {
-            blocks.add(new LlamaBlock(config, block, parameters, adapters));
+            blocks.add(new LlamaBlock(config, block, parameters, adapters, fp8));
         }
         this.firstTrained = firstTrained();
         this.norm = new RmsNorm(parameters.apply(LlamaNames.NORM), config.epsilon());

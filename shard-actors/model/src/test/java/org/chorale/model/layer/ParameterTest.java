@@ -116,9 +116,9 @@ final class ParameterTest {
                 parts.get(1).addGradient(torch.ones_like(parts.get(1).value()));
                 before.narrow(0, 3, 2).fill_(Scalars.of(1));
             }
-            Parameter.addGradientProduct(parts, sums, dy, x);
+            Parameter.addGradient(parts, sums, new GradientAddend.Product(dy, x, 1));
             assertThat(sums.sub(before.add(expected)).abs().max().item_double()).isLessThan(1e-14);
-            Parameter.addGradientProduct(parts, sums, dy, x);
+            Parameter.addGradient(parts, sums, new GradientAddend.Product(dy, x, 1));
             assertThat(sums.sub(before.add(expected).add(expected)).abs().max().item_double())
                     .isLessThan(1e-14);
         }

@@ -48,6 +48,12 @@ public final class KernelModule {
                 name -> new KernelModule(KernelSource.of(owner, resource, definitions)));
     }
 
+    /** The compute capability of a GPU, for which kernels are compiled, as one number: 90 for 9.0. */
+    public static int architecture(int device) {
+        Driver.enterContext();
+        return Driver.architecture(device);
+    }
+
     /** A function of the source; whether it has it is seen at the first launch. */
     public Kernel kernel(String function) {
         Kernel known = kernels.get(function);

@@ -157,6 +157,7 @@ public final class FlatGroup {
     /** Says that the values are already those of the master weights, and no longer what the other ranks have gathered. */
     public void refreshed() {
         whole().ifPresent(WholeBuffers::expire);
+        parameters.values().forEach(Parameter::valueChanged);
     }
 
     /** By name, in the buffer's order. */

@@ -120,6 +120,7 @@ public final class FsdpUnit implements AutoCloseable {
     @Override
     public void close() {
         gathered.forEach(WholeBuffers::close);
+        parameters().forEach(parameter -> parameter.setValue(null)); // and with it what was made of it
         owner.close();
     }
 }

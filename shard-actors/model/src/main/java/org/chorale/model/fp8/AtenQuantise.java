@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.fp8;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.Scalars;
+import org.chorale.tensor.TensorScope;
+
+/** By libtorch's operators. */
+final class AtenQuantise implements QuantiseKernel {
+    static final AtenQuantise INSTANCE = new AtenQuantise();
+
+    private static final long[] ALONG_ROWS = {1};
+
+    private AtenQuantise() {}
+
+    @Override
+    public Tensor largest(Tensor x) {
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(x.abs().max().to(ScalarType.Float).view(1L));
+        }
+    }
+
+    @Override
+    public Fp8Matrix rows(Tensor x, Tensor largest, Fp8Format format) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor scale = scale(largest, format);
+            return new Fp8Matrix(quantised(x, scale, format), scale.reciprocal()).keptBy(scope);
+        }
+    }
+
+    @Override
+    public Fp8Matrix columns(Tensor x, Tensor largest, Fp8Format format) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor scale = scale(largest, format);
+            long beyond = Math.floorMod(-x.size(0), (long) ROWS);
+            Tensor columns = torch.constant_pad_nd(x.t(), new long[] {0, beyond}, Scalars.of(0));
+            return new Fp8Matrix(quantised(columns, scale, format), scale.reciprocal()).keptBy(scope);
+        }
+    }
+
+    @Override
+    public Both both(Tensor x, Tensor largest, Fp8Format format) {
+        return new Both(rows(x, largest, format), columns(x, largest, format));
+    }
+
+    @Override
+    public Fp8Matrix eachRow(Tensor x, Fp8Format format) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor scale = scale(x.abs().amax(ALONG_ROWS, true).to(ScalarType.Float), format); // [R, 1]
+            return new Fp8Matrix(quantised(x, scale, format), scale.reciprocal()).keptBy(scope);
+        }
+    }
+
+    private static Tensor scale(Tensor largest, Fp8Format format) {
+        return torch.empty_like(largest).fill_(Scalars.of(format.largest())).div_(largest.clamp_min(Scalars.of(FLOOR)));
+    }
+
+    /** Clamped first: libtorch's conversion to E4M3 makes NaN of what is too large. */
+    private static Tensor quantised(Tensor x, Tensor scale, Fp8Format format) {
+        return x.to(ScalarType.Float)
+                .mul(scale)
+                .clamp_min_(Scalars.of(-format.largest()))
+                .clamp_max_(Scalars.of(format.largest()))
+                .to(format.type())
+                .contiguous();
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.model.fp8;
+
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Makes FP8 of bf16 matrices x [R, K], which may be parts of wider ones and whose K is a multiple of 16: scaled such that
+ * the largest absolute value becomes the format's largest number, rounded to the nearest, ties to even. Where x has a
+ * value that is not finite, all that comes of a product with it is not finite either.
+ *
+ * <p>The scale is of the values at hand (current scaling), not of those of steps before.
+ */
+public sealed interface QuantiseKernel permits FusedQuantise, AtenQuantise {
+    /** The least that a largest value counts as: scales stay finite, and zeros zero. */
+    double FLOOR = 0x1p-100;
+
+    /** Compute capability of the first GPUs that know FP8, as one number. */
+    int ARCHITECTURE = 89;
+
+    /** Of what R is rounded up to where sums run along the columns of x. */
+    int ROWS = 16;
+
+    /** Both forms of a matrix: as it lies, and with its columns as rows. */
+    record Both(Fp8Matrix rows, Fp8Matrix columns) {}
+
+    /** The fused one on a GPU, which has compute capability 8.9; else ATen's. */
+    static QuantiseKernel of(Tensor x) {
+        return x.is_cuda() ? FusedQuantise.INSTANCE : twin();
+    }
+
+    /** The reference, which runs everywhere. */
+    static QuantiseKernel twin() {
+        return AtenQuantise.INSTANCE;
+    }
+
+    /** The largest absolute value, [1] fp32; NaN where x has one. */
+    Tensor largest(Tensor x);
+
+    /** [R, K] with one scale, that of {@link #largest}. */
+    Fp8Matrix rows(Tensor x, Tensor largest, Fp8Format format);
+
+    /** [K, R'] with one scale, R' being R rounded up to a multiple of {@link #ROWS}: what is beyond R is 0. */
+    Fp8Matrix columns(Tensor x, Tensor largest, Fp8Format format);
+
+    /** Both of these by one pass over x. */
+    Both both(Tensor x, Tensor largest, Fp8Format format);
+
+    /** [R, K] with a scale for each row. */
+    Fp8Matrix eachRow(Tensor x, Fp8Format format);
+}
