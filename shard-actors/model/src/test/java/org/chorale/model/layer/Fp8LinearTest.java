@@ -139,8 +139,8 @@ final class Fp8LinearTest {
         Tensor b = random(O, 4);
         Parameter[] down = {trained(a.clone()), trained(a.clone())};
         Parameter[] up = {trained(b.clone()), trained(b.clone())};
-        Linear adapted = new Linear(frozen, null, new LowRank(down[0], up[0], 0.5, 0), scaling);
-        LowRank alone = new LowRank(down[1], up[1], 0.5, 0);
+        Linear adapted = new Linear(frozen, null, new LowRank(down[0], up[0], 4, 0.5, 0), scaling);
+        LowRank alone = new LowRank(down[1], up[1], 4, 0.5, 0);
         assertNear(adapted.forward(x), base.forward(x).add(raised(alone)));
         SideBySide merged = new SideBySide(adapted);
         assertNear(merged.forward(x, null, tape), adapted.forward(x));
