@@ -131,7 +131,7 @@ final class LoadedShard implements AutoCloseable {
 
     private static void log(ActivationPlan plan) {
         if (plan.fits()) {
-            LOG.log(Level.INFO, "{0}", plan);
+            LOG.log(plan.budgetBytes().isPresent() ? Level.INFO : Level.DEBUG, "{0}", plan);
         } else {
             LOG.log(
                     Level.WARNING,
