@@ -48,7 +48,11 @@ final class UploadsTest {
         try (Uploads uploads = new Uploads(Device.CPU)) {
             try (Sent first = uploads.send(new long[] {1});
                     Sent second = uploads.send(new long[] {2})) {
-                assertThatThrownBy(() -> uploads.send(new long[] {3}).close())
+                assertThatThrownBy(() -> {
+                            try (Sent third = uploads.send(new long[] {3})) {
+                                values(third.column(0));
+                            }
+                        })
                         .isInstanceOf(IllegalStateException.class)
                         .hasMessageContaining("2 batches");
                 assertThat(first.column(0).item_long()).isEqualTo(1);
