@@ -75,6 +75,11 @@ final class InterceptedRanks implements Collectives {
     }
 
     @Override
+    public void check() {
+        ranks.check();
+    }
+
+    @Override
     public void abort() {
         ranks.abort();
     }

@@ -81,6 +81,9 @@ final class Parts {
         }
 
         @Override
+        public void check() {}
+
+        @Override
         public void abort() {}
 
         @Override

@@ -11,8 +11,14 @@ import org.bytedeco.pytorch.Tensor;
  * and returns at once, and its {@link Pending} waits for the end. Tensors are contiguous, of one dtype and device, and
  * neither written, read nor freed by the caller before that.
  *
- * <p>A group belongs to one generation of a run. It has one user thread; {@link #abort} alone may be called from any.
- * No wait is without end: after the group's deadline, or once a peer is gone, it throws.
+ * <p>On a GPU an operation begins behind what the caller has enqueued on its current stream, and runs beside what comes
+ * after. There {@link Pending#await} lets the caller's current stream wait, and the host goes on: nothing of it fails
+ * when a peer is gone. Whoever reads results on the host asks {@link #check} when they are there, and believes them only
+ * then. An operation's tensors are of the stream that waits for it, or live until the group closes.
+ *
+ * <p>A group belongs to one generation of a run. It has one user thread; {@link #abort}, {@link #check} and
+ * {@link #flights} may be called from any. No wait is without end: after the group's deadline, or once a peer is gone,
+ * it throws; an operation on a GPU that takes longer than the deadline aborts its group.
  */
 public interface Collectives extends AutoCloseable {
     /** This process's place in the group, from 0. */
@@ -39,7 +45,8 @@ public interface Collectives extends AutoCloseable {
     Pending allGather(Tensor whole, Tensor part);
 
     /**
-     * The sum over all ranks, of which each gets its part. The values are added in the order of the ranks.
+     * The sum over all ranks, of which each gets its part. The order of the sum depends on nothing but the group and the
+     * number of values, so that a run repeats bit for bit; on CPUs it is that of the ranks.
      *
      * @param part [n], written
      * @param whole [worldSize · n]; its values are undefined afterwards
@@ -60,11 +67,20 @@ public interface Collectives extends AutoCloseable {
     /** Ends once every rank has come. */
     Pending barrier();
 
+    /** @throws CollectiveException where a peer is gone or the group was aborted; waits for nothing */
+    void check();
+
     /**
      * Makes every pending and later operation of this group and of its subgroups throw, here and, since connections
-     * break, at the peers. Called from any thread, any number of times; waits for nobody.
+     * break, at the peers. On a GPU all groups that came from the same join end with it, and kernels that wait for a peer
+     * end without a result, which takes up to a second. Called from any thread, any number of times.
      */
     void abort();
+
+    /** The last operations, the oldest first, of groups on GPUs: what is looked at when one has hung. */
+    default List<Flight> flights() {
+        return List.of();
+    }
 
     /**
      * Leaves the group and frees what it holds. The peers take it for a loss where something is still pending. Called
@@ -82,7 +98,7 @@ public interface Collectives extends AutoCloseable {
     /** An operation that has begun. */
     interface Pending {
         /**
-         * Waits for the end.
+         * Waits for the end; on a GPU what the caller enqueues from now on does.
          *
          * @throws CollectiveException where a peer is gone, the group was aborted, or the deadline has passed
          */

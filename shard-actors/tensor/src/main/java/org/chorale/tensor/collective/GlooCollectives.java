@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,7 @@ public final class GlooCollectives implements Collectives {
     /** Up to so many received bytes, an all-reduce sends all values to all ranks: more bytes, but half the round trips. */
     private static final long SMALL_BYTES = 16 * 1024;
 
+    private static final Operands OPERANDS = Operands.on(Device.CPU);
     private static final long POINT_TO_POINT_SLOT = 1;
     private static final long FIRST_SLOT = 2;
     private static final long SLOTS_PER_OPERATION = 2;
@@ -108,7 +110,7 @@ public final class GlooCollectives implements Collectives {
 
     @Override
     public Pending allGather(Tensor whole, Tensor part) {
-        Operands.checkPart("allGather", whole, part, worldSize);
+        OPERANDS.checkPart("allGather", whole, part, worldSize);
         return begin("allGather", operation -> {
             Tensor parts = whole.view(worldSize, part.numel()); // [W, n]
             for (int peer : peers()) {
@@ -121,8 +123,8 @@ public final class GlooCollectives implements Collectives {
 
     @Override
     public Pending reduceScatter(Tensor part, Tensor whole) {
-        Operands.checkPart("reduceScatter", whole, part, worldSize);
-        Operands.checkReducible("reduceScatter", whole);
+        OPERANDS.checkPart("reduceScatter", whole, part, worldSize);
+        OPERANDS.checkReducible("reduceScatter", whole);
         return begin("reduceScatter", operation -> {
             Tensor parts = operation.hold(whole.view(worldSize, part.numel())); // [W, n]
             for (int peer : peers()) {
@@ -140,7 +142,7 @@ public final class GlooCollectives implements Collectives {
     }
 
     private Pending allReduce(String name, Tensor values, Reduction reduction) {
-        Operands.checkReducible(name, values);
+        OPERANDS.checkReducible(name, values);
         boolean small = values.nbytes() * (worldSize - 1) <= SMALL_BYTES;
         return begin(name, operation -> {
             Tensor flat = operation.hold(values.view(values.numel())); // [n]
@@ -181,7 +183,7 @@ public final class GlooCollectives implements Collectives {
 
     @Override
     public Pending broadcast(Tensor values, int root) {
-        Operands.checkBuffer("broadcast", values);
+        OPERANDS.checkBuffer("broadcast", values);
         Operands.checkRank("broadcast", root, worldSize);
         return begin("broadcast", operation -> {
             if (root != rank) {
@@ -194,7 +196,7 @@ public final class GlooCollectives implements Collectives {
 
     @Override
     public Pending send(Tensor values, int to) {
-        Operands.checkBuffer("send", values);
+        OPERANDS.checkBuffer("send", values);
         Operands.checkPeer("send", to, rank, worldSize);
         Operation operation = new Operation("send", POINT_TO_POINT_SLOT);
         operation.exchange.send(to, values);
@@ -203,7 +205,7 @@ public final class GlooCollectives implements Collectives {
 
     @Override
     public Pending receive(Tensor values, int from) {
-        Operands.checkBuffer("receive", values);
+        OPERANDS.checkBuffer("receive", values);
         Operands.checkPeer("receive", from, rank, worldSize);
         Operation operation = new Operation("receive", POINT_TO_POINT_SLOT);
         operation.exchange.receive(from, values);
@@ -228,6 +230,13 @@ public final class GlooCollectives implements Collectives {
         } catch (RuntimeException e) {
             operation.end(e);
             throw e;
+        }
+    }
+
+    @Override
+    public void check() {
+        if (mesh.isBroken()) {
+            throw mesh.failure("check", null);
         }
     }
 

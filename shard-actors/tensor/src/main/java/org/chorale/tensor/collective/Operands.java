@@ -9,23 +9,44 @@ import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.tensor.device.Device;
+import org.jspecify.annotations.Nullable;
 
-/** What an operation may be given, checked on the calling rank before anything is sent. */
+/** What an operation of a group may be given, checked on the calling rank before anything is sent. */
 final class Operands {
+    /** Of a group that copies nothing between memories. */
+    static final Operands ANYWHERE = new Operands(null);
+
     private static final Set<ScalarType> REDUCIBLE = Set.of(ScalarType.Float, ScalarType.Double, ScalarType.Long);
 
-    private Operands() {}
+    private final @Nullable Device device; // null for any
 
-    /** A buffer is dense host memory, of any type and any number of values, zero included. */
-    static void checkBuffer(String operation, Tensor tensor) {
-        if (!tensor.is_contiguous() || tensor.is_cuda()) {
+    private Operands(@Nullable Device device) {
+        this.device = device;
+    }
+
+    /** Of a group whose tensors lie there. */
+    static Operands on(Device device) {
+        return new Operands(device);
+    }
+
+    /** A buffer is dense memory of the device, of any type and any number of values, zero included. */
+    void checkBuffer(String operation, Tensor tensor) {
+        if (!tensor.is_contiguous() || (device != null && !Device.of(tensor).equals(device))) {
             throw new IllegalArgumentException(
-                    operation + ": a contiguous tensor in host memory is needed, not " + describe(tensor));
+                    operation + ": a contiguous tensor" + place() + " is needed, not " + describe(tensor));
         }
     }
 
+    private String place() {
+        if (device == null) {
+            return "";
+        }
+        return device.isCuda() ? " on " + device : " in host memory";
+    }
+
     /** {@code whole} is {@code parts} times as long as {@code part}, and of its type. */
-    static void checkPart(String operation, Tensor whole, Tensor part, int parts) {
+    void checkPart(String operation, Tensor whole, Tensor part, int parts) {
         checkBuffer(operation, whole);
         checkBuffer(operation, part);
         if (whole.numel() != parts * part.numel() || type(whole) != type(part)) {
@@ -36,7 +57,7 @@ final class Operands {
     }
 
     /** Values of this type can be added and compared. */
-    static void checkReducible(String operation, Tensor tensor) {
+    void checkReducible(String operation, Tensor tensor) {
         checkBuffer(operation, tensor);
         if (!REDUCIBLE.contains(type(tensor))) {
             throw new IllegalArgumentException(
@@ -77,7 +98,10 @@ final class Operands {
     }
 
     private static String describe(Tensor tensor) {
-        return type(tensor) + Arrays.toString(tensor.shape()) + (tensor.is_contiguous() ? "" : " with gaps");
+        return type(tensor)
+                + Arrays.toString(tensor.shape())
+                + (tensor.is_contiguous() ? "" : " with gaps")
+                + (tensor.is_cuda() ? " on " + Device.of(tensor) : "");
     }
 
     private static ScalarType type(Tensor tensor) {

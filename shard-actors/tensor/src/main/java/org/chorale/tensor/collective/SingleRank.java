@@ -32,29 +32,29 @@ public final class SingleRank implements Collectives {
     @Override
     public Pending allGather(Tensor whole, Tensor part) {
         begin("allGather");
-        Operands.checkPart("allGather", whole, part, 1);
+        Operands.ANYWHERE.checkPart("allGather", whole, part, 1);
         return copy(whole, part);
     }
 
     @Override
     public Pending reduceScatter(Tensor part, Tensor whole) {
         begin("reduceScatter");
-        Operands.checkPart("reduceScatter", whole, part, 1);
-        Operands.checkReducible("reduceScatter", whole);
+        Operands.ANYWHERE.checkPart("reduceScatter", whole, part, 1);
+        Operands.ANYWHERE.checkReducible("reduceScatter", whole);
         return copy(part, whole);
     }
 
     @Override
     public Pending allReduce(Tensor values, Reduction reduction) {
         begin("allReduce");
-        Operands.checkReducible("allReduce", values);
+        Operands.ANYWHERE.checkReducible("allReduce", values);
         return ENDED;
     }
 
     @Override
     public Pending broadcast(Tensor values, int root) {
         begin("broadcast");
-        Operands.checkBuffer("broadcast", values);
+        Operands.ANYWHERE.checkBuffer("broadcast", values);
         Operands.checkRank("broadcast", root, 1);
         return ENDED;
     }
@@ -73,6 +73,11 @@ public final class SingleRank implements Collectives {
     public Pending barrier() {
         begin("barrier");
         return ENDED;
+    }
+
+    @Override
+    public void check() {
+        begin("check");
     }
 
     @Override
