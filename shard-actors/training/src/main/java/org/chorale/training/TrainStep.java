@@ -125,8 +125,15 @@ public final class TrainStep {
             if (lossScale != null) {
                 lossScale.update(verdict.notFinite(), verdict.empty());
             }
-            PendingStep pending =
-                    PendingStep.of(names, layout, vector, verdict, usedScale, layout.strangers(own), patience);
+            PendingStep pending = PendingStep.of(
+                    names,
+                    layout,
+                    vector,
+                    verdict,
+                    usedScale,
+                    layout.strangers(own),
+                    patience,
+                    shard.ranks().world()::check);
             unread.add(pending);
             return pending;
         }

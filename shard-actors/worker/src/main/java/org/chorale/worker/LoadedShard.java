@@ -4,6 +4,8 @@
 package org.chorale.worker;
 
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -19,6 +21,7 @@ import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.training.Evaluation;
 import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
@@ -46,8 +49,19 @@ final class LoadedShard implements AutoCloseable {
     private final RankState state;
     private final TrainStep trainStep;
     private final LearningRate learningRate;
+    private final FlightLog flightLog;
     private final Deque<Runnable> owned; // closed in this order
     private long stepsDone;
+    private Arrival arrival = new Arrival(Duration.ZERO, Duration.ZERO, Duration.ZERO);
+
+    /**
+     * What it took to get here.
+     *
+     * @param leaving for the shard before to end
+     * @param joining until all ranks had come
+     * @param loading this rank's part of the model
+     */
+    private record Arrival(Duration leaving, Duration joining, Duration loading) {}
 
     private LoadedShard(
             TakeShard order, RunModel model, RankState state, OptimizerConfig config, Deque<Runnable> owned) {
@@ -66,6 +80,7 @@ final class LoadedShard implements AutoCloseable {
                 ConfigReader.read(order.runConf(), "optimizer", ScheduleConfig.class),
                 config.learningRate(),
                 order.totalSteps());
+        this.flightLog = FlightLog.of(order);
         this.owned = owned;
     }
 
@@ -83,12 +98,15 @@ final class LoadedShard implements AutoCloseable {
         try {
             RunModel model = RunModel.open(order.runConf(), local);
             owned.push(model::close);
-            RankGroups ranks = RankMeeting.join(order, command.place(), cancellation);
+            Device device = ConfigReader.read(order.runConf(), "parallel", DeviceConfig.class)
+                    .of(command.place().slot(), Device.gpus());
+            device.bind();
+            long begunNanos = System.nanoTime();
+            RankGroups ranks = RankMeeting.join(command, device, cancellation);
+            long joinedNanos = System.nanoTime();
             owned.addLast(cancellation::detach);
             owned.addLast(ranks::close); // after all that may still be on its way to other ranks
-            Device device = ConfigReader.read(order.runConf(), "parallel", DeviceConfig.class)
-                    .of(command.place().slot(), order.plan().getWorldSize(), Device.gpus());
-            device.bind();
+            owned.addLast(() -> DeviceMemory.giveBack(device)); // the next plan may want it in other pieces
             ModelShard shard = model.shard(
                     PlanTranslation.layout(order.plan(), order.rank(), PlanTranslation.precision(order.runConf())),
                     ranks,
@@ -101,6 +119,10 @@ final class LoadedShard implements AutoCloseable {
             RankState state = new RankState(model.source(), shard, optimizer, lossScale);
             LoadedShard loaded = new LoadedShard(order, model, state, config, owned);
             loaded.stepsDone = loaded.restore(order.checkpoint());
+            loaded.arrival = new Arrival(
+                    command.leaving(),
+                    Duration.ofNanos(joinedNanos - begunNanos),
+                    Duration.ofNanos(System.nanoTime() - joinedNanos));
             return loaded;
         } catch (RuntimeException | Error e) {
             owned.forEach(Runnable::run);
@@ -165,7 +187,7 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
-    /** Measured from the tensors. */
+    /** Measured from the tensors, and the device's allocator. */
     RankHolding holding() {
         Holding held = Holding.of(state.shard(), state.optimizer());
         return RankHolding.newBuilder()
@@ -173,7 +195,17 @@ final class LoadedShard implements AutoCloseable {
                 .setParameterBytes(held.parameterBytes())
                 .setGradientBytes(held.gradientBytes())
                 .setOptimizerBytes(held.optimizerBytes())
+                .setDevice(device().described())
+                .setReservedBytes(
+                        device().isCuda() ? DeviceMemory.of(device()).reservedBytes() : 0)
+                .setLeaveSeconds(seconds(arrival.leaving()))
+                .setJoinSeconds(seconds(arrival.joining()))
+                .setLoadSeconds(seconds(arrival.loading()))
                 .build();
+    }
+
+    private static double seconds(Duration duration) {
+        return duration.toNanos() / 1e9;
     }
 
     /** The file of this rank in a checkpoint. */
@@ -193,6 +225,11 @@ final class LoadedShard implements AutoCloseable {
     /** @param checkpoint the folder of a committed checkpoint, which is read; this rank's own weights are not */
     void export(Path checkpoint, Path out) {
         model.export(CheckpointFolder.files(checkpoint), out);
+    }
+
+    /** The file that says what this rank last did together with others, where that took suspiciously long. */
+    Optional<Path> logFlights() {
+        return flightLog.write(state.shard().ranks().world().flights(), Instant.now());
     }
 
     @Override
