@@ -64,7 +64,12 @@ public final class JsonView implements RunView {
                         .put("worker", holding.getWorker())
                         .put("parameter_bytes", holding.getParameterBytes())
                         .put("gradient_bytes", holding.getGradientBytes())
-                        .put("optimizer_bytes", holding.getOptimizerBytes()));
+                        .put("optimizer_bytes", holding.getOptimizerBytes())
+                        .put("device", holding.getDevice())
+                        .put("reserved_bytes", holding.getReservedBytes())
+                        .put("leave_seconds", holding.getLeaveSeconds())
+                        .put("join_seconds", holding.getJoinSeconds())
+                        .put("load_seconds", holding.getLoadSeconds()));
         return json;
     }
 
