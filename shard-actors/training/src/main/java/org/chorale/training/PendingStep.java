@@ -40,24 +40,17 @@ public final class PendingStep implements AutoCloseable {
     private final Map<String, Double> strangers; // their weights
     private final HostCopy copy;
     private final Duration patience;
-    private final Runnable check; // throws where the ranks' group is broken
     private double @Nullable [] values;
     private @Nullable StepResult result;
     private boolean closed;
 
     private PendingStep(
-            StepNames names,
-            StepVector layout,
-            Map<String, Double> strangers,
-            HostCopy copy,
-            Duration patience,
-            Runnable check) {
+            StepNames names, StepVector layout, Map<String, Double> strangers, HostCopy copy, Duration patience) {
         this.names = names;
         this.layout = layout;
         this.strangers = strangers;
         this.copy = copy;
         this.patience = patience;
-        this.check = check;
     }
 
     /**
@@ -66,7 +59,6 @@ public final class PendingStep implements AutoCloseable {
      * @param vector of all ranks
      * @param scale [1] fp32, which the step's loss was multiplied by; 0 where the format needs none
      * @param strangers what this rank has besides
-     * @param check throws where the ranks' group is broken, and numbers that came of it are not to be believed
      */
     static PendingStep of(
             StepNames names,
@@ -75,8 +67,7 @@ public final class PendingStep implements AutoCloseable {
             StepVerdict verdict,
             Tensor scale,
             Map<String, Mean> strangers,
-            Duration patience,
-            Runnable check) {
+            Duration patience) {
         Map<String, Double> weights = new LinkedHashMap<>();
         try (TensorScope scope = new TensorScope()) {
             Device device = Device.of(vector);
@@ -85,7 +76,7 @@ public final class PendingStep implements AutoCloseable {
                 parts.push_back(StepVector.moved(mean.sum(), device));
                 weights.put(name, mean.weight());
             });
-            return new PendingStep(names, layout, weights, HostCopy.of(torch.cat(parts)), patience, check);
+            return new PendingStep(names, layout, weights, HostCopy.of(torch.cat(parts)), patience);
         }
     }
 
@@ -98,7 +89,7 @@ public final class PendingStep implements AutoCloseable {
      * Waits until the step is done, and for nothing that has begun since. Called again, it gives the same.
      *
      * @throws org.chorale.tensor.device.DeviceTimeoutException where the device does not come to the step's end
-     * @throws org.chorale.tensor.collective.CollectiveException where the step came to its end without another rank
+     * @throws org.chorale.tensor.collective.CollectiveException where a rank was lost, so that the numbers mean nothing
      * @throws IllegalStateException where the step was closed before it was read
      */
     public StepResult await() {
@@ -128,7 +119,7 @@ public final class PendingStep implements AutoCloseable {
                 throw new IllegalStateException("the step was given up before it was read");
             }
             try (TensorScope scope = new TensorScope()) {
-                Tensor host = copy.await(patience, check);
+                Tensor host = copy.await(patience, names::check);
                 known = new double[(int) host.numel()];
                 host.<DoubleBuffer>createBuffer().get(known);
             }

@@ -49,6 +49,13 @@ final class StepNames {
         return totals;
     }
 
+    /** @throws org.chorale.tensor.collective.CollectiveException where a rank was lost, and with it what it has sent */
+    void check() {
+        if (!alone) {
+            world.check();
+        }
+    }
+
     /** Adds up what was in no rank's vector; from now on its names are known. */
     Map<String, Total> settle(Map<String, Total> own) {
         Map<String, Total> all = world.add(own).totals();

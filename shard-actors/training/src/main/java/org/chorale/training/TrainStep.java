@@ -125,15 +125,8 @@ public final class TrainStep {
             if (lossScale != null) {
                 lossScale.update(verdict.notFinite(), verdict.empty());
             }
-            PendingStep pending = PendingStep.of(
-                    names,
-                    layout,
-                    vector,
-                    verdict,
-                    usedScale,
-                    layout.strangers(own),
-                    patience,
-                    shard.ranks().world()::check);
+            PendingStep pending =
+                    PendingStep.of(names, layout, vector, verdict, usedScale, layout.strangers(own), patience);
             unread.add(pending);
             return pending;
         }

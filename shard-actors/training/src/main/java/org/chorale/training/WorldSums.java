@@ -42,6 +42,11 @@ final class WorldSums {
         this.names = new NameExchange(world);
     }
 
+    /** @throws org.chorale.tensor.collective.CollectiveException where a rank was lost */
+    void check() {
+        world.check();
+    }
+
     /**
      * Called by all ranks.
      *
