@@ -112,7 +112,8 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         ENVIRONMENT.forEach(builder.environment()::putIfAbsent);
         interfaceOf(bindHost)
-                .ifPresent(name -> builder.environment().putIfAbsent(NCCL_INTERFACE, "=" + name)); // = for the whole name
+                .ifPresent(
+                        name -> builder.environment().putIfAbsent(NCCL_INTERFACE, "=" + name)); // = for the whole name
         if (Boolean.getBoolean(THREADS_BY_LAUNCHER)) {
             builder.environment().put(THREADS, Integer.toString(threads));
         } else {

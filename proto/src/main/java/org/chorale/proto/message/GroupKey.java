@@ -19,7 +19,8 @@ public record GroupKey(byte[] bytes) {
 
     public GroupKey {
         if (bytes.length != BYTES) {
-            throw new IllegalArgumentException("the key of a group has %d bytes, not %d".formatted(BYTES, bytes.length));
+            throw new IllegalArgumentException(
+                    "the key of a group has %d bytes, not %d".formatted(BYTES, bytes.length));
         }
     }
 

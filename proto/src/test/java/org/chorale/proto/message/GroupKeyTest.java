@@ -14,7 +14,9 @@ final class GroupKeyTest {
     void aKeyStandsInNoText() {
         GroupKey key = key(65);
         assertThat(key.toString()).isEqualTo("GroupKey[secret]");
-        assertThat(new WorkerCommand.JoinGroup(3, key).toString()).doesNotContain("65", "A").contains("3", "secret");
+        assertThat(new WorkerCommand.JoinGroup(3, key).toString())
+                .doesNotContain("65", "A")
+                .contains("3", "secret");
     }
 
     @Test

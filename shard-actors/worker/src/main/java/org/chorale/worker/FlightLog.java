@@ -89,8 +89,7 @@ final class FlightLog {
                 .put("ended", text(flight.ended()));
     }
 
-    private static @Nullable String text(
-            @Nullable Instant moment) {
+    private static @Nullable String text(@Nullable Instant moment) {
         return moment == null ? null : moment.toString();
     }
 }

@@ -196,8 +196,7 @@ final class LoadedShard implements AutoCloseable {
                 .setGradientBytes(held.gradientBytes())
                 .setOptimizerBytes(held.optimizerBytes())
                 .setDevice(device().described())
-                .setReservedBytes(
-                        device().isCuda() ? DeviceMemory.of(device()).reservedBytes() : 0)
+                .setReservedBytes(device().isCuda() ? DeviceMemory.of(device()).reservedBytes() : 0)
                 .setLeaveSeconds(seconds(arrival.leaving()))
                 .setJoinSeconds(seconds(arrival.joining()))
                 .setLoadSeconds(seconds(arrival.loading()))

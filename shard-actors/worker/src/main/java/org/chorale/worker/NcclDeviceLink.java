@@ -24,7 +24,6 @@ record NcclDeviceLink(Device device) implements DeviceLink {
     @Override
     public Collectives join(Collectives host, byte[] key, Duration patience, BooleanSupplier cancelled) {
         return new DeviceCollectives(
-                host,
-                NcclCollectives.join(key, device, host.rank(), host.worldSize(), patience, cancelled));
+                host, NcclCollectives.join(key, device, host.rank(), host.worldSize(), patience, cancelled));
     }
 }

@@ -32,7 +32,6 @@ import org.junit.jupiter.api.io.TempDir;
 final class DeviceMeetingTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final Duration IMPATIENCE = Duration.ofMillis(150);
-    private static final BooleanSupplier NEVER = () -> false;
 
     @TempDir
     Path folder;
@@ -51,7 +50,9 @@ final class DeviceMeetingTest {
         meet(3, this::passOn);
         assertThat(joinAll(rank -> Device.cuda(rank), PATIENCE)).containsExactlyElementsOf(hosts);
         assertThat(link.used()).containsExactly(PlayedLink.key(1), PlayedLink.key(1), PlayedLink.key(1));
-        assertThat(link.memory()).hasSize(3).allSatisfy(bytes -> assertThat(bytes).containsOnly(0));
+        assertThat(link.memory())
+                .hasSize(3)
+                .allSatisfy(bytes -> assertThat(bytes).containsOnly(0));
     }
 
     @Test
@@ -65,7 +66,8 @@ final class DeviceMeetingTest {
     @Test
     void ranksOnUnlikeDevicesAreRefusedByAllOfThemInTheSameWords() {
         meet(3, this::passOn);
-        for (CompletableFuture<Collectives> joining : begin(rank -> rank == 1 ? Device.CPU : Device.cuda(rank), PATIENCE)) {
+        for (CompletableFuture<Collectives> joining :
+                begin(rank -> rank == 1 ? Device.CPU : Device.cuda(rank), PATIENCE)) {
             assertThatThrownBy(joining::join)
                     .isInstanceOf(CompletionException.class)
                     .cause()
@@ -89,7 +91,8 @@ final class DeviceMeetingTest {
     @Test
     void aRankThatIsGivenUpWaitsForNoKey() {
         meet(2, key -> {});
-        CompletableFuture<Collectives> joining = begin(Device::cuda, PATIENCE, () -> true).get(1);
+        CompletableFuture<Collectives> joining =
+                begin(Device::cuda, PATIENCE, () -> true).get(1);
         assertThatThrownBy(joining::join)
                 .cause()
                 .isInstanceOf(CollectiveException.class)
@@ -105,11 +108,12 @@ final class DeviceMeetingTest {
         Rendezvous rendezvous = new Rendezvous(folder, "127.0.0.1", PATIENCE);
         List<CompletableFuture<Collectives>> joining = IntStream.range(0, worldSize)
                 .mapToObj(rank -> CompletableFuture.supplyAsync(
-                        () -> GlooCollectives.join(rendezvous, rank, worldSize, NEVER), DeviceMeetingTest::start))
+                        () -> GlooCollectives.join(rendezvous, rank, worldSize, DeviceMeetingTest::never),
+                        DeviceMeetingTest::start))
                 .toList();
         joining.forEach(rank -> hosts.add(rank.join()));
-        hosts.forEach(rank -> meetings.add(new DeviceMeeting(
-                device -> device.isCuda() ? Optional.of(link) : Optional.empty(), others)));
+        hosts.forEach(rank -> meetings.add(
+                new DeviceMeeting(device -> device.isCuda() ? Optional.of(link) : Optional.empty(), others)));
     }
 
     private List<Collectives> joinAll(Function<Integer, Device> devices, Duration patience) {
@@ -117,7 +121,7 @@ final class DeviceMeetingTest {
     }
 
     private List<CompletableFuture<Collectives>> begin(Function<Integer, Device> devices, Duration patience) {
-        return begin(devices, patience, NEVER);
+        return begin(devices, patience, DeviceMeetingTest::never);
     }
 
     private List<CompletableFuture<Collectives>> begin(
@@ -132,5 +136,9 @@ final class DeviceMeetingTest {
     /** Each rank needs a thread of its own. */
     private static void start(Runnable rank) {
         new Thread(rank).start();
+    }
+
+    private static boolean never() {
+        return false;
     }
 }

@@ -165,7 +165,8 @@ public record Device(int index) {
             return toString();
         }
         try (TensorScope scope = new TensorScope()) {
-            return this + " " + torch_cuda.getDeviceProperties((byte) index).name().getString();
+            return this + " "
+                    + torch_cuda.getDeviceProperties((byte) index).name().getString();
         }
     }
 
