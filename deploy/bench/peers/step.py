@@ -9,9 +9,15 @@ AdamW, gradients clipped at 1, the median of the timed steps after three for war
     deploy/bench/peers/step.py                        every row, as its default says
     deploy/bench/peers/step.py 8b-lora --compile      each layer compiled by torch.compile
     deploy/bench/peers/step.py tiny --device cpu --steps 5
+    deploy/bench/peers/step.py 1b-full --compile --control
+
+The last one measures again a row that deploy/bench/results has, as a control for drift: deploy/bench/table puts the ratio
+of the two below its table, and the older one stays in it.
 """
 import argparse
+import datetime
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -193,6 +199,10 @@ def measure(name, options):
         "first_loss": losses[0].item(),
         "last_loss": losses[-1].item(),
         "versions": versions(cuda),
+        "control": options.control,
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "machine": torch.cuda.get_device_name(device) if cuda else f"CPU with {os.cpu_count()} cores",
+        "command": " ".join(["deploy/bench/peers/step.py", *sys.argv[1:]]),
     }
 
 
@@ -228,6 +238,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measures Transformers and PEFT on one GPU.")
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--compile", action="store_true", help="compile each layer")
+    parser.add_argument("--control", action="store_true", help="mark the result as a control for drift")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--attention", default="sdpa", choices=["sdpa", "eager", "flash_attention_2"])
     parser.add_argument("--recompute", choices=["none", "full"])

@@ -5,19 +5,20 @@ package org.chorale.bench;
 
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.chorale.model.layer.Recompute;
 
 /** What is measured on a GPU: the rows of the table in the README. Sizes are those of TinyLlama and of Llama 3. */
 enum BenchRow {
     /** Full fine-tune of 1.1B parameters. */
-    B1_FULL("1b-full", Shape.B1, 0, 8, 2048, "bf16-true", false, 1e-4),
+    B1_FULL("1b-full", Shape.B1, 0, 8, 2048, "bf16-true", Recompute.NONE, 1e-4),
     /** LoRA on 8B, with little memory. */
-    B8_LORA_RECOMPUTE("8b-lora-recompute", Shape.B8, 16, 4, 2048, "bf16", true, 1e-4),
+    B8_LORA_RECOMPUTE("8b-lora-recompute", Shape.B8, 16, 4, 2048, "bf16", Recompute.FULL, 1e-4),
     /** LoRA on 8B, as fast as may be. */
-    B8_LORA("8b-lora", Shape.B8, 16, 4, 2048, "bf16", false, 1e-4),
+    B8_LORA("8b-lora", Shape.B8, 16, 4, 2048, "bf16", Recompute.NONE, 1e-4),
     /** Full fine-tune of 8B. */
-    B8_FULL("8b-full", Shape.B8, 0, 4, 4096, "bf16-true", true, 1e-5),
+    B8_FULL("8b-full", Shape.B8, 0, 4, 4096, "bf16-true", Recompute.FULL, 1e-5),
     /** So small that launching kernels takes longer than running them. */
-    TINY("tiny", Shape.TINY, 0, 32, 64, "fp32", false, 1e-3);
+    TINY("tiny", Shape.TINY, 0, 32, 64, "fp32", Recompute.NONE, 1e-3);
 
     private final String word;
     private final Shape shape;
@@ -25,7 +26,7 @@ enum BenchRow {
     private final int sequences;
     private final int tokens;
     private final String precision;
-    private final boolean recompute;
+    private final Recompute recompute;
     private final double learningRate;
 
     /** A Llama's sizes. */
@@ -81,7 +82,7 @@ enum BenchRow {
             int sequences,
             int tokens,
             String precision,
-            boolean recompute,
+            Recompute recompute,
             double learningRate) {
         this.word = word;
         this.shape = shape;
@@ -134,7 +135,7 @@ enum BenchRow {
         return precision;
     }
 
-    boolean recompute() {
+    Recompute recompute() {
         return recompute;
     }
 

@@ -7,10 +7,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
 
@@ -20,23 +22,25 @@ import org.chorale.training.shard.Precision;
  * @param sequences B, in one forward pass
  * @param tokens T, in a sequence
  * @param steps that are timed, each by itself and then all in one go
+ * @param tf32 whether products of fp32 values may round their factors to tf32
  * @param memoryGib of the GPU that may be used; 0 for all
  */
 record BenchSetup(
         BenchRow row,
         Device device,
         Precision precision,
-        boolean recompute,
+        Recompute recompute,
         int sequences,
         int tokens,
         int steps,
+        boolean tf32,
         double memoryGib) {
     static final int WARM_UP_STEPS = 3;
 
     private static final int FEWEST_STEPS = 5;
     private static final int MOST = 1 << 20;
     private static final Set<String> KEYS =
-            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "memory-gib");
+            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "tf32", "memory-gib");
 
     static String usage() {
         return "usage: gpu ROW [key=value ...]; rows: " + BenchRow.words() + "; keys: "
@@ -62,14 +66,17 @@ record BenchSetup(
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
+        Device device = device(values.getOrDefault("device", "cuda:0"));
+        Precision precision = precision(values.getOrDefault("precision", row.precision()));
         return new BenchSetup(
                 row,
-                device(values.getOrDefault("device", "cuda:0")),
-                precision(values.getOrDefault("precision", row.precision())),
-                recompute(values.getOrDefault("recompute", row.recompute() ? "full" : "none")),
+                device,
+                precision,
+                recompute(values.getOrDefault("recompute", word(row.recompute()))),
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
+                tf32(values.getOrDefault("tf32", "false"), device, precision),
                 gibibytes(values.getOrDefault("memory-gib", "0")));
     }
 
@@ -89,11 +96,33 @@ record BenchSetup(
                         + Arrays.stream(Precision.values()).map(Precision::word).collect(Collectors.joining(", "))));
     }
 
-    private static boolean recompute(String word) {
-        if (!Set.of("none", "full").contains(word)) {
-            throw new IllegalArgumentException("recompute=" + word + ": must be none or full");
+    private static Recompute recompute(String word) {
+        return Arrays.stream(Recompute.values())
+                .filter(recompute -> word(recompute).equals(word))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("recompute=" + word + ": must be one of "
+                        + Arrays.stream(Recompute.values())
+                                .map(BenchSetup::word)
+                                .collect(Collectors.joining(", "))));
+    }
+
+    private static String word(Recompute recompute) {
+        return recompute.name().toLowerCase(Locale.ROOT);
+    }
+
+    String recomputeWord() {
+        return word(recompute);
+    }
+
+    private static boolean tf32(String word, Device device, Precision precision) {
+        if (!Set.of("true", "false").contains(word)) {
+            throw new IllegalArgumentException("tf32=" + word + ": must be true or false");
         }
-        return word.equals("full");
+        if (word.equals("true") && !(device.isCuda() && precision == Precision.FP32)) {
+            throw new IllegalArgumentException("tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
+                    .formatted(device, precision.word()));
+        }
+        return word.equals("true");
     }
 
     private static int count(Map<String, String> values, String key, int own, int fewest) {

@@ -11,7 +11,7 @@ import org.chorale.tensor.device.Device;
 
 /**
  * Checks the element-wise kernels of a block on a GPU (norm, rotary, SwiGLU) against their twins in fp64 on the same
- * values, and measures them.
+ * values, and measures them; and the products of a linear against the same in fp64.
  */
 public final class BlockKernelCheck {
     private static final long SEED = 7;
@@ -29,6 +29,7 @@ public final class BlockKernelCheck {
         new RmsNormCheck(check, tensors).run(ROWS);
         new RotaryCheck(check, tensors).run(ROWS);
         new SwiGluCheck(check, tensors).run(ROWS);
+        new LinearCheck(check, tensors).run(ROWS);
         System.exit(check.end());
     }
 

@@ -58,12 +58,15 @@ record CheckTensors(Device device, Random random) {
      */
     static double error(Tensor actual, Tensor reference, double floor) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor wide = reference.to(ScalarType.Double);
-            Tensor difference = actual.to(ScalarType.Double).sub(wide).abs_();
-            return difference
-                    .div_(wide.abs().clamp_min_(Scalars.of(floor)))
-                    .max()
-                    .item_double();
+            return error(actual, reference, reference.to(ScalarType.Double).abs_().clamp_min_(Scalars.of(floor)));
+        }
+    }
+
+    /** Likewise, as a share of a scale for each element. */
+    static double error(Tensor actual, Tensor reference, Tensor scale) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor difference = actual.to(ScalarType.Double).sub(reference.to(ScalarType.Double));
+            return difference.abs_().div_(scale).max().item_double();
         }
     }
 }

@@ -15,6 +15,8 @@ import org.chorale.training.loss.FusedLinearCrossEntropy;
 
 /** The kernel of the loss against its twin, which computes in fp64, a dtype that the kernel does not take. */
 final class CrossEntropyCheck {
+    private static final long ROWS_OF_CHUNK = 4096;
+
     private final KernelCheck check;
     private final CheckTensors tensors;
 
@@ -39,18 +41,18 @@ final class CrossEntropyCheck {
         }
         for (long classes : new long[] {32_000, 128_256}) {
             try (TensorScope scope = new TensorScope()) {
-                Tensor logits = tensors.normal(type.scalar, 1024, classes);
-                Tensor targets = tensors.tokens(1024, classes);
+                Tensor logits = tensors.normal(type.scalar, ROWS_OF_CHUNK, classes);
+                Tensor targets = tensors.tokens(ROWS_OF_CHUNK, classes);
                 CrossEntropyKernel kernel = new CrossEntropyKernel(0, 0);
                 check.speed( // each launch takes the last one's gradients for logits
                         "cross entropy",
-                        "[1024, %d]".formatted(classes),
+                        "[%d, %d]".formatted(ROWS_OF_CHUNK, classes),
                         type.word(),
                         2 * logits.nbytes(),
                         () -> kernel.gradients(logits, targets, null));
                 check.speed(
                         "cross entropy, costs alone",
-                        "[1024, %d]".formatted(classes),
+                        "[%d, %d]".formatted(ROWS_OF_CHUNK, classes),
                         type.word(),
                         logits.nbytes(),
                         () -> kernel.costs(logits, targets));

@@ -56,7 +56,7 @@ record GpuResult(
                 setup.row().word(),
                 setup.device(),
                 setup.precision().word(),
-                setup.recompute() ? "full" : "none",
+                setup.recomputeWord(),
                 setup.sequences(),
                 setup.tokens(),
                 tokensPerSecond(),
@@ -79,7 +79,8 @@ record GpuResult(
                 .put("system", "chorale")
                 .put("device", setup.device().toString())
                 .put("precision", setup.precision().word())
-                .put("recompute", setup.recompute() ? "full" : "none")
+                .put("tf32", setup.tf32())
+                .put("recompute", setup.recomputeWord())
                 .put("sequences", setup.sequences())
                 .put("tokens", setup.tokens())
                 .put("steps", stepSeconds.length)

@@ -8,7 +8,6 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.bytedeco.pytorch.global.torch_cuda;
@@ -16,9 +15,10 @@ import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
+import org.chorale.tensor.device.Tf32;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
@@ -62,12 +62,13 @@ public final class GpuStepBench {
             System.exit(2);
             return;
         }
-        run(setup, System.out);
+        run(setup, Provenance.of(setup.device(), arguments), System.out);
     }
 
-    static GpuResult run(BenchSetup setup, PrintStream out) throws IOException {
+    private static void run(BenchSetup setup, Provenance provenance, PrintStream out) throws IOException {
         Device device = setup.device();
         device.bind();
+        Tf32.allow(setup.tf32());
         double matmulFlops = MatmulPeak.flopsPerSecond(device); // makes the first tensor there
         if (setup.memoryGib() > 0) {
             DeviceMemory.setFraction(device, Math.min(1, setup.memoryGib() * GIB / DeviceMemory.totalBytes(device)));
@@ -77,8 +78,7 @@ public final class GpuStepBench {
             Files.writeString(folder.resolve("config.json"), setup.row().shape().json(setup.tokens()));
             GpuResult result = measure(setup, folder, matmulFlops);
             out.print(result.table());
-            out.println(result.json());
-            return result;
+            out.println(provenance.addTo(result.json()));
         } finally {
             Files.deleteIfExists(folder.resolve("config.json"));
             Files.delete(folder);
@@ -102,31 +102,16 @@ public final class GpuStepBench {
     private static ModelFolder open(BenchSetup setup, Path folder) {
         ModelFolder model = ModelFolder.random(folder, 0);
         int rank = setup.row().adapterRank();
-        return rank == 0 ? model : model.adapted(lora(rank), 0);
-    }
-
-    /** On all seven projections of a block. */
-    private static LoraConfig lora(int rank) {
-        return new LoraConfig(
-                rank,
-                2.0 * rank,
-                0,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                LoraConfig.Initialize.UNIFORM);
+        return rank == 0 ? model : model.adapted(LoraConfig.allLinear(rank, 2.0 * rank), 0);
     }
 
     private static ModelShard shard(BenchSetup setup, ModelFolder model) {
         List<UnitLayout> plan = model.units().stream()
                 .map(unit -> UnitLayout.whole(unit, setup.precision()))
                 .toList();
-        return new ModelShard(model, plan, setup.recompute(), RankGroups.alone(), setup.device());
+        ModelShard shard = new ModelShard(model, plan, RankGroups.alone(), setup.device());
+        shard.model().recompute(RecomputePlan.every(setup.recompute()));
+        return shard;
     }
 
     /** Full sequences, the same in each step, so that the loss falls if anything is learnt at all. */

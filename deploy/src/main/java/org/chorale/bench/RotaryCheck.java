@@ -25,9 +25,21 @@ final class RotaryCheck {
     private final CheckTensors tensors;
 
     /** Heads as the parts of one product, [R, (N+2K)·H], of B sequences, and what turns them. */
-    private record Heads(Tensor q, Tensor k, Tensor cosine, Tensor sine) {
+    private record Heads(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine) {
         Heads exactly() {
-            return new Heads(exact(q), exact(k), exact(cosine), exact(sine));
+            return new Heads(exact(q), exact(k), exact(v), exact(cosine), exact(sine));
+        }
+
+        void turn(RotaryKernel kernel) {
+            kernel.turn(q, k, cosine, sine);
+        }
+
+        Tensor joinTurnedBack(RotaryKernel kernel) {
+            return kernel.joinTurnedBack(q, k, v, cosine, sine);
+        }
+
+        RotaryKernel fused() {
+            return BlockKernelCheck.fused(RotaryKernel.of(q, k, cosine, sine), RotaryKernel.twin());
         }
     }
 
@@ -49,30 +61,34 @@ final class RotaryCheck {
     }
 
     private void both(Dtype type, long rows, long headWidth) {
-        turn(type, rows, headWidth, false, 1);
-        turn(type, rows, headWidth, true, -1);
-    }
-
-    /** @param packed whether each sequence has angles of its own */
-    private void turn(Dtype type, long rows, long headWidth, boolean packed, int direction) {
         try (TensorScope scope = new TensorScope()) {
-            Heads heads = heads(type, rows, headWidth, packed);
-            String shape = "[%d, %d+%d, %d]%s"
-                    .formatted(rows, QUERY_HEADS, KEY_HEADS, headWidth, packed ? " packed, back" : "");
-            check.compare("rotary", shape, type.word(), type.tolerance, () -> {
-                Heads expected = heads.exactly();
-                RotaryKernel.twin().turn(expected.q, expected.k, expected.cosine, expected.sine, direction);
-                turn(heads, direction);
-                return Math.max(error(heads.q, expected.q, 1), error(heads.k, expected.k, 1));
-            });
+            turn(type, rows, headWidth, heads(type, rows, headWidth, false));
+            joinTurnedBack(type, rows, headWidth, heads(type, rows, headWidth, true));
         }
     }
 
-    private void turn(Heads heads, int direction) {
-        RotaryKernel chosen = RotaryKernel.of(heads.q, heads.k, heads.cosine, heads.sine);
-        BlockKernelCheck.fused(chosen, RotaryKernel.twin()).turn(heads.q, heads.k, heads.cosine, heads.sine, direction);
+    private void turn(Dtype type, long rows, long headWidth, Heads heads) {
+        check.compare("rotary", shape(rows, headWidth), type.word(), type.tolerance, () -> {
+            Heads expected = heads.exactly();
+            expected.turn(RotaryKernel.twin());
+            heads.turn(heads.fused());
+            return Math.max(error(heads.q, expected.q, 1), error(heads.k, expected.k, 1));
+        });
     }
 
+    private void joinTurnedBack(Dtype type, long rows, long headWidth, Heads heads) {
+        String shape = shape(rows, headWidth) + " packed";
+        check.compare("rotary back, joined", shape, type.word(), type.tolerance, () -> {
+            Tensor expected = heads.exactly().joinTurnedBack(RotaryKernel.twin());
+            return error(heads.joinTurnedBack(heads.fused()), expected, 1);
+        });
+    }
+
+    private static String shape(long rows, long headWidth) {
+        return "[%d, %d+%d, %d]".formatted(rows, QUERY_HEADS, KEY_HEADS, headWidth);
+    }
+
+    /** @param packed whether each sequence has angles of its own */
     private Heads heads(Dtype type, long rows, long headWidth, boolean packed) {
         long sequences = rows % MAX_SEQUENCES == 0 ? MAX_SEQUENCES : 1;
         long tokens = rows / sequences;
@@ -84,6 +100,7 @@ final class RotaryCheck {
         return new Heads(
                 product.narrow(2, 0, QUERY_HEADS),
                 product.narrow(2, QUERY_HEADS, KEY_HEADS),
+                product.narrow(2, QUERY_HEADS + KEY_HEADS, KEY_HEADS),
                 angles.cos(),
                 angles.sin());
     }
@@ -91,9 +108,13 @@ final class RotaryCheck {
     private void speed(Dtype type, long rows, long headWidth) {
         try (TensorScope scope = new TensorScope()) {
             Heads heads = heads(type, rows, headWidth, false);
-            String shape = "[%d, %d+%d, %d]".formatted(rows, QUERY_HEADS, KEY_HEADS, headWidth);
-            long bytes = 2 * (heads.q.nbytes() + heads.k.nbytes());
-            check.speed("rotary", shape, type.word(), bytes, () -> turn(heads, 1));
+            String shape = shape(rows, headWidth);
+            RotaryKernel kernel = heads.fused();
+            long turned = heads.q.nbytes() + heads.k.nbytes();
+            check.speed("rotary", shape, type.word(), 2 * turned, () -> heads.turn(kernel));
+            long joined = turned + heads.v.nbytes();
+            check.speed(
+                    "rotary back, joined", shape, type.word(), 2 * joined, () -> heads.joinTurnedBack(kernel));
         }
     }
 }

@@ -6,6 +6,7 @@ package org.chorale.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
 import org.junit.jupiter.api.Test;
@@ -14,22 +15,40 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 final class BenchSetupTest {
     @Test
-    void aRowHasItsOwnSettingsUnlessTheCommandLineSaysOthers() {
-        assertThat(BenchSetup.parse("8b-lora-recompute"))
-                .isEqualTo(new BenchSetup(
-                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(0), Precision.BF16, true, 4, 2048, 10, 0));
+    void aRowHasItsOwnSettings() {
+        BenchSetup setup = BenchSetup.parse("8b-lora-recompute");
+        assertThat(setup.row()).isEqualTo(BenchRow.B8_LORA_RECOMPUTE);
+        assertThat(setup.device()).isEqualTo(Device.cuda(0));
+        assertThat(setup.precision()).isEqualTo(Precision.BF16);
+        assertThat(setup.recompute()).isEqualTo(Recompute.FULL);
+        assertThat(setup.sequences()).isEqualTo(4);
+        assertThat(setup.tokens()).isEqualTo(2048);
+        assertThat(setup.steps()).isEqualTo(10);
+        assertThat(setup.tf32()).isFalse();
+        assertThat(setup.memoryGib()).isZero();
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
-        assertThat(BenchSetup.parse(
-                        "8b-lora-recompute",
-                        "device=cuda:1",
-                        "precision=fp32",
-                        "recompute=none",
-                        "sequences=2",
-                        "tokens=128",
-                        "steps=5",
-                        "memory-gib=79.5"))
-                .isEqualTo(new BenchSetup(
-                        BenchRow.B8_LORA_RECOMPUTE, Device.cuda(1), Precision.FP32, false, 2, 128, 5, 79.5));
+    }
+
+    @Test
+    void theCommandLineSaysOtherSettings() {
+        BenchSetup setup = BenchSetup.parse(
+                "8b-lora-recompute",
+                "device=cuda:1",
+                "precision=fp32",
+                "recompute=none",
+                "sequences=2",
+                "tokens=128",
+                "steps=5",
+                "tf32=true",
+                "memory-gib=79.5");
+        assertThat(setup.device()).isEqualTo(Device.cuda(1));
+        assertThat(setup.precision()).isEqualTo(Precision.FP32);
+        assertThat(setup.recompute()).isEqualTo(Recompute.NONE);
+        assertThat(setup.sequences()).isEqualTo(2);
+        assertThat(setup.tokens()).isEqualTo(128);
+        assertThat(setup.steps()).isEqualTo(5);
+        assertThat(setup.tf32()).isTrue();
+        assertThat(setup.memoryGib()).isEqualTo(79.5);
     }
 
     @ParameterizedTest
@@ -42,7 +61,10 @@ final class BenchSetupTest {
                     tiny sequences=99999999 | sequences=99999999: must be a whole number from 1
                     tiny device=gpu     | device=gpu: no device; must be cpu, cuda or cuda:N
                     tiny precision=fp8  | precision=fp8: must be one of fp32
-                    tiny recompute=some | recompute=some: must be none or full
+                    tiny recompute=some | recompute=some: must be one of none, selective, full
+                    tiny tf32=yes       | tf32=yes: must be true or false
+                    tiny tf32=true device=cpu | tf32=true: only a GPU with precision=fp32 heeds it, and this is cpu with fp32
+                    1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {

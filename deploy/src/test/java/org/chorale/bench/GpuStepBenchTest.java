@@ -56,6 +56,10 @@ final class GpuStepBenchTest {
         JsonNode json = measured(classPath, "tiny", "device=cpu", "sequences=2", "tokens=16", "steps=5");
 
         assertThat(json.get("row").asText()).isEqualTo("tiny");
+        assertThat(json.get("command").asText())
+                .isEqualTo("deploy/bench/gpu tiny device=cpu sequences=2 tokens=16 steps=5");
+        assertThat(json.get("machine").asText()).matches("CPU with \\d+ cores");
+        assertThat(json.get("date").asText()).matches("\\d{4}-\\d\\d-\\d\\d");
         assertThat(json.get("steps").asInt()).isEqualTo(5);
         assertThat(json.get("tokens_per_second").asDouble())
                 .isCloseTo(32 / json.get("step_ms_median").asDouble() * 1e3, withinPercentage(1e-6));

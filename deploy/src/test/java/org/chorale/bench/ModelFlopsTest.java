@@ -8,11 +8,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Map;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.ModuleSelection;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -38,7 +35,7 @@ final class ModelFlopsTest {
     @Test
     void aFrozenWeightCostsFourAndItsAdapterSix() throws IOException {
         long adapters = 16 * (2 * (2048 + 2048L) + 2 * (2048 + 256L) + 3 * (2048 + 5632L));
-        try (ModelFolder model = model().adapted(lora(), 1)) {
+        try (ModelFolder model = model().adapted(LoraConfig.allLinear(16, 32), 1)) {
             assertThat(ModelFlops.perToken(model.config(), model.units(), 2048))
                     .isEqualTo(4.0 * (22 * BLOCK + HEAD) + 6.0 * 22 * adapters + ATTENTION);
         }
@@ -48,21 +45,5 @@ final class ModelFlopsTest {
         Files.writeString(
                 folder.resolve("config.json"), BenchRow.B1_FULL.shape().json(2048));
         return ModelFolder.random(folder, 1);
-    }
-
-    private static LoraConfig lora() {
-        return new LoraConfig(
-                16,
-                32,
-                0,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                LoraConfig.Initialize.UNIFORM);
     }
 }

@@ -10,13 +10,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.tensor.device.Device;
-import org.jspecify.annotations.Nullable;
+import org.chorale.training.shard.Precision;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -105,15 +104,7 @@ public final class ChoraleCommand {
                 "  chorale train my.conf --json | jq 'select(.event == \"step\").loss'"
             })
     int train(
-            @Parameters(index = "0", paramLabel = "RUN.conf", description = "The run's configuration, in HOCON.")
-                    Path file,
-            @Parameters(
-                            index = "1..*",
-                            arity = "0..*",
-                            paramLabel = "key=value",
-                            description = "Values that take the place of the file's.")
-                    @Nullable
-                    List<String> assignments,
+            @Mixin RunFileParameters run,
             @Option(
                             names = "--run-dir",
                             paramLabel = "DIR",
@@ -122,8 +113,7 @@ public final class ChoraleCommand {
             @Option(names = JSON, description = "Print one JSON object per event.") boolean json,
             @Option(names = "--verbose", description = "Print a line per checkpoint too.") boolean verbose)
             throws InterruptedException {
-        List<String> given = assignments == null ? List.of() : assignments;
-        return new Training(console, json, verbose).run(file, given, runDir);
+        return new Training(console, json, verbose).run(run.file(), run.assignments(), runDir);
     }
 
     @Command(
@@ -134,10 +124,13 @@ public final class ChoraleCommand {
                 "",
                 "Prints a row per quantity: largest difference, tolerance, verdict. Exit code 1 if any differs.",
                 "With --adapter, a folder named trained beside the golden file is what PEFT saved after its steps.",
+                "With --precision bf16 or bf16-true, a row has the error against the reference's fp32, and no verdict:",
+                "the L2 norm of the differences as a share of that of the reference's values, and the largest one.",
                 "",
                 "Examples:",
                 "  chorale verify my-llama my-llama/golden.safetensors",
-                "  chorale verify --adapter my-lora my-llama my-lora/golden.safetensors"
+                "  chorale verify --adapter my-lora my-llama my-lora/golden.safetensors",
+                "  chorale verify --device cuda --precision bf16 --json my-llama my-llama/golden.safetensors"
             })
     int verify(
             @Parameters(paramLabel = "MODEL_DIR", description = "A model folder.") Path model,
@@ -151,8 +144,15 @@ public final class ChoraleCommand {
                             converter = DeviceConverter.class,
                             description = "cpu, or cuda:0 and so on, which is given ten times the tolerances.")
                     Optional<Device> device,
+            @Option(
+                            names = "--precision",
+                            paramLabel = "FORMAT",
+                            converter = PrecisionConverter.class,
+                            description = "fp32, bf16 or bf16-true. Default: fp32.")
+                    Optional<Precision> precision,
             @Option(names = JSON, description = "Print one JSON object.") boolean json) {
-        return new Verification(console, json).run(model, adapter, golden, device.orElse(Device.CPU));
+        return new Verification(console, json, precision.orElse(Precision.FP32), device.orElse(Device.CPU))
+                .run(model, adapter, golden);
     }
 
     @Command(

@@ -4,12 +4,10 @@
 package org.chorale.node.command;
 
 import com.google.errorprone.annotations.MustBeClosed;
-import java.nio.file.Path;
-import java.util.Optional;
 import org.chorale.node.client.ClusterClient;
-import org.chorale.node.security.NodeSecurity;
 import org.chorale.node.system.HostPort;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -23,14 +21,8 @@ final class ClusterOptions {
             description = "A node of the cluster, named as its --bind is.")
     private HostPort node = new HostPort("127.0.0.1", HostPort.DEFAULT_PORT);
 
-    @Option(
-            names = "--certs",
-            paramLabel = "DIR",
-            description = "Certificates for this machine, where the cluster's nodes have them.")
-    private Optional<Path> certificates = Optional.empty();
-
-    @Option(names = "--insecure", description = "Talk beyond this machine without certificates.")
-    private boolean insecure;
+    @Mixin
+    private final SecurityOptions security = new SecurityOptions();
 
     static final class HostPortConverter implements ITypeConverter<HostPort> {
         @Override
@@ -44,8 +36,7 @@ final class ClusterOptions {
     }
 
     @MustBeClosed
-    ClusterClient connect() {
-        return ClusterClient.connect(
-                node, host -> NodeSecurity.of(certificates, insecure, host).artery());
+    ClusterClient connect(Console console) {
+        return ClusterClient.connect(node, host -> security.of(console, host).artery());
     }
 }

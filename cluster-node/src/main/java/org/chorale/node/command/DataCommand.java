@@ -4,13 +4,11 @@
 package org.chorale.node.command;
 
 import java.io.IOException;
-import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** {@code chorale data}: looks at the data of a run without training. */
@@ -46,15 +44,7 @@ final class DataCommand {
                 "  chorale data preview deploy/recipes/chat.conf --rows 2 data.packing=true"
             })
     int preview(
-            @Parameters(index = "0", paramLabel = "RUN.conf", description = "The run's configuration, in HOCON.")
-                    Path file,
-            @Parameters(
-                            index = "1..*",
-                            arity = "0..*",
-                            paramLabel = "key=value",
-                            description = "Values that take the place of the file's.")
-                    @Nullable
-                    List<String> assignments,
+            @Mixin RunFileParameters run,
             @Option(
                             names = "--rows",
                             paramLabel = "N",
@@ -77,7 +67,7 @@ final class DataCommand {
             case NEVER -> false;
             case AUTO -> console.terminal() && isEmpty(System.getenv("NO_COLOR"));
         };
-        return new Preview(console, colored).run(file, assignments == null ? List.of() : assignments, rows);
+        return new Preview(console, colored).run(run.file(), run.assignments(), rows);
     }
 
     private static boolean isEmpty(@Nullable String variable) {

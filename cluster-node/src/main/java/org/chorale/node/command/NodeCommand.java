@@ -3,11 +3,9 @@
 
 package org.chorale.node.command;
 
-import java.nio.file.Path;
 import java.time.Clock;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
@@ -23,6 +21,7 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 
@@ -76,14 +75,8 @@ final class NodeCommand implements Callable<Integer> {
             description = "Workers that the node has room for. Default: ${DEFAULT-VALUE}.")
     private int slots = 1;
 
-    @Option(
-            names = "--certs",
-            paramLabel = "DIR",
-            description = "The node's certificates, as chorale certs makes them.")
-    private Optional<Path> certificates = Optional.empty();
-
-    @Option(names = "--insecure", description = "Listen beyond this machine without certificates.")
-    private boolean insecure;
+    @Mixin
+    private final SecurityOptions security = new SecurityOptions();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -124,10 +117,9 @@ final class NodeCommand implements Callable<Integer> {
     }
 
     private NodeTerms terms(Console console) {
-        NodeSecurity security =
-                NodeSecurity.of(certificates.map(console.currentFolder()::resolve), insecure, bind.host());
+        NodeSecurity checked = security.of(console, bind.host());
         try {
-            return new NodeTerms(bind, join, roles, slots, security);
+            return new NodeTerms(bind, join, roles, slots, checked);
         } catch (IllegalArgumentException e) {
             throw new FaultException(FaultCode.COMMAND_INVALID, String.valueOf(e.getMessage()), e);
         }

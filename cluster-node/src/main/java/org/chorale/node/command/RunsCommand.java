@@ -36,7 +36,7 @@ final class RunsCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Console console = Objects.requireNonNull(chorale, "picocli sets the parent command")
                 .console();
-        try (ClusterClient client = cluster.connect()) {
+        try (ClusterClient client = cluster.connect(console)) {
             return list(console, client, json);
         }
     }

@@ -40,7 +40,7 @@ final class StatusCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Console console = Objects.requireNonNull(chorale, "picocli sets the parent command")
                 .console();
-        try (ClusterClient client = cluster.connect()) {
+        try (ClusterClient client = cluster.connect(console)) {
             if (run.isEmpty()) {
                 return RunsCommand.list(console, client, watching.json());
             }

@@ -42,7 +42,7 @@ final class StopCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Console console = Objects.requireNonNull(chorale, "picocli sets the parent command")
                 .console();
-        try (ClusterClient client = cluster.connect()) {
+        try (ClusterClient client = cluster.connect(console)) {
             return watching.tell(
                     console,
                     client,

@@ -4,7 +4,6 @@
 package org.chorale.node.command;
 
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -18,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** {@code chorale submit}. */
@@ -43,15 +41,8 @@ final class SubmitCommand implements Callable<Integer> {
     @Mixin
     private final WatchOptions watching = new WatchOptions();
 
-    @Parameters(index = "0", paramLabel = "RUN.conf", description = "The run's configuration, in HOCON.")
-    private Path file = Path.of("");
-
-    @Parameters(
-            index = "1..*",
-            arity = "0..*",
-            paramLabel = "key=value",
-            description = "Values that take the place of the file's.")
-    private List<String> assignments = List.of();
+    @Mixin
+    private final RunFileParameters run = new RunFileParameters();
 
     @Option(
             names = "--run-dir",
@@ -69,8 +60,8 @@ final class SubmitCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Console console = Objects.requireNonNull(chorale, "picocli sets the parent command")
                 .console();
-        RunConf conf = new RunFile(file, console.currentFolder()).resolveForCluster(assignments, runDir);
-        try (ClusterClient client = cluster.connect()) {
+        RunConf conf = new RunFile(run.file(), console.currentFolder()).resolveForCluster(run.assignments(), runDir);
+        try (ClusterClient client = cluster.connect(console)) {
             RunStatus accepted = client.ask(ClientRequest.newBuilder()
                             .setSubmit(SubmitRun.newBuilder()
                                     .setRunConf(conf.text())

@@ -15,17 +15,23 @@ import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.golden.GoldenCheck;
 import org.chorale.training.golden.GoldenCheck.Row;
+import org.chorale.training.shard.Precision;
 import org.jspecify.annotations.Nullable;
 
-/** {@code chorale verify}. */
-record Verification(Console console, boolean json) {
+/**
+ * {@code chorale verify}: in fp32 a verdict per quantity, in another format its error.
+ *
+ * @param device that computes
+ */
+record Verification(Console console, boolean json, Precision precision, Device device) {
     private static final String HEADING = "quantity";
 
-    int run(Path model, Optional<Path> adapter, Path golden, Device device) {
+    int run(Path model, Optional<Path> adapter, Path golden) {
         List<Row> rows = GoldenCheck.run(
                 console.currentFolder().resolve(model),
                 adapter.map(folder -> console.currentFolder().resolve(folder)),
                 console.currentFolder().resolve(golden),
+                precision,
                 device);
         return report(golden, rows);
     }
@@ -39,18 +45,16 @@ record Verification(Console console, boolean json) {
         boolean passed = rows.stream().allMatch(Row::passed);
         if (json) {
             printJson(rows, passed);
+        } else if (precision == Precision.FP32) {
+            printVerdicts(rows, passed);
         } else {
-            printTable(rows, passed);
+            printErrors(rows);
         }
         return passed ? ExitCode.DONE : ExitCode.FAILED_OR_DIFFERS;
     }
 
-    private void printTable(List<Row> rows, boolean passed) {
-        int width = Stream.concat(Stream.of(HEADING), rows.stream().map(Row::quantity))
-                .mapToInt(String::length)
-                .max()
-                .getAsInt();
-        String format = "%-" + width + "s %12s %12s  %s%n";
+    private void printVerdicts(List<Row> rows, boolean passed) {
+        String format = "%-" + width(rows) + "s %12s %12s  %s%n";
         console.out().printf(Locale.ROOT, format, HEADING, "difference", "tolerance", "verdict");
         for (Row row : rows) {
             String verdict = (row.passed() ? "equal" : "DIFFERS") + (row.note().isEmpty() ? "" : ": " + row.note());
@@ -67,18 +71,46 @@ record Verification(Console console, boolean json) {
         console.out().printf("%d of %d quantities are equal: %s%n", equal, rows.size(), passed ? "passed" : "FAILED");
     }
 
+    private void printErrors(List<Row> rows) {
+        String format = "%-" + width(rows) + "s %14s %12s  %s%n";
+        console.out().printf(Locale.ROOT, format, HEADING, "relative error", "difference", "");
+        for (Row row : rows) {
+            String note = row.passed() || !row.note().isEmpty() ? row.note() : "is not finite";
+            console.out()
+                    .printf(
+                            Locale.ROOT,
+                            format,
+                            row.quantity(),
+                            figure(row.relativeError()),
+                            figure(row.largestDifference()),
+                            note);
+        }
+    }
+
+    private static int width(List<Row> rows) {
+        return Stream.concat(Stream.of(HEADING), rows.stream().map(Row::quantity))
+                .mapToInt(String::length)
+                .max()
+                .getAsInt();
+    }
+
     private static String figure(double number) {
         return String.format(Locale.ROOT, "%.2e", number);
     }
 
     private void printJson(List<Row> rows, boolean passed) {
-        ObjectNode json = JsonNodeFactory.instance.objectNode().put("passed", passed);
+        ObjectNode json = JsonNodeFactory.instance
+                .objectNode()
+                .put("passed", passed)
+                .put("precision", precision.word())
+                .put("device", device.toString());
         json.putArray("rows");
         for (Row row : rows) {
             json.withArray("rows")
                     .addObject()
                     .put("quantity", row.quantity())
                     .put("largest_difference", finite(row.largestDifference()))
+                    .put("relative_error", finite(row.relativeError()))
                     .put("tolerance", finite(row.tolerance()))
                     .put("passed", row.passed())
                     .put("note", row.note());

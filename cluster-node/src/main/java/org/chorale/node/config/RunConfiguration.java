@@ -25,6 +25,8 @@ import org.chorale.training.optimizer.ScheduleConfig;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.pipeline.PipelineException;
+import org.chorale.worker.DeviceConfig;
+import org.chorale.worker.DeviceSetup;
 
 /** Every record that reads keys of a run, in one place, so that all their problems are found before the run begins. */
 final class RunConfiguration {
@@ -51,7 +53,10 @@ final class RunConfiguration {
         checkModel(reader);
         reader.read("optimizer", OptimizerConfig.class);
         reader.read("optimizer", ScheduleConfig.class);
-        reader.read("", PrecisionConfig.class);
+        Optional<DeviceConfig> device = reader.read("parallel", DeviceConfig.class);
+        reader.read("", PrecisionConfig.class)
+                .flatMap(precision -> device.map(of -> new DeviceSetup(of, precision)))
+                .ifPresent(setup -> setup.problems().forEach(reader::problem));
     }
 
     /** A user's own model takes the place of a model folder; then nothing may speak of one. */

@@ -54,24 +54,22 @@ public final class RunFile {
      * @throws FaultException FILE_MISSING, FILE_MALFORMED, or CONFIG_INVALID with a line per problem
      */
     public RunConf resolve(List<String> assignments, Optional<Path> runDir) {
-        CommandLineKeys commandLine = CommandLineKeys.parse(assignments);
-        return complete(
-                commandLine.config().withFallback(parse()),
-                commandLine.problems(),
-                new Locations(file, currentFolder),
-                runDir,
-                reader -> RunConfiguration.check(reader, LocalComponents.none()));
+        return resolve(assignments, runDir, reader -> RunConfiguration.check(reader, LocalComponents.none()));
     }
 
     /** The same for a run on other machines, where alone users' classes need to be. */
     public RunConf resolveForCluster(List<String> assignments, Optional<Path> runDir) {
+        return resolve(assignments, runDir, RunConfiguration::checkKeys);
+    }
+
+    private RunConf resolve(List<String> assignments, Optional<Path> runDir, Consumer<ConfigReader> check) {
         CommandLineKeys commandLine = CommandLineKeys.parse(assignments);
         return complete(
                 commandLine.config().withFallback(parse()),
                 commandLine.problems(),
                 new Locations(file, currentFolder),
                 runDir,
-                RunConfiguration::checkKeys);
+                check);
     }
 
     /**

@@ -4,7 +4,6 @@
 package org.chorale.node.command;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.chorale.proto.fault.FaultCode.CONFIG_INVALID;
 import static org.chorale.proto.fault.FaultCode.DATA_EMPTY;
@@ -20,9 +19,7 @@ import static org.chorale.proto.fault.FaultCode.TOKENIZER_INVALID;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -66,8 +63,7 @@ final class BadInputTest {
     @TempDir
     Path folder;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
     private final ListAppender<ILoggingEvent> log = new ListAppender<>();
 
     /** How a working folder is spoilt. */
@@ -225,9 +221,9 @@ final class BadInputTest {
         Files.writeString(pretrained.resolve("model/config.json"), CONFIG_JSON);
         Files.writeString(pretrained.resolve("train.jsonl"), rows());
         Files.writeString(pretrained.resolve("my.conf"), CONF);
-        ByteArrayOutputStream said = new ByteArrayOutputStream();
-        assertThat(train(pretrained, said, said, "run.steps=1", "model.initialize=random"))
-                .as(said::toString)
+        Shell shell = new Shell();
+        assertThat(train(shell, pretrained, "run.steps=1", "model.initialize=random"))
+                .as(shell::err)
                 .isZero();
         Files.copy(
                 pretrained.resolve("runs/my/export/model.safetensors"), pretrained.resolve("model/model.safetensors"));
@@ -253,8 +249,8 @@ final class BadInputTest {
 
     @Test
     void withNothingBrokenTheRunSucceeds() {
-        assertThat(train()).as(err::toString).isZero();
-        assertThat(err.toString(UTF_8)).isEmpty();
+        assertThat(train()).as(shell::err).isZero();
+        assertThat(shell.err()).isEmpty();
     }
 
     @ParameterizedTest(name = "{0}")
@@ -265,7 +261,7 @@ final class BadInputTest {
         int exitCode = train(
                 row.assignments().isEmpty() ? new String[0] : row.assignments().split(" "));
 
-        assertThat(exitCode).as(err::toString).isEqualTo(ExitCode.WRONG_INPUT);
+        assertThat(exitCode).as(shell::err).isEqualTo(ExitCode.WRONG_INPUT);
         assertRefused(row.code(), row.words());
     }
 
@@ -273,13 +269,13 @@ final class BadInputTest {
     void malformedRowsAreLeftOutAndCountedOnRequest() throws IOException {
         Files.writeString(folder.resolve("train.jsonl"), "{\"prompt\": \n{\"text\": 5}\n" + rows());
 
-        assertThat(train("data.malformed-rows=skip")).as(err::toString).isZero();
-        assertThat(out.toString(UTF_8)).containsPattern("malformed rows skipped +2\\R");
+        assertThat(train("data.malformed-rows=skip")).as(shell::err).isZero();
+        assertThat(shell.out()).containsPattern("malformed rows skipped +2\\R");
     }
 
     @Test
     void anotherRunsDirectoryIsRefusedWithTheKeysThatDiffer() {
-        assertThat(train()).as(err::toString).isZero();
+        assertThat(train()).as(shell::err).isZero();
 
         assertThat(train("run.seed=43", "data.micro-batch=4")).isEqualTo(ExitCode.WRONG_INPUT);
         assertRefused(
@@ -302,15 +298,15 @@ final class BadInputTest {
                             "--run-dir"));
             assertThat(held.exported()).isFalse();
         }
-        assertThat(train()).as("once it is free; %s", err).isZero();
+        assertThat(train()).as("once it is free; %s", shell.err()).isZero();
     }
 
     @Test
     void dataThatChangedSinceTheRunBeganIsRefused() throws IOException {
-        assertThat(train()).as(err::toString).isZero();
+        assertThat(train()).as(shell::err).isZero();
         Files.writeString(folder.resolve("train.jsonl"), rows() + "{\"text\": \"one more\"}\n");
 
-        assertThat(train()).as(out::toString).isEqualTo(ExitCode.WRONG_INPUT);
+        assertThat(train()).as(shell::out).isEqualTo(ExitCode.WRONG_INPUT);
         assertRefused(FaultCode.DATA_CHANGED, List.of("data.train.path"));
     }
 
@@ -318,15 +314,17 @@ final class BadInputTest {
     void aLearningRateThatExplodesNamesStepAndSamplesAndTheRunDirectoryStaysUsable() throws IOException {
         String[] keys = {"optimizer.learning-rate=1e30", "run.steps=20", "run.non-finite-steps=2"};
 
-        assertThat(train(keys)).as(out::toString).isEqualTo(ExitCode.WRONG_INPUT);
+        assertThat(train(keys)).as(shell::out).isEqualTo(ExitCode.WRONG_INPUT);
         assertRefused(NOT_FINITE, List.of("optimizer.learning-rate", "run.non-finite-steps"));
-        assertThat(err.toString(UTF_8)).containsPattern("step \\d+, samples \\[\\d+, \\d+, \\d+, \\d+]: ");
-        String first = err.toString(UTF_8);
+        assertThat(shell.err()).containsPattern("step \\d+, samples \\[\\d+, \\d+, \\d+, \\d+]: ");
+        String first = shell.err();
 
-        assertThat(command("inspect", "runs/my")).as(err::toString).isZero();
-        assertThat(command("export", "runs/my", "exploded")).as(err::toString).isZero();
+        assertThat(shell.run(folder, "inspect", "runs/my")).as(shell::err).isZero();
+        assertThat(shell.run(folder, "export", "runs/my", "exploded"))
+                .as(shell::err)
+                .isZero();
         assertThat(train(keys)).as("the same again").isEqualTo(ExitCode.WRONG_INPUT);
-        assertThat(err.toString(UTF_8)).isEqualTo(first);
+        assertThat(shell.err()).isEqualTo(first);
     }
 
     private static Row files(String what, Spoiling spoiling, FaultCode code, String... words) {
@@ -405,7 +403,7 @@ final class BadInputTest {
 
     /** Every line says its code or continues one that does, and nobody shows a user the inside of the program. */
     private void assertRefused(FaultCode code, List<String> words) {
-        String said = err.toString(UTF_8);
+        String said = shell.err();
         assertThat(said).contains(words);
         assertThat(said.lines())
                 .isNotEmpty()
@@ -417,24 +415,14 @@ final class BadInputTest {
     }
 
     private int train(String... assignments) {
-        out.reset();
-        err.reset();
-        return train(folder, out, err, assignments);
+        return train(shell, folder, assignments);
     }
 
-    private static int train(Path folder, ByteArrayOutputStream out, ByteArrayOutputStream err, String... assignments) {
+    private static int train(Shell shell, Path folder, String... assignments) {
         String[] arguments = Stream.concat(
                         Stream.of("train", "my.conf", "parallel.isolation=in-process"), Arrays.stream(assignments))
                 .toArray(String[]::new);
-        return ChoraleCommand.run(console(folder, out, err), arguments);
-    }
-
-    private int command(String... arguments) {
-        return ChoraleCommand.run(console(folder, out, err), arguments);
-    }
-
-    private static Console console(Path folder, ByteArrayOutputStream out, ByteArrayOutputStream err) {
-        return new Console(new PrintStream(out, true, UTF_8), new PrintStream(err, true, UTF_8), false, 100, folder);
+        return shell.run(folder, arguments);
     }
 
     private static Logger rootLogger() {

@@ -3,12 +3,9 @@
 
 package org.chorale.node.command;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.chorale.node.security.NodeSecurity;
@@ -19,15 +16,15 @@ final class CertsCommandTest {
     @TempDir
     Path folder;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
 
     @Test
     void aNodeStartsWithWhatWasMadeForIt() {
-        assertThat(run("certs", "--out", "certs", "--host", "node-1.example,10.0.0.7", "--name", "node-1"))
+        assertThat(shell.run(
+                        folder, "certs", "--out", "certs", "--host", "node-1.example,10.0.0.7", "--name", "node-1"))
                 .isZero();
 
-        assertThat(out.toString(UTF_8))
+        assertThat(shell.out())
                 .contains("made an authority: " + folder.resolve("certs/ca.pem"))
                 .contains("certs/ca-key.pem, can let anybody in: keep it off the nodes")
                 .contains("wrote " + folder.resolve("certs/node-1") + " for node-1.example, 10.0.0.7, until ")
@@ -38,27 +35,20 @@ final class CertsCommandTest {
 
     @Test
     void scriptsReadOneObject() throws Exception {
-        assertThat(run("certs", "--out", "certs", "--host", "node-1", "--json")).isZero();
+        assertThat(shell.run(folder, "certs", "--out", "certs", "--host", "node-1", "--json"))
+                .isZero();
 
-        assertThat(new ObjectMapper().readTree(out.toByteArray()).fieldNames())
+        assertThat(new ObjectMapper().readTree(shell.out()).fieldNames())
                 .toIterable()
                 .containsExactly("folder", "authority", "authority_made", "until");
     }
 
     @Test
     void whatIsWrongWithTheCommandIsALineEach() {
-        assertThat(run("certs", "--out", "certs", "--host", "*,::", "--days", "0"))
+        assertThat(shell.run(folder, "certs", "--out", "certs", "--host", "*,::", "--days", "0"))
                 .isEqualTo(2);
 
-        assertThat(err.toString(UTF_8).lines())
-                .hasSize(3)
-                .allMatch(line -> line.startsWith("error [COMMAND_INVALID] --"));
+        assertThat(shell.err().lines()).hasSize(3).allMatch(line -> line.startsWith("error [COMMAND_INVALID] --"));
         assertThat(folder.resolve("certs")).doesNotExist();
-    }
-
-    private int run(String... arguments) {
-        return ChoraleCommand.run(
-                new Console(new PrintStream(out, true, UTF_8), new PrintStream(err, true, UTF_8), false, 100, folder),
-                arguments);
     }
 }

@@ -7,9 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -24,8 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class ChoraleCommandTest {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
 
     @TempDir
     Path folder;
@@ -47,20 +44,20 @@ final class ChoraleCommandTest {
                 "runs"
             })
     void everyCommandExplainsItselfWithAnExample(String command) {
-        assertThat(run(command, "--help")).isZero();
-        assertThat(out())
+        assertThat(shell.run(folder, command, "--help")).isZero();
+        assertThat(shell.out())
                 .contains("Usage: chorale " + command)
                 .contains("--json")
                 .contains("--stacktrace")
                 .contains("Example")
                 .contains("  chorale " + command + " ");
-        assertThat(err()).isEmpty();
+        assertThat(shell.err()).isEmpty();
     }
 
     @Test
     void theProgramListsItsCommandsAndExitCodes() {
-        assertThat(run("--help")).isZero();
-        assertThat(out())
+        assertThat(shell.run(folder, "--help")).isZero();
+        assertThat(shell.out())
                 .contains(
                         "train",
                         "verify",
@@ -80,8 +77,8 @@ final class ChoraleCommandTest {
 
     @Test
     void theVersionIsThatOfTheBuild() {
-        assertThat(run("--version")).isZero();
-        assertThat(out()).matches("(?s)Chorale \\d+\\.\\d+.*\\RJava 1\\d.*, libtorch \\d+\\.\\d+.*\\R");
+        assertThat(shell.run(folder, "--version")).isZero();
+        assertThat(shell.out()).matches("(?s)Chorale \\d+\\.\\d+.*\\RJava 1\\d.*, libtorch \\d+\\.\\d+.*\\R");
     }
 
     @ParameterizedTest
@@ -91,6 +88,7 @@ final class ChoraleCommandTest {
                     train              | Missing required parameter: 'RUN.conf'
                     train x.conf --foo | Unknown option: '--foo'
                     verify a           | Missing required parameter: 'GOLDEN.safetensors'
+                    verify a b --precision fp16 | must be one of fp32, bf16, bf16-true, not fp16
                     eval a             | Missing required parameter: 'DATA'
                     eval a b --micro-batch x | Invalid value for option '--micro-batch'
                     inspect            | Missing required parameter: 'PATH'
@@ -100,20 +98,21 @@ final class ChoraleCommandTest {
                     inspect x --log-level LOUD | Invalid value for option '--log-level'
                     """)
     void aCommandLineThatCannotBeReadIsWrongInput(String line, String message) {
-        assertThat(run(line == null ? new String[0] : line.split(" "))).isEqualTo(2);
-        assertThat(err())
+        assertThat(shell.run(folder, line == null ? new String[0] : line.split(" ")))
+                .isEqualTo(2);
+        assertThat(shell.err())
                 .startsWith("error [COMMAND_INVALID] ")
                 .contains(message)
                 .contains("--help");
-        assertThat(out()).isEmpty();
+        assertThat(shell.out()).isEmpty();
     }
 
     @Test
     void everyProblemOfAConfigurationIsALineWithItsCode() throws IOException {
         Files.writeString(folder.resolve("my.conf"), "model.path = m, data.train.path = t, optimiser.beta1 = 1");
 
-        assertThat(run("train", "my.conf", "run.steps=none")).isEqualTo(2);
-        assertThat(err().lines())
+        assertThat(shell.run(folder, "train", "my.conf", "run.steps=none")).isEqualTo(2);
+        assertThat(shell.err().lines())
                 .containsExactly(
                         "error [CONFIG_INVALID] optimiser.beta1 (my.conf:1): there is no such key, the nearest is"
                                 + " optimizer.beta1",
@@ -123,35 +122,34 @@ final class ChoraleCommandTest {
 
     @Test
     void withJsonAnErrorIsAnObjectOnStdoutToo() throws IOException {
-        assertThat(run("train", "nowhere.conf", "--json")).isEqualTo(2);
+        assertThat(shell.run(folder, "train", "nowhere.conf", "--json")).isEqualTo(2);
 
-        JsonNode error = MAPPER.readTree(out());
+        JsonNode error = MAPPER.readTree(shell.out());
         assertThat(error.get("event").asText()).isEqualTo("error");
         assertThat(error.get("code").asText()).isEqualTo("FILE_MISSING");
         assertThat(error.get("kind").asText()).isEqualTo("USER");
         assertThat(error.get("message").asText()).contains("nowhere.conf does not exist");
-        assertThat(err()).startsWith("error [FILE_MISSING] ");
+        assertThat(shell.err()).startsWith("error [FILE_MISSING] ");
     }
 
     @Test
     void aUsersMistakeHasAStackTraceOnRequestOnly() {
-        assertThat(run("train", "nowhere.conf")).isEqualTo(2);
-        assertThat(err()).doesNotContain("\tat ");
+        assertThat(shell.run(folder, "train", "nowhere.conf")).isEqualTo(2);
+        assertThat(shell.err()).doesNotContain("\tat ");
 
-        assertThat(run("train", "nowhere.conf", "--stacktrace")).isEqualTo(2);
-        assertThat(err()).contains("\tat org.chorale.");
+        assertThat(shell.run(folder, "train", "nowhere.conf", "--stacktrace")).isEqualTo(2);
+        assertThat(shell.err()).contains("\tat org.chorale.");
     }
 
     @Test
     void aSafetensorsFileIsDescribedInWordsAndInJson() throws IOException {
         Path file = writeSafetensors("w.safetensors");
 
-        assertThat(run("inspect", "w.safetensors")).isZero();
-        assertThat(out()).contains("made by = hand", "tensor bytes  24 bytes", "F32", "[2, 3]", "layer.weight");
+        assertThat(shell.run(folder, "inspect", "w.safetensors")).isZero();
+        assertThat(shell.out()).contains("made by = hand", "tensor bytes  24 bytes", "F32", "[2, 3]", "layer.weight");
 
-        out.reset();
-        assertThat(run("inspect", "w.safetensors", "--json")).isZero();
-        JsonNode json = MAPPER.readTree(out());
+        assertThat(shell.run(folder, "inspect", "w.safetensors", "--json")).isZero();
+        JsonNode json = MAPPER.readTree(shell.out());
         assertThat(json.get("path").asText()).isEqualTo(file.toString());
         assertThat(json.get("elements").asLong()).isEqualTo(6);
         assertThat(json.at("/metadata/made by").asText()).isEqualTo("hand");
@@ -166,12 +164,12 @@ final class ChoraleCommandTest {
         writeSafetensors("model.safetensors");
         Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\", \"vocab_size\": 512}");
 
-        assertThat(run("inspect", ".")).isZero();
-        assertThat(out()).contains("family        llama", "vocab_size", "512", "weights       1 file", "layer.weight");
+        assertThat(shell.run(folder, "inspect", ".")).isZero();
+        assertThat(shell.out())
+                .contains("family        llama", "vocab_size", "512", "weights       1 file", "layer.weight");
 
-        out.reset();
-        assertThat(run("inspect", ".", "--json")).isZero();
-        JsonNode json = MAPPER.readTree(out());
+        assertThat(shell.run(folder, "inspect", ".", "--json")).isZero();
+        JsonNode json = MAPPER.readTree(shell.out());
         assertThat(json.get("kind").asText()).isEqualTo("model");
         assertThat(json.at("/config/vocab_size").asInt()).isEqualTo(512);
     }
@@ -188,31 +186,31 @@ final class ChoraleCommandTest {
         Files.writeString(folder.resolve("pickle.bin"), "x");
         Files.writeString(folder.resolve("broken.safetensors"), "x");
 
-        assertThat(run("inspect", path)).isEqualTo(2);
-        assertThat(err()).startsWith("error [" + code + "] ").contains(words);
+        assertThat(shell.run(folder, "inspect", path)).isEqualTo(2);
+        assertThat(shell.err()).startsWith("error [" + code + "] ").contains(words);
     }
 
     @Test
     void onlyARunWithACheckpointIsExported() throws IOException {
-        assertThat(run("export", "nowhere", "out")).isEqualTo(2);
-        assertThat(err()).contains("error [FILE_MISSING]").contains("is no run directory");
+        assertThat(shell.run(folder, "export", "nowhere", "out")).isEqualTo(2);
+        assertThat(shell.err()).contains("error [FILE_MISSING]").contains("is no run directory");
 
         Files.writeString(folder.resolve("run.conf"), "model.path = x");
         Files.createDirectory(folder.resolve("checkpoints"));
-        assertThat(run("export", ".", "out")).isEqualTo(2);
-        assertThat(err()).contains("has no checkpoint yet");
+        assertThat(shell.run(folder, "export", ".", "out")).isEqualTo(2);
+        assertThat(shell.err()).contains("has no checkpoint yet");
 
         Files.createDirectory(folder.resolve("out"));
-        assertThat(run("export", ".", "out")).isEqualTo(2);
-        assertThat(err()).contains("error [OUTPUT_REFUSED]").contains("out exists already");
+        assertThat(shell.run(folder, "export", ".", "out")).isEqualTo(2);
+        assertThat(shell.err()).contains("error [OUTPUT_REFUSED]").contains("out exists already");
     }
 
     @Test
     void anExportIntoAFileIsRefusedBeforeTheRunIsLookedAt() throws IOException {
         Files.writeString(folder.resolve("file"), "x");
 
-        assertThat(run("export", "nowhere", "file/model")).isEqualTo(2);
-        assertThat(err())
+        assertThat(shell.run(folder, "export", "nowhere", "file/model")).isEqualTo(2);
+        assertThat(shell.err())
                 .startsWith("error [OUTPUT_REFUSED] " + folder.resolve("file/model") + " cannot be made")
                 .contains(folder.resolve("file") + " is no folder");
     }
@@ -224,11 +222,12 @@ final class ChoraleCommandTest {
         Path model = Files.createDirectory(folder.resolve("model"));
         Files.writeString(model.resolve("config.json"), "{\"model_type\": \"gpt2\"}");
 
-        assertThat(run("inspect", "adapter")).isEqualTo(2);
-        assertThat(err()).startsWith("error [MODEL_UNSUPPORTED] ").contains("adapters are not supported yet");
+        assertThat(shell.run(folder, "inspect", "adapter")).isEqualTo(2);
+        assertThat(shell.err()).startsWith("error [MODEL_UNSUPPORTED] ").contains("adapters are not supported yet");
 
-        assertThat(run("inspect", "model")).isZero();
-        assertThat(out()).contains("family        gpt2", "this release does not train this family; it trains llama");
+        assertThat(shell.run(folder, "inspect", "model")).isZero();
+        assertThat(shell.out())
+                .contains("family        gpt2", "this release does not train this family; it trains llama");
     }
 
     private Path writeSafetensors(String name) throws IOException {
@@ -238,23 +237,5 @@ final class ChoraleCommandTest {
         ByteBuffer file = ByteBuffer.allocate(Long.BYTES + header.length + 24).order(ByteOrder.LITTLE_ENDIAN);
         file.putLong(header.length).put(header);
         return Files.write(folder.resolve(name), file.array());
-    }
-
-    private int run(String... arguments) {
-        Console console = new Console(
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                false,
-                100,
-                folder);
-        return ChoraleCommand.run(console, arguments);
-    }
-
-    private String out() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
-
-    private String err() {
-        return err.toString(StandardCharsets.UTF_8);
     }
 }

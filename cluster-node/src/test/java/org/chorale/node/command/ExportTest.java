@@ -6,10 +6,7 @@ package org.chorale.node.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -21,8 +18,6 @@ import org.bytedeco.pytorch.global.torch;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.LoraConfig.Initialize;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.proto.checkpoint.ManifestFile;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.wire.CheckpointManifest;
@@ -43,8 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code chorale export} of an adapter's folder, and of runs of one rank and of many. */
 final class ExportTest {
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
 
     @TempDir
     Path folder;
@@ -61,19 +55,7 @@ final class ExportTest {
             ModelExport.of(model, drawn).writeModel(Optional.empty(), folder.resolve("model"));
         }
         Files.writeString(folder.resolve("model/tokenizer.json"), "{}");
-        LoraConfig lora = new LoraConfig(
-                2,
-                4,
-                0,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                Initialize.UNIFORM);
+        LoraConfig lora = LoraConfig.allLinear(2, 4);
         try (ModelFolder adapted =
                 ModelFolder.pretrained(folder.resolve("model")).adapted(lora, 1)) {
             ModelExport.of(adapted, folder.resolve("model")).write(folder.resolve("adapter"));
@@ -83,8 +65,8 @@ final class ExportTest {
     @ParameterizedTest
     @CsvSource({"export adapter merged --merge", "export adapter merged --merge --model model"})
     void anAdapterIsMergedIntoTheModelThatItNamesOrThatIsNamed(String command) {
-        assertThat(run(command)).as(this::err).isZero();
-        assertThat(out()).contains("wrote the model to " + folder.resolve("merged"));
+        assertThat(run(command)).as(shell::err).isZero();
+        assertThat(shell.out()).contains("wrote the model to " + folder.resolve("merged"));
         assertThat(folder.resolve("merged/model.safetensors"))
                 .hasSameBinaryContentAs(folder.resolve("model/model.safetensors"));
         assertThat(folder.resolve("merged/tokenizer.json")).exists();
@@ -97,7 +79,7 @@ final class ExportTest {
         assertThat(Files.readString(config)).contains(named);
         Files.writeString(config, Files.readString(config).replace(named, "meta-llama/Llama-9"));
         assertThat(run("export adapter merged --merge")).isEqualTo(2);
-        assertThat(err())
+        assertThat(shell.err())
                 .contains("base_model_name_or_path = meta-llama/Llama-9 is no folder here: name the model's folder")
                 .contains("adapter_config.json");
         assertThat(folder.resolve("merged")).doesNotExist();
@@ -113,7 +95,7 @@ final class ExportTest {
             """)
     void whatCannotBeMeantIsRefused(String command, String message) {
         assertThat(run(command)).isEqualTo(2);
-        assertThat(err()).contains(message);
+        assertThat(shell.err()).contains(message);
     }
 
     /** The weights are those of the model, and one more, in halves of rows. */
@@ -121,8 +103,8 @@ final class ExportTest {
     @ValueSource(ints = {1, 2})
     void aRunIsExportedHoweverManyRanksItHad(int ranks) throws IOException {
         commitCheckpoint(ranks);
-        assertThat(run("export run out")).as(this::err).isZero();
-        assertThat(out()).contains("wrote the model after step 3 to " + folder.resolve("out"));
+        assertThat(run("export run out")).as(shell::err).isZero();
+        assertThat(shell.out()).contains("wrote the model after step 3 to " + folder.resolve("out"));
         try (TensorScope scope = new TensorScope();
                 ModelFiles base = ModelFiles.open(folder.resolve("model"));
                 ModelFiles made = ModelFiles.open(folder.resolve("out"))) {
@@ -138,7 +120,7 @@ final class ExportTest {
     void aRunWithoutOneOfItsFilesIsRefusedByItsName() throws IOException {
         Files.delete(commitCheckpoint(2).resolve("rank-00001.safetensors"));
         assertThat(run("export run out")).isNotZero();
-        assertThat(err()).contains("rank-00001.safetensors is missing");
+        assertThat(shell.err()).contains("rank-00001.safetensors is missing");
         assertThat(folder.resolve("out")).doesNotExist();
     }
 
@@ -192,20 +174,6 @@ final class ExportTest {
     }
 
     private int run(String command) {
-        Console console = new Console(
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                false,
-                100,
-                folder);
-        return ChoraleCommand.run(console, command.split(" ", -1));
-    }
-
-    private String out() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
-
-    private String err() {
-        return err.toString(StandardCharsets.UTF_8);
+        return shell.run(folder, command.split(" ", -1));
     }
 }

@@ -24,8 +24,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.LoraConfig.Initialize;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
@@ -61,19 +59,7 @@ final class GenerationTest {
                 ModelFolder random = ModelFolder.random(model, 3)) {
             SafetensorsWriter.write(model.resolve("model.safetensors"), values(random));
         }
-        LoraConfig lora = new LoraConfig(
-                2,
-                4,
-                0,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                Initialize.GAUSSIAN);
+        LoraConfig lora = LoraConfig.allLinear(2, 4);
         try (TensorScope scope = new TensorScope();
                 ModelFolder adapted = ModelFolder.pretrained(model).adapted(lora, 1)) {
             Map<String, Tensor> values = values(adapted);

@@ -8,10 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -57,14 +54,13 @@ final class MeasurementTest {
     private static JsonNode best;
     private static JsonNode last;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
 
     @BeforeAll
     static void train() throws IOException {
-        MeasurementTest trained = new MeasurementTest();
-        assertThat(trained.run(TRAIN)).as(trained::err).isZero();
-        trainOutput = trained.out();
+        Shell shell = new Shell();
+        assertThat(shell.run(folder, TRAIN)).as(shell::err).isZero();
+        trainOutput = shell.out();
         List<JsonNode> evaluations = new ArrayList<>();
         for (String line : Files.readAllLines(folder.resolve("runs/quickstart/metrics.jsonl"))) {
             JsonNode json = MAPPER.readTree(line);
@@ -103,17 +99,19 @@ final class MeasurementTest {
         assertThat(step).as("the best is not the last, or this tests nothing").isLessThan(8);
         String checkpoint = "checkpoints/step-00000" + step;
         assertThat(trainOutput).containsPattern("best +step %d: loss .*%s".formatted(step, checkpoint));
-        assertThat(run("inspect", "runs/quickstart")).isZero();
-        assertThat(out())
+        assertThat(shell.run(folder, "inspect", "runs/quickstart")).isZero();
+        assertThat(shell.out())
                 .contains("best          step %d, loss %s"
                         .formatted(step, best.get("loss").asText()));
 
-        assertThat(run("export", "runs/quickstart", "best", "--best"))
-                .as(this::err)
+        assertThat(shell.run(folder, "export", "runs/quickstart", "best", "--best"))
+                .as(shell::err)
                 .isZero();
         assertThat(folder.resolve("best/model.safetensors"))
                 .hasSameBinaryContentAs(folder.resolve("runs/quickstart/export/model.safetensors"));
-        assertThat(run("export", "runs/quickstart", "last")).as(this::err).isZero();
+        assertThat(shell.run(folder, "export", "runs/quickstart", "last"))
+                .as(shell::err)
+                .isZero();
         assertThat(eval("last").get("loss").asDouble())
                 .isCloseTo(last.get("loss").asDouble(), within(1e-6))
                 .isGreaterThan(best.get("loss").asDouble());
@@ -121,24 +119,25 @@ final class MeasurementTest {
 
     @Test
     void theFiguresAreALineEachForPeople() throws IOException {
-        assertThat(run("eval", "runs/quickstart/export", "runs/quickstart/data/held-out.jsonl"))
-                .as(this::err)
+        assertThat(shell.run(folder, "eval", "runs/quickstart/export", "runs/quickstart/data/held-out.jsonl"))
+                .as(shell::err)
                 .isZero();
-        assertThat(out().lines().map(line -> line.substring(0, 14).strip()))
+        assertThat(shell.out().lines().map(line -> line.substring(0, 14).strip()))
                 .containsExactly("loss", "perplexity", "exact match", "examples", "tokens", "time");
-        assertThat(out()).contains("(0 of 7)", " of them trained", " tokens/s");
+        assertThat(shell.out()).contains("(0 of 7)", " of them trained", " tokens/s");
     }
 
     @Test
     void aNarrowPrecisionGivesNearlyTheSame() {
-        assertThat(run(
+        assertThat(shell.run(
+                        folder,
                         "eval",
                         "runs/quickstart/export",
                         "runs/quickstart/data/held-out.jsonl",
                         "--precision",
                         "bf16",
                         "--json"))
-                .as(this::err)
+                .as(shell::err)
                 .isZero();
         double loss = best.get("loss").asDouble();
         assertThat(measuredLoss()).isCloseTo(loss, within(0.02 * loss)).isNotEqualTo(loss);
@@ -155,17 +154,20 @@ final class MeasurementTest {
                 "data.train.path=runs/quickstart/data/train.jsonl",
                 "data.eval.path=runs/quickstart/data/held-out.jsonl",
                 "checkpoint.export=last"));
-        assertThat(run(lora.toArray(String[]::new))).as(this::err).isZero();
+        assertThat(shell.run(folder, lora.toArray(String[]::new)))
+                .as(shell::err)
+                .isZero();
         List<String> lines = Files.readAllLines(folder.resolve("runs/lora/metrics.jsonl"));
         double loss = MAPPER.readTree(lines.get(lines.size() - 1)).get("loss").asDouble();
-        assertThat(run(
+        assertThat(shell.run(
+                        folder,
                         "eval",
                         "runs/quickstart/export",
                         "runs/quickstart/data/held-out.jsonl",
                         "--adapter",
                         "runs/lora/export",
                         "--json"))
-                .as(this::err)
+                .as(shell::err)
                 .isZero();
         assertThat(measuredLoss()).isCloseTo(loss, within(1e-5));
     }
@@ -174,10 +176,10 @@ final class MeasurementTest {
     void textsAreMeasuredTooAndHaveNothingToMatch() throws IOException {
         Path texts = Files.createDirectories(folder.resolve("texts"));
         Files.writeString(texts.resolve("a.txt"), "r e v e r s e\n".repeat(100));
-        assertThat(run("eval", "runs/quickstart/export", "texts", "--sequence-tokens", "32"))
-                .as(this::err)
+        assertThat(shell.run(folder, "eval", "runs/quickstart/export", "texts", "--sequence-tokens", "32"))
+                .as(shell::err)
                 .isZero();
-        assertThat(out()).contains("loss").doesNotContain("exact match");
+        assertThat(shell.out()).contains("loss").doesNotContain("exact match");
     }
 
     @Test
@@ -209,44 +211,24 @@ final class MeasurementTest {
     private void refused(String code, String words, String data, String... options) {
         List<String> arguments = new ArrayList<>(List.of("eval", "runs/quickstart/export", data));
         arguments.addAll(List.of(options));
-        assertThat(run(arguments.toArray(String[]::new))).isEqualTo(2);
-        assertThat(err()).startsWith("error [" + code + "] ").contains(words);
-        assertThat(out()).isEmpty();
+        assertThat(shell.run(folder, arguments.toArray(String[]::new))).isEqualTo(2);
+        assertThat(shell.err()).startsWith("error [" + code + "] ").contains(words);
+        assertThat(shell.out()).isEmpty();
     }
 
     private double measuredLoss() {
         try {
-            return MAPPER.readTree(out()).get("loss").asDouble();
+            return MAPPER.readTree(shell.out()).get("loss").asDouble();
         } catch (IOException e) {
-            throw new AssertionError(out(), e);
+            throw new AssertionError(shell.out(), e);
         }
     }
 
     private JsonNode eval(String model) throws IOException {
-        assertThat(run("eval", model, "runs/quickstart/data/held-out.jsonl", "--micro-batch", "3", "--json"))
-                .as(this::err)
+        assertThat(shell.run(
+                        folder, "eval", model, "runs/quickstart/data/held-out.jsonl", "--micro-batch", "3", "--json"))
+                .as(shell::err)
                 .isZero();
-        return MAPPER.readTree(out());
-    }
-
-    private int run(String... arguments) {
-        out.reset();
-        err.reset();
-        return ChoraleCommand.run(
-                new Console(
-                        new PrintStream(out, true, StandardCharsets.UTF_8),
-                        new PrintStream(err, true, StandardCharsets.UTF_8),
-                        false,
-                        100,
-                        folder),
-                arguments);
-    }
-
-    private String out() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
-
-    private String err() {
-        return err.toString(StandardCharsets.UTF_8);
+        return MAPPER.readTree(shell.out());
     }
 }

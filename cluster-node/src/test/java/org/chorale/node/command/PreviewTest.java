@@ -5,10 +5,7 @@ package org.chorale.node.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +21,7 @@ final class PreviewTest {
             "deploy",
             "recipes");
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
 
     @TempDir
     Path folder;
@@ -32,32 +29,33 @@ final class PreviewTest {
     @Test
     void whatIsTrainedStandsInBracketsWhereThereIsNoColour() {
         assertThat(preview("chat.conf", "--rows", "2", "data.packing=false")).isZero();
-        assertThat(out())
+        assertThat(shell.out())
                 .containsPattern("--- example \\d+, .*train.jsonl:\\d+: \\d+ tokens, \\d+ trained\n")
                 .contains("[[")
                 .contains("training data     36 examples, 0 rows left out")
                 .contains("padding")
                 .doesNotContain("\u001b")
                 .doesNotContain("===");
-        assertThat(out().lines().filter(line -> line.startsWith("--- example"))).hasSize(2);
+        assertThat(shell.out().lines().filter(line -> line.startsWith("--- example")))
+                .hasSize(2);
     }
 
     @Test
     void coloursAreUsedOnRequest() {
         assertThat(preview("chat.conf", "--rows", "1", "--color=always")).isZero();
-        assertThat(out()).contains("\u001b[32m").doesNotContain("[[");
+        assertThat(shell.out()).contains("\u001b[32m").doesNotContain("[[");
     }
 
     @Test
     void aPackedSequenceIsShownWithItsDocuments() {
         assertThat(preview("chat.conf", "--rows", "9")).isZero();
-        assertThat(out()).containsPattern("=== sequence \\d: [2-9]\\d* documents, \\d+ tokens\n");
+        assertThat(shell.out()).containsPattern("=== sequence \\d: [2-9]\\d* documents, \\d+ tokens\n");
     }
 
     @Test
     void generatedDataOfARecipeIsShownTooAndNothingIsLeftBehind() throws IOException {
         assertThat(preview("quickstart.conf", "data.generate.train-rows=50")).isZero();
-        assertThat(out()).contains("Reverse:").contains("50 examples");
+        assertThat(shell.out()).contains("Reverse:").contains("50 examples");
         try (Stream<Path> left = Files.list(folder)) {
             assertThat(left).isEmpty();
         }
@@ -67,24 +65,19 @@ final class PreviewTest {
     void aTextCannotSteerTheTerminal() throws IOException {
         Path rows = Files.writeString(folder.resolve("rows.jsonl"), "{\"text\": \"a\\u001b[2Jb\\u202ec\"}\n");
         assertThat(preview("prose.conf", "data.train.path=" + rows)).isZero();
-        assertThat(out()).contains("\\u001b[2Jb\\u202ec").doesNotContain("\u001b");
+        assertThat(shell.out()).contains("\\u001b[2Jb\\u202ec").doesNotContain("\u001b");
     }
 
     @Test
     void aNumberOfRowsThatMakesNoSenseIsWrongInput() {
         assertThat(preview("chat.conf", "--rows", "0")).isEqualTo(2);
-        assertThat(out()).contains("--rows 0: must be 1 to ");
+        assertThat(shell.err()).contains("--rows 0: must be 1 to ");
     }
 
     private int preview(String recipe, String... arguments) {
         List<String> line = new ArrayList<>(
                 List.of("data", "preview", RECIPES.resolve(recipe).toString()));
         line.addAll(List.of(arguments));
-        PrintStream stream = new PrintStream(out, true, StandardCharsets.UTF_8);
-        return ChoraleCommand.run(new Console(stream, stream, false, 100, folder), line.toArray(String[]::new));
-    }
-
-    private String out() {
-        return out.toString(StandardCharsets.UTF_8);
+        return shell.run(folder, line.toArray(String[]::new));
     }
 }

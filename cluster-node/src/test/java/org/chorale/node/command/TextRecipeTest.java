@@ -8,10 +8,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -46,6 +43,8 @@ final class TextRecipeTest {
     @TempDir
     Path folder;
 
+    private final Shell shell = new Shell();
+
     static List<Path> recipes() throws IOException {
         try (Stream<Path> files = Files.list(RECIPES)) {
             return files.filter(file -> file.toString().endsWith(".conf"))
@@ -66,20 +65,12 @@ final class TextRecipeTest {
 
     @Test
     void theRecipeOfAnAdapterTrainsAndItsModelIsExported() throws IOException {
-        ByteArrayOutputStream said = new ByteArrayOutputStream();
-        Console console = new Console(
-                new PrintStream(said, true, StandardCharsets.UTF_8),
-                new PrintStream(said, true, StandardCharsets.UTF_8),
-                false,
-                100,
-                folder);
-
-        assertThat(ChoraleCommand.run(
-                        console, "train", RECIPES.resolve("lora.conf").toString(), IN_PROCESS, "run.steps=" + STEPS))
-                .as(said::toString)
+        assertThat(shell.run(
+                        folder, "train", RECIPES.resolve("lora.conf").toString(), IN_PROCESS, "run.steps=" + STEPS))
+                .as(shell::err)
                 .isZero();
-        assertThat(ChoraleCommand.run(console, "export", "--merge", "runs/lora", "merged"))
-                .as(said::toString)
+        assertThat(shell.run(folder, "export", "--merge", "runs/lora", "merged"))
+                .as(shell::err)
                 .isZero();
 
         assertThat(folder.resolve("runs/lora/export")).isDirectoryContaining("glob:**/adapter_model.safetensors");
@@ -91,16 +82,10 @@ final class TextRecipeTest {
         assumeThat(LICENCES)
                 .as("skipped: %s, which every Debian system has, is not here", LICENCES)
                 .isDirectory();
-        ByteArrayOutputStream said = new ByteArrayOutputStream();
-        PrintStream stream = new PrintStream(said, true, StandardCharsets.UTF_8);
 
-        assertThat(ChoraleCommand.run(
-                        new Console(stream, stream, false, 100, folder),
-                        "train",
-                        RECIPES.resolve("prose.conf").toString(),
-                        IN_PROCESS,
-                        "run.steps=" + STEPS))
-                .as(said::toString)
+        assertThat(shell.run(
+                        folder, "train", RECIPES.resolve("prose.conf").toString(), IN_PROCESS, "run.steps=" + STEPS))
+                .as(shell::err)
                 .isZero();
 
         List<JsonNode> steps = metrics();
@@ -120,16 +105,12 @@ final class TextRecipeTest {
 
     @Test
     void theRecipeOfAPipelineTrainsAndGoesOn() {
-        ByteArrayOutputStream said = new ByteArrayOutputStream();
-        PrintStream stream = new PrintStream(said, true, StandardCharsets.UTF_8);
         String[] command = {"train", RECIPES.resolve("masked.conf").toString(), IN_PROCESS, "run.steps=4"};
         for (int start = 0; start < 2; start++) {
-            assertThat(ChoraleCommand.run(new Console(stream, stream, false, 100, folder), command))
-                    .as(said::toString)
-                    .isZero();
+            assertThat(shell.run(folder, command)).as(shell::err).isZero();
         }
         assertThat(folder.resolve("runs/masked/export/model.safetensors")).exists();
-        assertThat(said.toString(StandardCharsets.UTF_8)).contains("900,584 parameters");
+        assertThat(shell.out()).contains("900,584 parameters");
     }
 
     private List<JsonNode> metrics() throws IOException {

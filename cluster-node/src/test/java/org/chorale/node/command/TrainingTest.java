@@ -7,10 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -40,8 +37,7 @@ final class TrainingTest {
             "data.micro-batch=2",
             "optimizer.warmup-steps=1");
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Shell shell = new Shell();
 
     @TempDir
     Path folder;
@@ -53,8 +49,8 @@ final class TrainingTest {
 
     @Test
     void aRunIsTrainedInspectedAndExported() throws IOException {
-        assertThat(train("run.steps=3")).as(this::err).isZero();
-        assertThat(out())
+        assertThat(train("run.steps=3")).as(shell::err).isZero();
+        assertThat(shell.out())
                 .contains(
                         "starting on 2 workers: 3 steps in all",
                         "evaluation at step 0: exact match",
@@ -67,13 +63,16 @@ final class TrainingTest {
                 .hasSize(3);
         assertThat(run.resolve("export/model.safetensors")).exists();
 
-        assertThat(run("inspect", "runs/quickstart")).isZero();
-        assertThat(out()).contains("checkpoint    step 3, ");
+        assertThat(shell.run(folder, "inspect", "runs/quickstart")).isZero();
+        assertThat(shell.out()).contains("checkpoint    step 3, ");
 
-        assertThat(run("inspect", "runs/quickstart/checkpoints/step-000003")).isZero();
-        assertThat(out()).contains("world size    2", "shard group   2", "whole         yes");
+        assertThat(shell.run(folder, "inspect", "runs/quickstart/checkpoints/step-000003"))
+                .isZero();
+        assertThat(shell.out()).contains("world size    2", "shard group   2", "whole         yes");
 
-        assertThat(run("export", "runs/quickstart", "model")).as(this::err).isZero();
+        assertThat(shell.run(folder, "export", "runs/quickstart", "model"))
+                .as(shell::err)
+                .isZero();
         assertThat(folder.resolve("model/model.safetensors"))
                 .hasSameBinaryContentAs(run.resolve("export/model.safetensors"));
     }
@@ -88,7 +87,7 @@ final class TrainingTest {
                         "optimizer.type=" + optimizer,
                         "optimizer.groups=[{\"match\": [\"**.lora_B.*\"], \"learning-rate-factor\": 2}]",
                         "model.adapter.type=lora"))
-                .as(this::err)
+                .as(shell::err)
                 .isZero();
         Path run = folder.resolve("runs/quickstart");
         assertThat(run.resolve("export/adapter_model.safetensors")).exists();
@@ -98,33 +97,36 @@ final class TrainingTest {
                 .hasSize(3)
                 .noneMatch(line -> line.contains("NaN") || line.contains("\"loss\":null"));
 
-        assertThat(run("export", "runs/quickstart", "adapter")).as(this::err).isZero();
+        assertThat(shell.run(folder, "export", "runs/quickstart", "adapter"))
+                .as(shell::err)
+                .isZero();
         assertThat(folder.resolve("adapter/adapter_model.safetensors"))
                 .hasSameBinaryContentAs(run.resolve("export/adapter_model.safetensors"));
-        assertThat(run("export", "runs/quickstart", "merged", "--merge"))
-                .as(this::err)
+        assertThat(shell.run(folder, "export", "runs/quickstart", "merged", "--merge"))
+                .as(shell::err)
                 .isZero();
         assertThat(folder.resolve("merged/model.safetensors")).exists();
-        assertThat(run("export", "runs/quickstart", "other", "--dtype", "bf16")).isEqualTo(2);
-        assertThat(err()).contains("--dtype is for models: an adapter is one with --merge");
+        assertThat(shell.run(folder, "export", "runs/quickstart", "other", "--dtype", "bf16"))
+                .isEqualTo(2);
+        assertThat(shell.err()).contains("--dtype is for models: an adapter is one with --merge");
     }
 
     @Test
     void aFinishedRunIsNotRepeatedAndOtherSettingsAreRefused() {
-        assertThat(train("run.steps=1")).as(this::err).isZero();
-        assertThat(train("run.steps=1")).as(this::err).isZero();
-        assertThat(out()).contains("finished at step 1").doesNotContain("step 1/1");
+        assertThat(train("run.steps=1")).as(shell::err).isZero();
+        assertThat(train("run.steps=1")).as(shell::err).isZero();
+        assertThat(shell.out()).contains("finished at step 1").doesNotContain("step 1/1");
 
         assertThat(train("run.steps=2")).isEqualTo(2);
-        assertThat(err()).contains("error [RUN_DIRECTORY_TAKEN] ", "  run.steps: there 1, asked for 2");
+        assertThat(shell.err()).contains("error [RUN_DIRECTORY_TAKEN] ", "  run.steps: there 1, asked for 2");
     }
 
     @Test
     void withJsonEveryLineOfStdoutIsAnEvent() throws IOException {
-        assertThat(train("run.steps=2", "--json")).as(this::err).isZero();
+        assertThat(train("run.steps=2", "--json")).as(shell::err).isZero();
 
         List<String> events = new ArrayList<>();
-        for (String line : out().lines().toList()) {
+        for (String line : shell.out().lines().toList()) {
             JsonNode json = new ObjectMapper().readTree(line);
             events.add(json.get("event").asText());
         }
@@ -135,16 +137,17 @@ final class TrainingTest {
 
     @Test
     void aDamagedCheckpointIsFoundOut() throws IOException {
-        assertThat(train("run.steps=1")).as(this::err).isZero();
+        assertThat(train("run.steps=1")).as(shell::err).isZero();
         Path shard = folder.resolve("runs/quickstart/checkpoints/step-000001/rank-00000.safetensors");
         byte[] bytes = Files.readAllBytes(shard);
         bytes[bytes.length - 1] ^= 1;
         Files.write(shard, bytes);
 
-        assertThat(run("inspect", "runs/quickstart/checkpoints/step-000001")).isEqualTo(1);
-        assertThat(out()).contains("whole         no", "has SHA-256");
-        assertThat(run("export", "runs/quickstart", "model")).isEqualTo(1);
-        assertThat(err()).contains("error [CHECKPOINT_CORRUPT] ");
+        assertThat(shell.run(folder, "inspect", "runs/quickstart/checkpoints/step-000001"))
+                .isEqualTo(1);
+        assertThat(shell.out()).contains("whole         no", "has SHA-256");
+        assertThat(shell.run(folder, "export", "runs/quickstart", "model")).isEqualTo(1);
+        assertThat(shell.err()).contains("error [CHECKPOINT_CORRUPT] ");
         assertThat(folder.resolve("model")).doesNotExist();
     }
 
@@ -152,7 +155,7 @@ final class TrainingTest {
     void everythingThatIsMissingIsToldAtOnceBeforeThereIsARunDirectory() {
         assertThat(train("data.train.path=nowhere.jsonl", "model.path=no-model"))
                 .isEqualTo(2);
-        assertThat(err().lines())
+        assertThat(shell.err().lines())
                 .containsExactly(
                         "error [FILE_MISSING] data.train.path = " + folder + "/nowhere.jsonl: does not exist or cannot"
                                 + " be read; must be a .jsonl file or a folder of text files",
@@ -166,34 +169,14 @@ final class TrainingTest {
         Files.writeString(folder.resolve("train.jsonl"), "{\"text\": 5}\n");
 
         assertThat(train("run.steps=1", "data.train.path=train.jsonl")).isEqualTo(2);
-        assertThat(err()).startsWith("error [DATA_MALFORMED] ").contains("train.jsonl:1");
-        assertThat(out()).contains("failed at step 0");
+        assertThat(shell.err()).startsWith("error [DATA_MALFORMED] ").contains("train.jsonl:1");
+        assertThat(shell.out()).contains("failed at step 0");
     }
 
     private int train(String... more) {
         List<String> arguments = new ArrayList<>(List.of("train", RECIPE.toString()));
         arguments.addAll(SMALL);
         arguments.addAll(List.of(more));
-        return run(arguments.toArray(String[]::new));
-    }
-
-    private int run(String... arguments) {
-        out.reset();
-        err.reset();
-        Console console = new Console(
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                false,
-                100,
-                folder);
-        return ChoraleCommand.run(console, arguments);
-    }
-
-    private String out() {
-        return out.toString(StandardCharsets.UTF_8);
-    }
-
-    private String err() {
-        return err.toString(StandardCharsets.UTF_8);
+        return shell.run(folder, arguments.toArray(String[]::new));
     }
 }

@@ -100,6 +100,11 @@ final class RunFileTest {
                     data.global-batch = 0         | data.global-batch = 0: must be 1 to 1048576
                     parallel.workers = 0          | parallel.workers = 0: must be from 1 to 1024
                     precision = fp8               | precision = fp8: must be one of fp32, bf16, fp16, bf16-true
+                    parallel.device = gpu         | parallel.device = gpu: must be one of auto, cpu, cuda
+                    parallel.memory-fraction = 0  | parallel.memory-fraction = 0.0: must be above 0 and at most 1
+                    parallel { device = cpu, memory-fraction = 0.5 } | parallel.memory-fraction = 0.5: is of a GPU's memory, and the CPU computes here; must be 1
+                    parallel.device = cpu, tf32 = true | tf32 = true: is a way in which GPUs multiply, and the CPU computes here; must be false
+                    tf32 = true, precision = bf16 | tf32 = true: only precision = fp32 has products that it makes faster, and precision is bf16; must be false
                     optimizer.type = adagrad      | optimizer.type = adagrad: must be one of adamw, adam, sgd, lion
                     optimizer.momentum = 0.9      | optimizer.momentum = 0.9: optimizer.type = adamw does not read it, only sgd does
                     optimizer.step-every = 9      | optimizer.step-every = 9: optimizer.schedule = cosine does not read it, only step does

@@ -38,6 +38,7 @@ final class RunIdentity {
             "metrics.samples",
             "parallel.workers",
             "parallel.isolation",
+            "parallel.memory-fraction",
             "parallel.mode",
             "parallel.shard-size",
             "parallel.reduce",

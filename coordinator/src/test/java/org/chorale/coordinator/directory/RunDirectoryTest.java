@@ -47,6 +47,7 @@ class RunDirectoryTest {
             "checkpoint.keep = 9",
             "data.prefetch-batches = 1",
             "metrics.samples = digest",
+            "parallel.memory-fraction = 0.9",
             "model.recompute = block"
         };
         open("run", free).close();

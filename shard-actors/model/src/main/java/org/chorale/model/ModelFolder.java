@@ -260,10 +260,10 @@ public final class ModelFolder implements ParameterSource {
      *
      * @param units told when the parameters of each are used
      */
-    public LlamaModel model(Function<String, Parameter> parameters, Units units, boolean recompute) {
+    public LlamaModel model(Function<String, Parameter> parameters, Units units) {
         Adapters adapters =
                 adapter.map(source -> source.adapter().over(parameters)).orElse(Adapters.NONE);
-        return new LlamaModel(config, parameters, units, adapters, recompute);
+        return new LlamaModel(config, parameters, units, adapters);
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.NamePattern;
 
@@ -18,7 +19,7 @@ import org.chorale.model.outline.NamePattern;
  * @param freeze globs over parameter names: what is not trained
  * @param trainOnly globs over parameter names: what alone is trained, where there are any
  * @param initialize where first weights come from
- * @param recompute what a block keeps for its backward
+ * @param recompute what a block drops and computes again
  */
 public record ModelConfig(
         Path path,
@@ -31,12 +32,6 @@ public record ModelConfig(
     public enum Initialize {
         PRETRAINED,
         RANDOM
-    }
-
-    /** What a block keeps for its backward: all of it, or its input alone. */
-    public enum Recompute {
-        NONE,
-        FULL
     }
 
     /** The keys that count for a user's own model too. */

@@ -172,7 +172,7 @@ final class CheckpointTest {
             List<UnitLayout> layout = folder.units().stream()
                     .map(unit -> UnitLayout.whole(onlyTrained(unit, trained), precision))
                     .toList();
-            ModelShard shard = new ModelShard(folder, layout, false);
+            ModelShard shard = new ModelShard(folder, layout);
             state = new RankState(
                     folder, shard, Optimizer.of(config, shard.groups()), LossScale.of(precision, Device.CPU));
         }

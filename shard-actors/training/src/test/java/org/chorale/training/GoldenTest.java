@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,10 +27,12 @@ import org.chorale.tensor.safetensors.TensorEntry;
 import org.chorale.tensor.safetensors.TensorSpec;
 import org.chorale.training.golden.GoldenCheck;
 import org.chorale.training.golden.GoldenCheck.Row;
+import org.chorale.training.shard.Precision;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The arithmetic is the reference's: what Transformers computed for the same weights and batch. */
@@ -41,7 +44,11 @@ final class GoldenTest {
     @ValueSource(strings = {"llama", "llama3-rope-tied"})
     void everyQuantityOfTheReferenceIsReproduced(String family) throws URISyntaxException {
         passes(GoldenCheck.run(
-                folder(family), Optional.empty(), folder(family).resolve("golden.safetensors"), Device.CPU));
+                folder(family),
+                Optional.empty(),
+                folder(family).resolve("golden.safetensors"),
+                Precision.FP32,
+                Device.CPU));
     }
 
     @ParameterizedTest
@@ -52,7 +59,11 @@ final class GoldenTest {
     })
     void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String base, String adapter) throws URISyntaxException {
         List<Row> rows = GoldenCheck.run(
-                folder(base), Optional.of(folder(adapter)), folder(adapter).resolve("golden.safetensors"), Device.CPU);
+                folder(base),
+                Optional.of(folder(adapter)),
+                folder(adapter).resolve("golden.safetensors"),
+                Precision.FP32,
+                Device.CPU);
         passes(rows);
         assertThat(rows)
                 .extracting(Row::quantity)
@@ -62,6 +73,38 @@ final class GoldenTest {
                         "trained/adapter_config.json",
                         "merged.model.layers.1.self_attn.q_proj.weight",
                         "trained.base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight");
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Precision.class,
+            names = {"BF16", "BF16_TRUE"})
+    void theErrorOfAnotherFormatIsMeasuredAndNotJudged(Precision precision) throws URISyntaxException {
+        Path adapter = folder("peft-lora-llama");
+        List<Row> rows = new ArrayList<>(GoldenCheck.run(
+                folder("llama"),
+                Optional.empty(),
+                folder("llama").resolve("golden.safetensors"),
+                precision,
+                Device.CPU));
+        rows.addAll(GoldenCheck.run(
+                folder("llama"), Optional.of(adapter), adapter.resolve("golden.safetensors"), precision, Device.CPU));
+        passes(rows);
+        double roundOff = 0x1p-9; // of one rounding to bf16
+        assertThat(rows)
+                .filteredOn(row -> row.quantity().matches("logits|grad.*"))
+                .hasSizeGreaterThan(20)
+                .allSatisfy(row ->
+                        assertThat(row.relativeError()).as(row.toString()).isBetween(roundOff / 4, roundOff * 32));
+        assertThat(rows).noneMatch(row -> row.quantity().startsWith("merged."));
+    }
+
+    @Test
+    void aFormatThatNeedsALossScaleIsRefused() {
+        assertThatThrownBy(() -> GoldenCheck.run(
+                        folder("llama"), Optional.empty(), copy.resolve("none"), Precision.FP16, Device.CPU))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("fp16");
     }
 
     @Test
@@ -74,7 +117,12 @@ final class GoldenTest {
         assertThat(config).contains("\"lora_alpha\": 8");
         Files.writeString(
                 copy.resolve("adapter_config.json"), config.replace("\"lora_alpha\": 8", "\"lora_alpha\": 9"));
-        assertThat(GoldenCheck.run(folder("llama"), Optional.of(copy), copy.resolve("golden.safetensors"), Device.CPU))
+        assertThat(GoldenCheck.run(
+                        folder("llama"),
+                        Optional.of(copy),
+                        copy.resolve("golden.safetensors"),
+                        Precision.FP32,
+                        Device.CPU))
                 .filteredOn(row -> !row.passed())
                 .extracting(Row::quantity)
                 .contains("logits", "loss", "merged.model.layers.0.self_attn.q_proj.weight");
@@ -83,7 +131,11 @@ final class GoldenTest {
     @Test
     void theGoldenOfAnAdapterAsksForTheAdapter() throws Exception {
         List<Row> rows = GoldenCheck.run(
-                folder("llama"), Optional.empty(), folder("peft-lora-llama").resolve("golden.safetensors"), Device.CPU);
+                folder("llama"),
+                Optional.empty(),
+                folder("peft-lora-llama").resolve("golden.safetensors"),
+                Precision.FP32,
+                Device.CPU);
         assertThat(rows)
                 .filteredOn(row -> row.quantity().startsWith("merged."))
                 .isNotEmpty()
@@ -101,7 +153,8 @@ final class GoldenTest {
                 .replace("\"dtype\"", "\"torch_dtype\"");
         assertThat(config).contains("rope_scaling").contains("torch_dtype").doesNotContain("rope_parameters");
         Files.writeString(copy.resolve("config.json"), config);
-        passes(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors"), Device.CPU));
+        passes(GoldenCheck.run(
+                copy, Optional.empty(), original.resolve("golden.safetensors"), Precision.FP32, Device.CPU));
     }
 
     @Test
@@ -111,7 +164,8 @@ final class GoldenTest {
         String config = Files.readString(original.resolve("config.json"));
         Files.writeString(
                 copy.resolve("config.json"), config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-06"));
-        assertThat(GoldenCheck.run(copy, Optional.empty(), original.resolve("golden.safetensors"), Device.CPU))
+        assertThat(GoldenCheck.run(
+                        copy, Optional.empty(), original.resolve("golden.safetensors"), Precision.FP32, Device.CPU))
                 .anySatisfy(row -> assertThat(row.passed()).isFalse());
     }
 
@@ -128,7 +182,7 @@ final class GoldenTest {
             tensors.put("grad.model.norm.weight", golden.tensor("loss")); // [1] would broadcast
             SafetensorsWriter.write(other, tensors);
         }
-        assertThatThrownBy(() -> GoldenCheck.run(original, Optional.empty(), other, Device.CPU))
+        assertThatThrownBy(() -> GoldenCheck.run(original, Optional.empty(), other, Precision.FP32, Device.CPU))
                 .isInstanceOf(InvalidFileException.class)
                 .hasMessageContaining("grad.model.norm.weight: has shape [1], must be [48]");
     }

@@ -11,6 +11,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.NativeMemory;
@@ -40,9 +41,10 @@ final class MemoryProbe {
         String leak = arguments[1];
         List<Tensor> strays = new ArrayList<>();
         try (ModelFolder folder = TinyModel.folder(Path.of(arguments[0]), false);
-                ModelShard shard = TinyModel.shard(folder, true);
+                ModelShard shard = TinyModel.shard(folder);
                 AdamW optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
                 HeldTensors forgotten = new HeldTensors()) {
+            shard.model().recompute(new RecomputePlan(1, 2));
             TrainStep step = new TrainStep(shard, optimizer, 1);
             long[] references = new long[2];
             long[] rssAnon = new long[2];

@@ -234,7 +234,7 @@ final class PendingStepTest {
 
         Bench(ModelFolder folder, Precision precision, RankGroups ranks) {
             this.ranks = ranks;
-            this.shard = RankShards.load(folder, precision, false, ranks);
+            this.shard = RankShards.load(folder, precision, ranks);
             this.optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             this.lossScale = LossScale.of(precision, Device.CPU);
             this.step = step(new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3));
@@ -242,7 +242,7 @@ final class PendingStepTest {
 
         Bench(ModelFolder folder, Precision precision, RankGroups ranks, LossCalculator loss) {
             this.ranks = ranks;
-            this.shard = RankShards.load(folder, precision, false, ranks);
+            this.shard = RankShards.load(folder, precision, ranks);
             this.optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             this.lossScale = LossScale.of(precision, Device.CPU);
             Stages stages = new Stages(List.of(), "Llama", "", List.of(), loss, ContractMode.OFF);

@@ -7,10 +7,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.chorale.tensor.OtherJvm;
 
 /**
  * A main class in a process of its own, of which memory is measured: with one compiler that is soon done and a heap whose
@@ -23,16 +22,10 @@ final class ProbeProcess {
 
     /** @return the lines that it printed; one that fails fails the test */
     static List<String> run(Class<?> probe, String... arguments) throws IOException, InterruptedException {
-        ProcessBuilder builder = jvm(
-                        probe,
-                        List.of(
-                                "-XX:TieredStopAtLevel=1",
-                                "-XX:+UseSerialGC",
-                                "-Xms96m",
-                                "-Xmx96m",
-                                "-XX:+AlwaysPreTouch"),
-                        arguments)
-                .redirectError(ProcessBuilder.Redirect.INHERIT);
+        ProcessBuilder builder = OtherJvm.of(
+                probe,
+                List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch"),
+                arguments);
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS))
@@ -40,21 +33,5 @@ final class ProbeProcess {
                 .isTrue();
         assertThat(process.exitValue()).as(output).isZero();
         return output.lines().toList();
-    }
-
-    /** A JVM with the class path of this one, which computes on one thread. */
-    static ProcessBuilder jvm(Class<?> main, List<String> flags, String... arguments) {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of(
-                "-Dorg.bytedeco.javacpp.nopointergc=true",
-                "-Dorg.bytedeco.javacpp.maxBytes=0",
-                "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0"));
-        command.addAll(flags);
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
-        command.addAll(List.of(arguments));
-        ProcessBuilder builder = new ProcessBuilder(command);
-        builder.environment().put("OMP_NUM_THREADS", "1");
-        return builder;
     }
 }

@@ -14,6 +14,7 @@ import java.util.Set;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.NamePattern;
 import org.chorale.training.RankRun.Setup;
@@ -58,7 +59,8 @@ final class RankMatrix {
     }
 
     /** A point of the matrix. */
-    record Case(Model model, Mode mode, int worldSize, Accumulation accumulation, boolean clipped, boolean recompute) {
+    record Case(
+            Model model, Mode mode, int worldSize, Accumulation accumulation, boolean clipped, Recompute recompute) {
         static final double CLIP_NORM = 0.3; // well below the norms of all models but that of norms alone
 
         double clipNorm() {
@@ -128,8 +130,9 @@ final class RankMatrix {
                     }
                     for (Accumulation accumulation : Accumulation.values()) {
                         for (boolean clipped : new boolean[] {false, true}) {
-                            cases.add(new Case(model, mode, worldSize, accumulation, clipped, false));
-                            cases.add(new Case(model, mode, worldSize, accumulation, clipped, true));
+                            for (Recompute recompute : Recompute.values()) {
+                                cases.add(new Case(model, mode, worldSize, accumulation, clipped, recompute));
+                            }
                         }
                     }
                 }

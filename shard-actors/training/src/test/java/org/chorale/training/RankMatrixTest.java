@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Recompute;
 import org.chorale.training.RankMatrix.Accumulation;
 import org.chorale.training.RankMatrix.Case;
 import org.chorale.training.RankMatrix.Model;
@@ -62,14 +63,18 @@ final class RankMatrixTest {
     @Test
     void ranksThatAreProcessesGiveWhatOneGives() throws IOException {
         try (RankProcesses ranks = RankProcesses.start(directory, 4)) {
-            check(new Case(Model.TIED, Mode.FULL_SHARD, 2, Accumulation.REDUCED_ONCE, false, false), ranks::run);
-            check(new Case(Model.LORA, Mode.HYBRID, 4, Accumulation.REDUCED_EACH, true, true), ranks::run);
+            check(
+                    new Case(Model.TIED, Mode.FULL_SHARD, 2, Accumulation.REDUCED_ONCE, false, Recompute.NONE),
+                    ranks::run);
+            check(
+                    new Case(Model.LORA, Mode.HYBRID, 4, Accumulation.REDUCED_EACH, true, Recompute.SELECTIVE),
+                    ranks::run);
         }
     }
 
     @Test
     void aProcessThatDiesFailsItsRunWithItsLastWords() throws IOException {
-        Case unknown = new Case(Model.TIED, Mode.HYBRID, 2, Accumulation.REDUCED_ONCE, false, false);
+        Case unknown = new Case(Model.TIED, Mode.HYBRID, 2, Accumulation.REDUCED_ONCE, false, Recompute.NONE);
         try (RankProcesses ranks = RankProcesses.start(directory, 2)) {
             assertThatThrownBy(() -> ranks.run(unknown))
                     .isInstanceOf(AssertionError.class)
@@ -80,7 +85,7 @@ final class RankMatrixTest {
     @Test
     void everyPairOfFactorsIsInTheSampleThatIsAlwaysRun() {
         assertThat(RankMatrix.pairwise()).hasSizeLessThan(40).doesNotHaveDuplicates();
-        assertThat(RankMatrix.whole()).hasSize(5 * (4 + 3 * 3 + 1) * 3 * 2 * 2);
+        assertThat(RankMatrix.whole()).hasSize(5 * (4 + 3 * 3 + 1) * 3 * 2 * 3);
     }
 
     /** Each rank is a process. Writes what it has found to {@code target/fsdp-matrix.log}. */

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.device.Device;
@@ -48,9 +49,10 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
     static RankOutcome of(ModelFolder folder, Setup setup, Collectives world) {
         OptimizerConfig config = OptimizerConfig.adamW(RankRun.LEARNING_RATE, 0.01, setup.clipNorm());
         try (RankGroups ranks = setup.mode().groups(world, setup.reduceEachMicroBatch());
-                ModelShard shard = RankShards.load(folder, setup.precision(), setup.recompute(), ranks);
+                ModelShard shard = RankShards.load(folder, setup.precision(), ranks);
                 AdamW optimizer = new AdamW(config, shard.groups());
                 LossScale lossScale = LossScale.of(setup.precision(), Device.CPU)) {
+            shard.model().recompute(RecomputePlan.every(setup.recompute()));
             Objective objective = new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3);
             TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
             List<StepResult> results = new ArrayList<>();

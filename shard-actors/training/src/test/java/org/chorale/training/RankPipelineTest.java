@@ -25,6 +25,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.model.outline.Freezing;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
@@ -130,8 +131,9 @@ final class RankPipelineTest {
                 List<StepResult> results = new CopyOnWriteArrayList<>();
                 RankThreads.run(worldSize, world -> {
                     try (RankGroups ranks = Mode.FULL_SHARD.groups(world, true);
-                            ModelShard shard = RankShards.load(folder, Precision.FP32, true, ranks);
+                            ModelShard shard = RankShards.load(folder, Precision.FP32, ranks);
                             AdamW optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups())) {
+                        shard.model().recompute(new RecomputePlan(1, 2));
                         Stages stages = new Stages(
                                 List.of(), "Llama", "", List.of(), new CrossEntropyLoss(), ContractMode.CHECK);
                         Objective objective =

@@ -18,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.chorale.tensor.OtherJvm;
 import org.chorale.training.RankMatrix.Case;
 
 /**
@@ -57,7 +58,7 @@ final class RankProcesses implements AutoCloseable {
     private void startNext() throws IOException {
         int rank = processes.size();
         List<String> flags = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m");
-        Process process = ProbeProcess.jvm(MatrixRank.class, flags, "" + rank)
+        Process process = OtherJvm.of(MatrixRank.class, flags, "" + rank)
                 .redirectError(log(rank).toFile())
                 .start();
         processes.add(process);

@@ -10,6 +10,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.stream.Stream;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.RankThreads;
 import org.chorale.training.RankOutcome.Piece;
@@ -39,11 +40,11 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
             Mode mode,
             boolean reduceEachMicroBatch,
             int microBatches,
-            boolean recompute,
+            Recompute recompute,
             Precision precision,
             double clipNorm) {
         static Setup alone(Precision precision, double clipNorm) {
-            return new Setup(1, Mode.REPLICATE, false, 1, false, precision, clipNorm);
+            return new Setup(1, Mode.REPLICATE, false, 1, Recompute.NONE, precision, clipNorm);
         }
     }
 

@@ -23,6 +23,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.NativeMemory;
 import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.collective.Collectives;
@@ -49,7 +51,7 @@ final class RankStepTest {
     private Path directory;
 
     private static Setup setup(int worldSize, Mode mode, Precision precision) {
-        return new Setup(worldSize, mode, true, 2, false, precision, 1);
+        return new Setup(worldSize, mode, true, 2, Recompute.NONE, precision, 1);
     }
 
     @ParameterizedTest
@@ -294,7 +296,8 @@ final class RankStepTest {
 
         Bench(ModelFolder folder, Precision precision, RankGroups ranks) {
             this.ranks = ranks;
-            this.shard = RankShards.load(folder, precision, true, ranks);
+            this.shard = RankShards.load(folder, precision, ranks);
+            shard.model().recompute(new RecomputePlan(1, 2));
             this.optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             this.step = new TrainStep(shard, optimizer, 1);
         }

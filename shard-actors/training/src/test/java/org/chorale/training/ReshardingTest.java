@@ -32,8 +32,6 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.LoraConfig.Initialize;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.NamePattern;
@@ -101,19 +99,7 @@ final class ReshardingTest {
         }
     }
 
-    private static final LoraConfig LORA_CONFIG = new LoraConfig(
-            3,
-            4,
-            0,
-            ModuleSelection.ALL_LINEAR,
-            ModuleSelection.NOTHING,
-            Map.of(),
-            Map.of(),
-            false,
-            List.of(),
-            List.of(),
-            List.of(),
-            Initialize.UNIFORM);
+    private static final LoraConfig LORA_CONFIG = LoraConfig.allLinear(3, 4);
 
     @TempDir
     private Path directory;

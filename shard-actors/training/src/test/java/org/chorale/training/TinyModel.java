@@ -53,9 +53,9 @@ final class TinyModel {
         return ModelFolder.random(directory, 5);
     }
 
-    static ModelShard shard(ModelFolder folder, boolean recompute) {
+    static ModelShard shard(ModelFolder folder) {
         ModelShard shard = new ModelShard(
-                folder, folder.units().stream().map(UnitLayout::whole).toList(), recompute);
+                folder, folder.units().stream().map(UnitLayout::whole).toList());
         shard.load(folder);
         return shard;
     }

@@ -18,6 +18,8 @@ import java.util.Objects;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
@@ -40,6 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a step promises besides the reference's numbers. */
 final class TrainStepTest {
@@ -52,8 +55,8 @@ final class TrainStepTest {
     @ValueSource(booleans = {false, true})
     void unevenMicroBatchesEqualOneLargeBatch(boolean tied) {
         try (ModelFolder folder = TinyModel.folder(directory, tied);
-                Bench whole = new Bench(folder, false, NO_CLIP);
-                Bench split = new Bench(folder, false, NO_CLIP)) {
+                Bench whole = new Bench(folder, RecomputePlan.NONE, NO_CLIP);
+                Bench split = new Bench(folder, RecomputePlan.NONE, NO_CLIP)) {
             MicroBatch batch = TinyModel.batch(1, 7, 11);
             StepResult one = whole.step.run(List.of(batch), 1e-3);
             StepResult three = split.step.run(
@@ -69,8 +72,8 @@ final class TrainStepTest {
     @Test
     void aMaskThatHidesRightPaddingChangesNothing() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench plain = new Bench(folder, false, NO_CLIP);
-                Bench masked = new Bench(folder, false, NO_CLIP)) {
+                Bench plain = new Bench(folder, RecomputePlan.NONE, NO_CLIP);
+                Bench masked = new Bench(folder, RecomputePlan.NONE, NO_CLIP)) {
             MicroBatch batch = TinyModel.batch(2, 5, 9);
             long[] mask = new long[batch.tokens().length];
             for (int row = 0; row < mask.length; row++) {
@@ -93,8 +96,8 @@ final class TrainStepTest {
     @Test
     void aPackedBatchTrainsAsItsDocumentsOneByOne() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench packed = new Bench(folder, false, NO_CLIP);
-                Bench apart = new Bench(folder, false, NO_CLIP)) {
+                Bench packed = new Bench(folder, RecomputePlan.NONE, NO_CLIP);
+                Bench apart = new Bench(folder, RecomputePlan.NONE, NO_CLIP)) {
             long[] tokens = {5, 6, 7, 8, 9, 1, 2, 0};
             long[] labels = {MicroBatch.IGNORED, 6, 7, MicroBatch.IGNORED, 9, 1, 2, MicroBatch.IGNORED};
             Packing packing = new Packing(new long[] {0, 1, 2, 0, 1, 2, 3, 0}, new long[] {0, 0, 0, 1, 1, 1, 1, -1});
@@ -118,8 +121,8 @@ final class TrainStepTest {
     void theFusedLossTrainsAsTheSameLossInAPipeline(double smoothing, double zLoss) {
         CrossEntropySettings settings = new CrossEntropySettings(smoothing, zLoss);
         try (ModelFolder folder = TinyModel.folder(directory, true);
-                Bench fused = new Bench(folder, false, NO_CLIP);
-                Bench piped = new Bench(folder, true, NO_CLIP)) {
+                Bench fused = new Bench(folder, RecomputePlan.NONE, NO_CLIP);
+                Bench piped = new Bench(folder, RecomputePlan.every(Recompute.FULL), NO_CLIP)) {
             MicroBatch batch = TinyModel.batch(8, 5, 9);
             Stages stages = new Stages(
                     List.of(), "Llama", "", List.of(), new CrossEntropyLoss().with(settings), ContractMode.CHECK);
@@ -134,11 +137,12 @@ final class TrainStepTest {
         }
     }
 
-    @Test
-    void recomputingBlocksChangesNoBit() {
+    @ParameterizedTest
+    @CsvSource({"0, 1", "0, 2", "1, 1", "1, 2", "2, 2"})
+    void recomputingBlocksChangesNoBit(int fullUntil, int selectiveUntil) {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench kept = new Bench(folder, false, 1);
-                Bench recomputed = new Bench(folder, true, 1)) {
+                Bench kept = new Bench(folder, RecomputePlan.NONE, 1);
+                Bench recomputed = new Bench(folder, new RecomputePlan(fullUntil, selectiveUntil), 1)) {
             for (int i = 0; i < 3; i++) {
                 MicroBatch batch = TinyModel.batch(i, 4, 8);
                 assertThat(recomputed.step.run(List.of(batch), 1e-2)).isEqualTo(kept.step.run(List.of(batch), 1e-2));
@@ -150,7 +154,7 @@ final class TrainStepTest {
     @Test
     void aStepThatIsNotFiniteTouchesNothing() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench bench = new Bench(folder, false, 1)) {
+                Bench bench = new Bench(folder, RecomputePlan.NONE, 1)) {
             MicroBatch batch = TinyModel.batch(3, 4, 8);
             assertThat(bench.step.run(List.of(batch), 1e-2).skipped()).isFalse();
             Tensor norm = bench.shard.parameter("model.norm.weight").value();
@@ -175,10 +179,29 @@ final class TrainStepTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aStepReadsNothingOfTheGradientsBeforeIt(boolean tied) {
+        try (ModelFolder folder = TinyModel.folder(directory, tied);
+                Bench clean = new Bench(folder, RecomputePlan.NONE, 1);
+                Bench dirty = new Bench(folder, RecomputePlan.NONE, 1)) {
+            dirty.shard.parameters().values().forEach(parameter -> {
+                try (TensorScope scope = new TensorScope()) {
+                    Objects.requireNonNull(parameter.gradient()).fill_(Scalars.of(Double.NaN));
+                }
+            });
+            MicroBatch batch = TinyModel.batch(6, 5, 8);
+            List<MicroBatch> halves = List.of(TinyModel.part(batch, 0, 2), TinyModel.part(batch, 2, 5));
+            assertThat(dirty.step.run(halves, 1e-2)).isEqualTo(clean.step.run(halves, 1e-2));
+            same(gradients(dirty.shard), gradients(clean.shard));
+            same(weights(dirty.shard), weights(clean.shard));
+        }
+    }
+
     @Test
     void aBatchWithoutLabelsMovesNothingAndIsNoFault() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench bench = new Bench(folder, false, 1)) {
+                Bench bench = new Bench(folder, RecomputePlan.NONE, 1)) {
             Map<String, float[]> before = weights(bench.shard);
             long[] labels = new long[12];
             Arrays.fill(labels, MicroBatch.IGNORED);
@@ -193,8 +216,8 @@ final class TrainStepTest {
     @Test
     void gradientsAreClippedByTheirGlobalNorm() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench free = new Bench(folder, false, NO_CLIP);
-                Bench clipped = new Bench(folder, false, 0.25)) {
+                Bench free = new Bench(folder, RecomputePlan.NONE, NO_CLIP);
+                Bench clipped = new Bench(folder, RecomputePlan.NONE, 0.25)) {
             MicroBatch batch = TinyModel.batch(4, 4, 8);
             double norm = free.step.run(List.of(batch), 0).gradNorm();
             assertThat(norm).isGreaterThan(0.25);
@@ -213,8 +236,8 @@ final class TrainStepTest {
     void aRestoredCheckpointGoesOnBitForBit() {
         Path file = directory.resolve("rank-00000.safetensors");
         try (ModelFolder folder = TinyModel.folder(directory, true);
-                Bench first = new Bench(folder, false, 1);
-                Bench second = new Bench(folder, false, 1)) {
+                Bench first = new Bench(folder, RecomputePlan.NONE, 1);
+                Bench second = new Bench(folder, RecomputePlan.NONE, 1)) {
             for (int i = 0; i < 3; i++) {
                 first.step.run(List.of(TinyModel.batch(i, 4, 8)), 1e-2);
             }
@@ -236,7 +259,7 @@ final class TrainStepTest {
         Path out = directory.resolve("export");
         Path checkpoint = directory.resolve("rank-00000.safetensors");
         try (ModelFolder folder = TinyModel.folder(directory, tied);
-                Bench bench = new Bench(folder, false, 1)) {
+                Bench bench = new Bench(folder, RecomputePlan.NONE, 1)) {
             bench.step.run(List.of(TinyModel.batch(0, 4, 8)), 1e-2);
             try (CheckpointWeights stored = CheckpointWeights.open(written(checkpoint, bench, 1))) {
                 ModelExport.of(folder, stored, directory.resolve("tokenizer.json"))
@@ -259,7 +282,7 @@ final class TrainStepTest {
     @Test
     void aTinyModelLearnsItsBatchByHeart() {
         try (ModelFolder folder = TinyModel.folder(directory, false);
-                Bench bench = new Bench(folder, false, 1)) {
+                Bench bench = new Bench(folder, RecomputePlan.NONE, 1)) {
             MicroBatch batch = TinyModel.batch(6, 6, 10);
             Evaluation before = evaluate(bench.shard, batch);
             for (int i = 0; i < 150; i++) {
@@ -287,8 +310,9 @@ final class TrainStepTest {
         final RankState state;
         final TrainStep step;
 
-        Bench(ModelFolder folder, boolean recompute, double clipNorm) {
-            shard = TinyModel.shard(folder, recompute);
+        Bench(ModelFolder folder, RecomputePlan recompute, double clipNorm) {
+            shard = TinyModel.shard(folder);
+            shard.model().recompute(recompute);
             optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             state = new RankState(folder, shard, optimizer, lossScale);
             step = new TrainStep(shard, optimizer, clipNorm);

@@ -19,8 +19,7 @@ public final class CheckpointFolder {
     private CheckpointFolder() {}
 
     /**
-     * The files of a committed checkpoint; only its manifest is read. Whether they are whole, the coordinator has found
-     * out.
+     * The files of a committed checkpoint; only its manifest is read, since the coordinator has found them whole.
      *
      * @throws FaultException CHECKPOINT_CORRUPT where there is no manifest, or not one of this release
      */

@@ -9,16 +9,24 @@ import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 
 /**
- * The key {@code parallel.device}: what a worker computes with.
+ * The keys {@code parallel.device} and {@code parallel.memory-fraction}: what a worker computes with.
  *
  * @param device auto takes the GPU of the worker's slot where the node has one for it, else the CPU
+ * @param memoryFraction of the GPU's whole memory that the worker's tensors may take
  */
-public record DeviceConfig(Kind device) {
+public record DeviceConfig(Kind device, double memoryFraction) {
     /** What the key may hold. */
     public enum Kind {
         AUTO,
         CPU,
         CUDA
+    }
+
+    public DeviceConfig {
+        if (!(memoryFraction > 0 && memoryFraction <= 1)) {
+            throw new IllegalArgumentException(
+                    "parallel.memory-fraction = %s: must be above 0 and at most 1".formatted(memoryFraction));
+        }
     }
 
     /**

@@ -24,7 +24,7 @@ import org.chorale.training.Holding;
  * @param totalBytes of the GPU
  * @param freeBytes that nobody has
  * @param processBytes that this process has, libraries' memory included
- * @param allowedBytes that this process may have, where it may not have all
+ * @param allowedBytes that this process's tensors may have, where a share was set
  * @param allocatedBytes that tensors hold
  * @param heldBackBytes that the allocator keeps and cannot give, since it lies in pieces that are too small
  */
@@ -110,7 +110,8 @@ record DeviceOutOfMemory(
                 .flatMap(total -> freeBytes.map(free -> ", of " + words(total) + " " + words(free) + " are free"))
                 .orElse("");
         String bounded = allowedBytes
-                .map(allowed -> ", this process may have " + words(allowed))
+                .filter(allowed -> allowed < totalBytes.orElse(Double.POSITIVE_INFINITY))
+                .map(allowed -> ", this process may have " + words(allowed) + " by parallel.memory-fraction")
                 .orElse("");
         return subject + " has no memory left" + lacking + ofAll + bounded;
     }

@@ -98,9 +98,9 @@ final class LoadedShard implements AutoCloseable {
         try {
             RunModel model = RunModel.open(order.runConf(), local);
             owned.push(model::close);
-            Device device = ConfigReader.read(order.runConf(), "parallel", DeviceConfig.class)
-                    .of(command.place().slot(), Device.gpus());
-            device.bind();
+            DeviceSetup setup = DeviceSetup.of(order.runConf());
+            Device device = setup.device().of(command.place().slot(), Device.gpus());
+            setup.apply(device);
             long begunNanos = System.nanoTime();
             RankGroups ranks = RankMeeting.join(command, device, cancellation);
             long joinedNanos = System.nanoTime();

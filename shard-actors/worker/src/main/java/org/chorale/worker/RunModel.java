@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -18,7 +19,6 @@ import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LlamaPipelineModel;
 import org.chorale.training.LossSource;
 import org.chorale.training.ModelConfig;
-import org.chorale.training.ModelConfig.Recompute;
 import org.chorale.training.Objective;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PipelineModel;
@@ -113,7 +113,9 @@ final class RunModel implements AutoCloseable {
             return new ModelShard(layout, ranks, device);
         }
         ModelConfig config = ConfigReader.read(runConf, "model", ModelConfig.class);
-        return new ModelShard(folder.get(), layout, config.recompute() == Recompute.FULL, ranks, device);
+        ModelShard shard = new ModelShard(folder.get(), layout, ranks, device);
+        shard.model().recompute(RecomputePlan.every(config.recompute()));
+        return shard;
     }
 
     Objective objective(ModelShard shard) {

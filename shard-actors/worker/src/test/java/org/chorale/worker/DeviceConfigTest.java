@@ -10,11 +10,13 @@ import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 import org.chorale.worker.DeviceConfig.Kind;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class DeviceConfigTest {
     @Test
     void autoTakesTheGpuOfTheSlotWhereThereIsOne() {
-        DeviceConfig auto = new DeviceConfig(Kind.AUTO);
+        DeviceConfig auto = config(Kind.AUTO);
         assertThat(auto.of(0, 1)).isEqualTo(Device.cuda(0));
         assertThat(auto.of(3, 4)).isEqualTo(Device.cuda(3));
         assertThat(auto.of(0, 0)).isEqualTo(Device.CPU);
@@ -22,15 +24,15 @@ final class DeviceConfigTest {
 
     @Test
     void theCpuIsTakenWhereItIsAskedFor() {
-        assertThat(new DeviceConfig(Kind.CPU).of(1, 8)).isEqualTo(Device.CPU);
+        assertThat(config(Kind.CPU).of(1, 8)).isEqualTo(Device.CPU);
     }
 
     @Test
     void aGpuThatIsMissingIsAnErrorAndNoReasonToUseTheCpu() {
-        assertThatThrownBy(() -> new DeviceConfig(Kind.CUDA).of(0, 0))
+        assertThatThrownBy(() -> config(Kind.CUDA).of(0, 0))
                 .isInstanceOf(FaultException.class)
                 .hasMessageContainingAll("parallel.device = cuda", "slot 0", "finds 0 GPU(s)");
-        assertThatThrownBy(() -> new DeviceConfig(Kind.AUTO).of(2, 2))
+        assertThatThrownBy(() -> config(Kind.AUTO).of(2, 2))
                 .isInstanceOf(FaultException.class)
                 .hasMessageContainingAll("parallel.device = auto", "slot 2", "finds 2 GPU(s)", "--slots");
     }
@@ -46,5 +48,17 @@ final class DeviceConfigTest {
     @Test
     void theSlotIsThatOfThePlace() {
         assertThat(new WorkerPlace("10.0.0.7:2550/3", 1, "10.0.0.7").slot()).isEqualTo(3);
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {0, -0.5, 1.01, Double.NaN})
+    void aShareOfMemoryIsAboveNothingAndAtMostAll(double fraction) {
+        assertThatThrownBy(() -> new DeviceConfig(Kind.AUTO, fraction))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("parallel.memory-fraction = %s: must be above 0 and at most 1", fraction);
+    }
+
+    private static DeviceConfig config(Kind kind) {
+        return new DeviceConfig(kind, 1);
     }
 }

@@ -61,9 +61,16 @@ final class DeviceOutOfMemoryTest {
     void otherProcessesALimitAndFragmentsAreNamedWhereTheyMatter() {
         assertThat(lack(WITH_OTHERS).fault(Optional.empty()).message())
                 .startsWith("GPU 3 has no memory left for 576.0 MiB, of 31.36 GiB 370.7 MiB are free, this process may"
-                        + " have 20.00 GiB; tensors hold 4.00 GiB; other processes hold 25.45 GiB of this GPU; 1.25 GiB"
+                        + " have 20.00 GiB by parallel.memory-fraction; tensors hold 4.00 GiB; other processes hold 25.45 GiB of this GPU; 1.25 GiB"
                         + " are free, but in pieces too small: PYTORCH_ALLOC_CONF=expandable_segments:True");
         assertThat(lack(TEXT).fault(Optional.empty()).message()).doesNotContain("other processes", "pieces");
+    }
+
+    @Test
+    void aShareThatIsAllOfTheMemoryIsNoBound() {
+        String all = TEXT.replace("in use. Of the", "in use. 79.25 GiB allowed; Of the");
+        assertThat(all).isNotEqualTo(TEXT);
+        assertThat(lack(all).fault(Optional.empty())).isEqualTo(lack(TEXT).fault(Optional.empty()));
     }
 
     @ParameterizedTest

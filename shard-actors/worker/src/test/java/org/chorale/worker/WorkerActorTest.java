@@ -14,23 +14,11 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
-import org.apache.pekko.NotUsed;
-import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
-import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.apache.pekko.actor.typed.Behavior;
-import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.apache.pekko.japi.Pair;
 import org.apache.pekko.stream.BoundedSourceQueue;
-import org.apache.pekko.stream.KillSwitches;
-import org.apache.pekko.stream.SharedKillSwitch;
-import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.javadsl.Source;
-import org.apache.pekko.util.ByteString;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.checkpoint.ManifestFile;
-import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.feed.BatchFraming;
 import org.chorale.proto.message.CoordinatorCommand;
@@ -38,52 +26,15 @@ import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.FeederCommand;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.CheckpointManifest;
-import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.ShardFile;
 import org.chorale.proto.wire.StepReport;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.TensorEntry;
-import org.chorale.training.pipeline.LocalComponents;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-/** A worker as its coordinator and its feeder see it, with a real shard behind it. */
-final class WorkerActorTest {
-    private static final long GENERATION = 3;
-    private static final WorkerPlace PLACE = new WorkerPlace("127.0.0.1:2550/0", 2, "127.0.0.1");
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
-    private static final Duration SEVERAL_TICKS = Duration.ofMillis(800); // of a quarter second, see Pulse
-
-    @TempDir
-    private Path directory;
-
-    private final ActorTestKit kit = ActorTestKit.create();
-    private final TestProbe<CoordinatorCommand> coordinator = kit.createTestProbe();
-    private final TestProbe<CoordinatorCommand> atWork = kit.createTestProbe();
-    private final TestProbe<FeederCommand> feeder = kit.createTestProbe();
-    private ActorRef<WorkerCommand> worker;
-    private long checkpointBytes;
-    private String precision = "fp32";
-    private String more = "";
-
-    @BeforeEach
-    void start() throws IOException {
-        Examples.writeModel(directory);
-        worker = kit.spawn(WorkerActor.create(PLACE, kit.spawn(ear()), LocalComponents.none()));
-        CoordinatorCommand.WorkerJoined joined = heard(CoordinatorCommand.WorkerJoined.class);
-        assertThat(joined.ref()).isEqualTo(worker);
-        assertThat(joined.worker()).isEqualTo(PLACE.worker());
-        assertThat(joined.incarnation()).isEqualTo(PLACE.incarnation());
-    }
-
-    @AfterEach
-    void stop() {
-        kit.shutdownTestKit();
-    }
-
+/** What a worker does on the orders of its coordinator, and how it answers them. */
+final class WorkerActorTest extends SoleWorker {
     @Test
     void aSpanRunsAsBatchesArrive() {
         load(Optional.empty());
@@ -259,7 +210,7 @@ final class WorkerActorTest {
 
     @Test
     void aCheckpointTakesAsMuchAsTheShardSaidWhenItWasLoaded() throws IOException {
-        load(Optional.empty());
+        long checkpointBytes = load(Optional.empty()).checkpointBytes();
         Path checkpoint = Files.createDirectory(directory.resolve("step-0"));
         worker.tell(new WorkerCommand.WriteShard(GENERATION, 0, checkpoint.toString()));
         heard(CoordinatorCommand.ShardWritten.class);
@@ -268,84 +219,6 @@ final class WorkerActorTest {
                     file.entries().stream().mapToLong(TensorEntry::bytes).sum();
             assertThat(checkpointBytes).isEqualTo(tensorBytes);
         }
-    }
-
-    @Test
-    void aBatchThatCannotBeMadeIsToldWhenItsStepIsDueAndNotBefore() {
-        load(Optional.empty());
-        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
-        answer(asked(FeederCommand.OpenFeed.class), broken(batch(Feed.TRAIN, 1, false), batch(Feed.TRAIN, 2, false)));
-        heard(CoordinatorCommand.StepDone.class);
-        heard(CoordinatorCommand.SpanDone.class);
-        worker.tell(new WorkerCommand.RunSteps(GENERATION, 1, 2));
-        heard(CoordinatorCommand.StepDone.class);
-        heard(CoordinatorCommand.SpanDone.class);
-        coordinator.expectNoMessage(Duration.ofMillis(200)); // a run might be over
-        worker.tell(new WorkerCommand.RunSteps(GENERATION, 2, 3));
-        assertThat(heard(CoordinatorCommand.FeedFailed.class))
-                .isEqualTo(new CoordinatorCommand.FeedFailed(
-                        GENERATION, new Fault(FaultCode.DATA_CHANGED, "train.jsonl")));
-    }
-
-    @Test
-    void aSpanThatIsToldToEndLacksTheBatchOfTheStepThatItWaitsFor() {
-        load(Optional.empty());
-        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 100));
-        BoundedSourceQueue<StepBatch> batches = feed();
-        batches.offer(batch(Feed.TRAIN, 1, false));
-        heard(CoordinatorCommand.StepDone.class);
-        worker.tell(new WorkerCommand.StopSpan(GENERATION));
-        batches.fail(new IllegalStateException("train.jsonl"));
-        heard(CoordinatorCommand.FeedFailed.class);
-    }
-
-    @Test
-    void heldOutExamplesThatCannotBeReadAreToldAtOnce() {
-        load(Optional.empty());
-        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
-        feed().fail(new IllegalStateException("eval.jsonl"));
-        assertThat(heard(CoordinatorCommand.FeedFailed.class))
-                .isEqualTo(
-                        new CoordinatorCommand.FeedFailed(GENERATION, new Fault(FaultCode.DATA_CHANGED, "eval.jsonl")));
-    }
-
-    @Test
-    void aFeedThatBreaksAfterTheLastHeldOutExampleIsOfNoMatter() {
-        load(Optional.empty());
-        worker.tell(new WorkerCommand.Evaluate(GENERATION, 0));
-        answer(asked(FeederCommand.OpenFeed.class), broken(batch(Feed.EVALUATION, 1, true)));
-        heard(CoordinatorCommand.Evaluated.class);
-        coordinator.expectNoMessage(Duration.ofMillis(200));
-    }
-
-    @Test
-    void aFeedThatIsRefusedIsToldOnce() {
-        load(Optional.empty());
-        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 1));
-        long number = asked(FeederCommand.OpenFeed.class).number();
-        Fault fault = new Fault(FaultCode.INTERNAL, "no data");
-        worker.tell(new WorkerCommand.FeedRefused(GENERATION, Feed.TRAIN, number - 1, fault)); // one from before
-        worker.tell(new WorkerCommand.FeedRefused(GENERATION, Feed.TRAIN, number, fault));
-        assertThat(heard(CoordinatorCommand.FeedFailed.class))
-                .isEqualTo(new CoordinatorCommand.FeedFailed(GENERATION, fault));
-        coordinator.expectNoMessage(Duration.ofMillis(10));
-    }
-
-    @Test
-    void aFeedThatBreaksOffLeavesAWorkerThatWaitsToBeToldWhatComesNext() {
-        load(Optional.empty());
-        worker.tell(new WorkerCommand.RunSteps(GENERATION, 0, 5));
-        FeederCommand.OpenFeed opened = asked(FeederCommand.OpenFeed.class);
-        SharedKillSwitch feeders = KillSwitches.shared("the feeder's process");
-        SourceRef<ByteString> stream =
-                Source.<ByteString>never().via(feeders.flow()).runWith(BatchFraming.forRank(), kit.system());
-        worker.tell(new WorkerCommand.FeedOpened(GENERATION, Feed.TRAIN, opened.number(), stream));
-        feeders.abort(new IllegalStateException("gone"));
-        CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
-        assertThat(failed.fault().code()).isEqualTo(FaultCode.PEER_LOST);
-        assertThat(failed.fault().message()).contains("the stream of batches from its feeder broke off", "gone");
-        worker.tell(new WorkerCommand.Abandon(GENERATION + 1));
-        assertThat(heard(CoordinatorCommand.Abandoned.class).generation()).isEqualTo(GENERATION + 1);
     }
 
     @Test
@@ -418,88 +291,11 @@ final class WorkerActorTest {
         coordinator.expectNoMessage(Duration.ofMillis(10));
     }
 
-    private CoordinatorCommand.ShardReady load(Optional<String> checkpoint) {
-        return load(GENERATION, checkpoint);
-    }
-
-    private CoordinatorCommand.ShardReady load(long generation, Optional<String> checkpoint) {
-        worker.tell(new WorkerCommand.DescribeModel(generation, runConf(), coordinator.ref()));
-        ModelOutline outline = heard(CoordinatorCommand.ModelDescribed.class).outline();
-        assertThat(outline.getVocabulary()).isEqualTo(11);
-        worker.tell(new WorkerCommand.TakeShard(
-                generation,
-                0,
-                Plans.fullShard(outline, 1),
-                runConf(),
-                checkpoint,
-                100,
-                directory.resolve("rendezvous").toString(),
-                feeder.ref(),
-                coordinator.ref()));
-        CoordinatorCommand.ShardReady ready = heard(CoordinatorCommand.ShardReady.class);
-        checkpointBytes = ready.checkpointBytes();
-        return ready;
-    }
-
     private static void commit(Path checkpoint, ShardFile file) throws IOException {
         CheckpointManifest manifest = CheckpointManifest.newBuilder()
                 .setFormatVersion(ManifestFile.FORMAT_VERSION)
                 .addFiles(file)
                 .build();
         Files.write(checkpoint.resolve(ManifestFile.NAME), manifest.toByteArray());
-    }
-
-    private String runConf() {
-        return Examples.runConf(directory, precision, "1 second", more);
-    }
-
-    /** What is offered here gets to the worker by the feed that it asked for last. */
-    private BoundedSourceQueue<StepBatch> feed() {
-        return answer(asked(FeederCommand.OpenFeed.class));
-    }
-
-    private BoundedSourceQueue<StepBatch> answer(FeederCommand.OpenFeed opened) {
-        Pair<BoundedSourceQueue<StepBatch>, Source<StepBatch, NotUsed>> batches =
-                Source.<StepBatch>queue(10).preMaterialize(kit.system());
-        answer(opened, batches.second());
-        return batches.first();
-    }
-
-    private void answer(FeederCommand.OpenFeed opened, Source<StepBatch, NotUsed> batches) {
-        worker.tell(new WorkerCommand.FeedOpened(
-                opened.generation(), opened.feed(), opened.number(), Examples.stream(batches, kit.system())));
-    }
-
-    /** A feed that fails after these batches. */
-    private static Source<StepBatch, NotUsed> broken(StepBatch... batches) {
-        return Source.range(0, batches.length).map(number -> {
-            if (number == batches.length) {
-                throw new IllegalStateException("train.jsonl");
-            }
-            return batches[number];
-        });
-    }
-
-    /** A worker may say at any time that it is at work: that is heard apart from what it has to tell. */
-    private Behavior<CoordinatorCommand> ear() {
-        return Behaviors.receiveMessage(message -> {
-            (message instanceof StillWorking ? atWork : coordinator).ref().tell(message);
-            return Behaviors.same();
-        });
-    }
-
-    private void awaitRest() {
-        atWork.awaitAssert(PATIENCE, () -> {
-            atWork.expectNoMessage(SEVERAL_TICKS);
-            return true;
-        });
-    }
-
-    private <M extends CoordinatorCommand> M heard(Class<M> type) {
-        return coordinator.expectMessageClass(type, PATIENCE);
-    }
-
-    private <M extends FeederCommand> M asked(Class<M> type) {
-        return feeder.expectMessageClass(type, PATIENCE);
     }
 }

@@ -77,6 +77,23 @@ public record LoraConfig(
         }
     }
 
+    /** Every linear of the blocks adapted alike, without dropout: what most adapters are. */
+    public static LoraConfig allLinear(int rank, double alpha) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                0,
+                ModuleSelection.ALL_LINEAR,
+                ModuleSelection.NOTHING,
+                Map.of(),
+                Map.of(),
+                false,
+                List.of(),
+                List.of(),
+                List.of(),
+                Initialize.UNIFORM);
+    }
+
     /** Whether head or embedding is trained as a copy of its own, which a model that ties the two must untie. */
     public boolean savesAnEnd() {
         return modulesToSave.stream()

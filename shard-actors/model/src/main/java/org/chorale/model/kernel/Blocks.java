@@ -11,7 +11,7 @@ final class Blocks {
 
     private Blocks() {}
 
-    /** A thread for each access as far as they go, in whole warps. */
+    /** A thread for each access to a row, in whole warps, up to a limit beyond which threads access several times. */
     static int threads(long accesses, int most) {
         return (int) Math.min(most, ceilDiv(accesses, WARP) * WARP);
     }

@@ -6,7 +6,7 @@ package org.chorale.model.kernel;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Rotary position embedding in place, in Hugging Face's order: component i of a head turns with component i + H/2.
+ * Rotary position embedding, in Hugging Face's order: component i of a head turns with component i + H/2.
  *
  * <p>B batch, T tokens, N query heads, K key-value heads, H head width.
  */
@@ -25,13 +25,22 @@ public sealed interface RotaryKernel permits FusedRotary, AtenRotary {
     }
 
     /**
-     * Turns the heads of both by their tokens' angles, or back.
+     * Turns the heads of both by their tokens' angles, in place.
      *
      * @param q [B, T, N, H]
      * @param k [B, T, K, H]
      * @param cosine [T, 1, H/2] or [B, T, 1, H/2]
      * @param sine likewise
-     * @param direction 1, or −1 to turn back
      */
-    void turn(Tensor q, Tensor k, Tensor cosine, Tensor sine, int direction);
+    void turn(Tensor q, Tensor k, Tensor cosine, Tensor sine);
+
+    /**
+     * Turns q and k back, and lays all heads of a token side by side, v's as they are: [B·T, (N + 2K)·H]. What lies in
+     * q and k after it means nothing.
+     *
+     * @param q [B, T, N, H]
+     * @param k [B, T, K, H]
+     * @param v [B, T, K, H]
+     */
+    Tensor joinTurnedBack(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine);
 }

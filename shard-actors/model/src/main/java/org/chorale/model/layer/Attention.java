@@ -4,8 +4,6 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Scalars;
@@ -39,17 +37,51 @@ public final class Attention {
 
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
+        return forward(x, context, tape, tape);
+    }
+
+    /**
+     * Likewise.
+     *
+     * @param attended gets what attention gives, which {@link #again} reads
+     * @param projected gets what attention reads
+     */
+    public Tensor forward(Tensor x, SequenceContext context, Tape attended, Tape projected) {
         try (TensorScope scope = new TensorScope()) {
-            DropoutKeys dropout = context.dropout();
-            Tensor[] parts = inputs.split(inputs.forward(x, dropout));
-            Tensor q = heads(parts[0], context); // [B, T, N, H]
-            Tensor k = heads(parts[1], context); // [B, T, K, H]
-            Tensor v = heads(parts[2], context); // [B, T, K, H]
-            context.rotary().turn(q, k);
-            Attended attended = flash.forward(q, k, v, context);
-            tape.push(q, k, v, attended.mixed(), attended.logSumExp());
-            return scope.keep(output.forward(rows(attended.mixed(), x), dropout));
+            Tensor[] qkv = projected(x, context, projected);
+            Attended result = flash.forward(qkv[0], qkv[1], qkv[2], context);
+            Tensor y = output.forward(rows(result.mixed(), x), context.dropout(), projected);
+            attended.push(result.mixed(), result.logSumExp());
+            projected.push(qkv);
+            return scope.keep(y);
         }
+    }
+
+    /**
+     * Saves and returns once more what a forward did, without running attention again.
+     *
+     * @param attended of which what attention gave is taken
+     */
+    public Tensor again(Tensor x, SequenceContext context, Tape attended, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor logSumExp = attended.pop();
+            Tensor mixed = attended.pop();
+            Tensor[] qkv = projected(x, context, tape);
+            Tensor y = output.forward(rows(mixed, x), context.dropout(), tape);
+            tape.push(mixed, logSumExp);
+            tape.push(qkv);
+            return scope.keep(y);
+        }
+    }
+
+    /** Query [B, T, N, H], key and value [B, T, K, H], in the innermost scope. */
+    private Tensor[] projected(Tensor x, SequenceContext context, Tape tape) {
+        Tensor[] parts = inputs.split(inputs.forward(x, context.dropout(), tape));
+        for (int i = 0; i < parts.length; i++) {
+            parts[i] = heads(parts[i], context);
+        }
+        context.rotary().turn(parts[0], parts[1]);
+        return parts;
     }
 
     /**
@@ -62,19 +94,15 @@ public final class Attention {
     public Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             DropoutKeys dropout = context.dropout();
-            Tensor logSumExp = tape.pop();
-            Tensor mixed = tape.pop();
             Tensor v = tape.pop();
             Tensor k = tape.pop();
             Tensor q = tape.pop();
-            Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout), context); // [B, T, N, H]
+            Tensor logSumExp = tape.pop();
+            Tensor mixed = tape.pop();
+            Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout, tape), context); // [B, T, N, H]
             Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
-            context.rotary().turnBack(gradients[0], gradients[1]);
-            TensorVector parts = new TensorVector();
-            for (Tensor gradient : gradients) {
-                parts.push_back(rows(gradient, x));
-            }
-            return scope.keep(inputs.backward(torch.cat(parts, 1), x, dropout));
+            Tensor joined = context.rotary().joinTurnedBack(gradients[0], gradients[1], gradients[2]);
+            return scope.keep(inputs.backward(joined, x, dropout, tape));
         }
     }
 
@@ -88,8 +116,9 @@ public final class Attention {
      * @return [t, D]
      */
     public Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor[] parts = inputs.split(inputs.forward(x, null));
+        try (TensorScope scope = new TensorScope();
+                Tape dropped = new Tape()) {
+            Tensor[] parts = inputs.split(inputs.forward(x, null, dropped));
             Tensor q = heads(parts[0], context); // [1, t, N, H]
             Tensor k = heads(parts[1], context); // [1, t, K, H]
             context.rotary().turn(q, k);

@@ -4,14 +4,15 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
  * y = x Wᵀ + b, and what an adapter adds to it.
  *
- * <p>Rows R, I inputs, O outputs. It saves nothing itself: the layer around it often has its input on the tape already
- * and hands it to the backward.
+ * <p>Rows R, I inputs, O outputs. Its input is handed to the backward by the layer around it, which
+ * often has it on the tape already.
  */
 public final class Linear {
     private final Parameter weight; // [O, I]
@@ -35,16 +36,26 @@ public final class Linear {
     }
 
     /**
-     * [R, I] → [R, O]
+     * [R, I] → [R, O]; saves nothing.
      *
      * @param dropout of the rows of x, for the adapter; null where nothing is dropped
      */
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout) {
+        try (Tape dropped = new Tape()) {
+            return forward(x, dropout, dropped);
+        }
+    }
+
+    /** Likewise, but saves what the adapter makes of x on its way, [R, r]; nothing where there is none. */
+    Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor transposed = weight.value().t();
             Tensor y;
             if (adapter != null) { // first, so that the large product adds itself to it: a pass over y less
-                y = adapter.of(x, dropout);
+                Tensor inner = adapter.inner(x, dropout);
+                tape.push(inner);
+                y = torch.empty(new long[] {x.size(0), outputs()}, x.options(), null);
+                adapter.raise(inner, y);
                 Matmul.addTo(y, x, transposed);
                 if (bias != null) {
                     y.add_(bias.value());
@@ -62,7 +73,7 @@ public final class Linear {
     }
 
     /**
-     * Adds to the gradients of weight, bias and adapter.
+     * The backward of a forward that saved nothing. Adds to the gradients of weight, bias and adapter.
      *
      * @param dy [R, O]
      * @param x [R, I], what forward was given
@@ -70,39 +81,73 @@ public final class Linear {
      * @return dx [R, I]
      */
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
-        addToOwnGradients(dy, x);
-        if (adapter == null) {
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(backward(dy, x, dropout, inner(x, dropout)));
+        }
+    }
+
+    /** Likewise, of a forward onto a tape. */
+    Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(backward(dy, x, dropout, savedInner(tape)));
+        }
+    }
+
+    private Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, @Nullable Tensor inner) {
+        Tensor dInner = innerGradient(dy);
+        addToGradients(dy, dInner, x, inner, dropout);
+        return inputGradient(dy, dInner, dropout);
+    }
+
+    /** What the adapter makes of x on its way, [R, r]; null where there is none. */
+    @Nullable
+    Tensor inner(Tensor x, @Nullable DropoutKeys dropout) {
+        return adapter == null ? null : adapter.inner(x, dropout);
+    }
+
+    /** Likewise, as a forward has saved it. */
+    @Nullable
+    Tensor savedInner(Tape tape) {
+        return adapter == null ? null : tape.pop();
+    }
+
+    /** The gradient of {@link #inner}, of which all parts of a backward make use. */
+    @Nullable
+    Tensor innerGradient(Tensor dy) {
+        return adapter == null ? null : adapter.innerGradient(dy);
+    }
+
+    /** The part of a backward that does not read x: dx, [R, I]. */
+    Tensor inputGradient(Tensor dy, @Nullable Tensor dInner, @Nullable DropoutKeys dropout) {
+        if (adapter == null || dInner == null) {
             return Matmul.of(dy, weight.value());
         }
-        Tensor dx = adapter.backward(dy, x, dropout);
+        Tensor dx = adapter.throughDown(dInner, dropout);
         Matmul.addTo(dx, dy, weight.value());
         return dx;
     }
 
-    /** The half of a backward that does not read x; {@link #addToGradients} is the other. Returns dx, [R, I]. */
-    Tensor inputGradient(Tensor dy, @Nullable DropoutKeys dropout) {
-        if (adapter == null) {
-            return Matmul.of(dy, weight.value());
-        }
-        Tensor dx = adapter.inputGradient(dy, dropout);
+    /** Likewise, but adds dx to what other readers of x have left there. */
+    void addInputGradient(Tensor dy, @Nullable Tensor dInner, @Nullable DropoutKeys dropout, Tensor dx) {
         Matmul.addTo(dx, dy, weight.value());
-        return dx;
-    }
-
-    /** The half of a backward that reads x: adds to the gradients of weight, bias and adapter. */
-    void addToGradients(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
-        addToOwnGradients(dy, x);
-        if (adapter != null) {
-            adapter.addToGradients(dy, x, dropout);
+        if (adapter != null && dInner != null) {
+            adapter.addThroughDown(dInner, dropout, dx);
         }
     }
 
-    /** As {@link #backward(Tensor, Tensor, DropoutKeys)}, but adds dx to what other readers of x have left there. */
-    public void backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tensor dxSum) {
-        addToOwnGradients(dy, x);
-        Matmul.addTo(dxSum, dy, weight.value());
-        if (adapter != null) {
-            adapter.backward(dy, x, dropout, dxSum);
+    /** The part of a backward that reads x: adds to the gradients of weight, bias and adapter. */
+    void addToGradients(
+            Tensor dy,
+            @Nullable Tensor dInner,
+            Tensor x,
+            @Nullable Tensor inner,
+            @Nullable DropoutKeys dropout) {
+        weight.addGradientProduct(dy, x, 1);
+        if (bias != null) {
+            bias.addGradientOfRows(dy);
+        }
+        if (adapter != null && inner != null && dInner != null) {
+            adapter.addToGradients(dy, dInner, x, inner, dropout);
         }
     }
 
@@ -127,12 +172,5 @@ public final class Linear {
     /** Whether a backward has anything to do but hand the gradient on. */
     boolean trainable() {
         return weight.trainable() || (bias != null && bias.trainable()) || (adapter != null && adapter.trainable());
-    }
-
-    private void addToOwnGradients(Tensor dy, Tensor x) {
-        weight.addGradientProduct(dy, x, 1);
-        if (bias != null) {
-            bias.addGradientOfRows(dy);
-        }
     }
 }

@@ -45,17 +45,6 @@ final class Matmul {
         }
     }
 
-    /** out = a·b, which may be a part of a wider matrix */
-    static void into(Tensor out, Tensor a, Tensor b) {
-        if (throughFloat(a)) {
-            try (TensorScope scope = new TensorScope()) {
-                out.copy_(wideProduct(a, b));
-            }
-        } else {
-            torch.mm_out(out, a, b);
-        }
-    }
-
     /** a·b, unrounded: in fp32 where the factors are bf16 or fp16. */
     static Tensor wide(Tensor a, Tensor b) {
         if (Wide.is(a)) {
@@ -74,15 +63,28 @@ final class Matmul {
 
     /** sum += scale·a·b */
     static void addTo(Tensor sum, Tensor a, Tensor b, double scale) {
+        accumulate(1, sum, a, b, scale);
+    }
+
+    /** sum = scale·a·b, of which sum may be a part of a wider matrix; what it holds is not read. */
+    static void write(Tensor sum, Tensor a, Tensor b, double scale) {
+        accumulate(0, sum, a, b, scale);
+    }
+
+    /** @param weight of what sum holds: 1, or 0 where it may be anything, NaN as well */
+    private static void accumulate(double weight, Tensor sum, Tensor a, Tensor b, double scale) {
         if (sum.scalar_type().intern() == a.scalar_type().intern() && !throughFloat(a)) {
-            sum.addmm_(a, b, Scalars.of(1), Scalars.of(scale));
+            sum.addmm_(a, b, Scalars.of(weight), Scalars.of(scale));
             return;
         }
         if (a.is_cuda() && sum.scalar_type().intern() == ScalarType.Float) {
-            INTO_FLOAT.call(sum, a, b, FLOAT, 1.0, scale, sum);
+            INTO_FLOAT.call(sum, a, b, FLOAT, weight, scale, sum);
             return;
         }
         try (TensorScope scope = new TensorScope()) {
+            if (weight == 0) {
+                sum.zero_();
+            }
             sum.add_(throughFloat(a) ? wideProduct(a, b) : a.mm(b), Scalars.of(scale));
         }
     }

@@ -3,6 +3,7 @@
 
 package org.chorale.model.layer;
 
+import java.util.List;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -26,6 +27,7 @@ public final class Parameter {
     private final boolean trainable;
     private @Nullable Tensor value;
     private @Nullable Tensor gradient;
+    private boolean cleared; // the gradient is zero, whatever its memory holds
 
     /**
      * A parameter that is not there until its unit sets it.
@@ -89,7 +91,8 @@ public final class Parameter {
      * @throws IllegalStateException while its unit is not in backward
      */
     public @Nullable Tensor gradient() {
-        return trainable ? there(gradient, "gradient") : null;
+        settleGradient();
+        return gradientMemory();
     }
 
     /** Where the value is from now on; null where it is nowhere. Called by the unit alone. */
@@ -102,19 +105,65 @@ public final class Parameter {
         this.gradient = gradient;
     }
 
+    /**
+     * Makes the gradient zero without a pass over its memory: what is added first is written there. Called by the unit
+     * alone, which {@link #settleGradient settles} it before it reads the memory.
+     */
+    public void clearGradient() {
+        cleared = true;
+    }
+
+    /** Zeroes the gradient's memory if it was cleared and nothing has been added since. */
+    public void settleGradient() {
+        Tensor memory = gradient;
+        if (cleared && memory != null) {
+            cleared = false;
+            try (TensorScope scope = new TensorScope()) {
+                memory.zero_();
+            }
+        }
+    }
+
     /** Adds to the gradient of a parameter that is trained, in the gradient's dtype; leaves a frozen one alone. */
     public void addGradient(Tensor addend) {
-        Tensor sum = gradient();
-        if (sum != null) {
+        Tensor sum = gradientMemory();
+        if (sum == null) {
+            return;
+        }
+        if (wasCleared()) {
+            sum.copy_(addend);
+        } else {
             sum.add_(addend);
         }
     }
 
     /** Adds aᵀ·b, of a [R, m] and b [R, n], to a gradient [m, n]; nothing is computed for a frozen parameter. */
     void addGradientProduct(Tensor a, Tensor b, double scale) {
-        Tensor sum = gradient();
+        Tensor sum = gradientMemory();
         if (sum != null) {
-            try (TensorScope scope = new TensorScope()) {
+            addProduct(sum, wasCleared(), a, b, scale);
+        }
+    }
+
+    /**
+     * Adds aᵀ·b to the gradients of trained parameters that follow each other in memory.
+     *
+     * @param sums all of the gradients as one, over their memory
+     */
+    static void addGradientProduct(List<Parameter> parameters, Tensor sums, Tensor a, Tensor b) {
+        boolean first = parameters.stream().allMatch(parameter -> parameter.cleared);
+        if (!first) {
+            parameters.forEach(Parameter::settleGradient);
+        }
+        parameters.forEach(Parameter::wasCleared);
+        addProduct(sums, first, a, b, 1);
+    }
+
+    private static void addProduct(Tensor sum, boolean first, Tensor a, Tensor b, double scale) {
+        try (TensorScope scope = new TensorScope()) {
+            if (first) {
+                Matmul.write(sum, a.t(), b, scale);
+            } else {
                 Matmul.addTo(sum, a.t(), b, scale);
             }
         }
@@ -122,12 +171,25 @@ public final class Parameter {
 
     /** Adds the sum over rows [R, n], taken in the gradient's dtype; nothing is computed for a frozen parameter. */
     void addGradientOfRows(Tensor rows) {
-        Tensor sum = gradient();
+        Tensor sum = gradientMemory();
         if (sum != null) {
             try (TensorScope scope = new TensorScope()) {
-                sum.add_(rows.sum(ROWS, false, new ScalarTypeOptional(sum.scalar_type())));
+                addGradient(rows.sum(ROWS, false, new ScalarTypeOptional(sum.scalar_type())));
             }
         }
+    }
+
+    /** As {@link #gradient}, but what lies there counts for nothing if it was cleared. */
+    @Nullable
+    Tensor gradientMemory() {
+        return trainable ? there(gradient, "gradient") : null;
+    }
+
+    /** Whether what is added now is the first; asked once, by who adds it. */
+    private boolean wasCleared() {
+        boolean first = cleared;
+        cleared = false;
+        return first;
     }
 
     private Tensor there(@Nullable Tensor tensor, String what) {

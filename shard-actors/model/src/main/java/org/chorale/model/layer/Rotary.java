@@ -19,11 +19,18 @@ import org.chorale.model.kernel.RotaryKernel;
 public record Rotary(Tensor cosine, Tensor sine) {
     /** Turns each head by its token's position, in place: q [B, T, N, H] and k [B, T, K, H]. */
     public void turn(Tensor q, Tensor k) {
-        RotaryKernel.of(q, k, cosine, sine).turn(q, k, cosine, sine, 1);
+        RotaryKernel.of(q, k, cosine, sine).turn(q, k, cosine, sine);
     }
 
-    /** The inverse, which is also the backward: a rotation's transpose turns back. */
-    public void turnBack(Tensor dq, Tensor dk) {
-        RotaryKernel.of(dq, dk, cosine, sine).turn(dq, dk, cosine, sine, -1);
+    /**
+     * The backward of {@link #turn}, for a rotation's transpose turns back, and of {@link SideBySide#split}: the
+     * gradients of all heads of a token side by side, [B·T, (N + 2K)·H].
+     *
+     * @param dq [B, T, N, H], overwritten
+     * @param dk [B, T, K, H], overwritten
+     * @param dv [B, T, K, H]
+     */
+    public Tensor joinTurnedBack(Tensor dq, Tensor dk, Tensor dv) {
+        return RotaryKernel.of(dq, dk, cosine, sine).joinTurnedBack(dq, dk, dv, cosine, sine);
     }
 }

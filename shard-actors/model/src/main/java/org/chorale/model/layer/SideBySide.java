@@ -32,19 +32,21 @@ final class SideBySide {
         return linears.stream().anyMatch(Linear::trainable);
     }
 
-    /** [R, I] → [R, O] */
-    Tensor forward(Tensor x, @Nullable DropoutKeys dropout) {
+    /** [R, I] → [R, O]; saves what the adapters make of x on their way, nothing where there are none. */
+    Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor weight = merged(Linear::weight, Parameter::value);
             if (weight == null || drops(dropout)) {
                 TensorVector parts = new TensorVector();
-                linears.forEach(linear -> parts.push_back(linear.forward(x, dropout)));
+                linears.forEach(linear -> parts.push_back(linear.forward(x, dropout, tape)));
                 return scope.keep(torch.cat(parts, 1));
             }
             if (adapters().isEmpty()) {
                 return scope.keep(Matmul.of(x, weight.t()));
             }
-            Tensor y = adapted(x, weight.size(0));
+            Tensor inner = Matmul.of(x, downs().t()); // [R, r]
+            tape.push(inner);
+            Tensor y = adapted(inner, weight.size(0));
             Matmul.addTo(y, x, weight.t());
             return scope.keep(y);
         }
@@ -57,38 +59,49 @@ final class SideBySide {
      * @param x [R, I], what forward was given
      * @return dx [R, I]
      */
-    Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
+    Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor weight = merged(Linear::weight, Parameter::value);
             if (weight == null || drops(dropout)) {
-                return scope.keep(backwardEach(dy, x, dropout));
+                return scope.keep(backwardEach(dy, x, dropout, tape));
             }
             addToWeightGradients(dy, x);
             if (adapters().isEmpty()) {
                 return scope.keep(Matmul.of(dy, weight));
             }
-            Tensor dx = backwardAdapted(dy, x);
+            Tensor dx = backwardAdapted(dy, x, tape.pop());
             Matmul.addTo(dx, dy, weight);
             return scope.keep(dx);
         }
     }
 
-    private Tensor backwardEach(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
-        long from = linears.get(0).outputs();
-        Tensor dx = linears.get(0).backward(dy.narrow(1, 0, from), x, dropout);
-        for (Linear linear : linears.subList(1, linears.size())) {
-            linear.backward(dy.narrow(1, from, linear.outputs()), x, dropout, dx);
-            from += linear.outputs();
+    private Tensor backwardEach(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+        @Nullable Tensor[] inner = new Tensor[linears.size()];
+        for (int i = inner.length - 1; i >= 0; i--) { // the last was saved last
+            inner[i] = linears.get(i).savedInner(tape);
         }
-        return dx;
+        Tensor[] parts = split(dy);
+        @Nullable Tensor dx = null;
+        for (int i = 0; i < parts.length; i++) {
+            Linear linear = linears.get(i);
+            Tensor dInner = linear.innerGradient(parts[i]);
+            linear.addToGradients(parts[i], dInner, x, inner[i], dropout);
+            if (dx == null) {
+                dx = linear.inputGradient(parts[i], dInner, dropout);
+            } else {
+                linear.addInputGradient(parts[i], dInner, dropout, dx);
+            }
+        }
+        return Objects.requireNonNull(dx);
     }
 
     private void addToWeightGradients(Tensor dy, Tensor x) {
-        Tensor gradient = linears.stream().allMatch(linear -> linear.weight().trainable())
-                ? merged(Linear::weight, parameter -> Objects.requireNonNull(parameter.gradient()))
+        List<Parameter> weights = linears.stream().map(Linear::weight).toList();
+        Tensor gradients = weights.stream().allMatch(Parameter::trainable)
+                ? merged(Linear::weight, parameter -> Objects.requireNonNull(parameter.gradientMemory()))
                 : null;
-        if (gradient != null) {
-            Matmul.addTo(gradient, dy.t(), x);
+        if (gradients != null) {
+            Parameter.addGradientProduct(weights, gradients, dy, x);
             return;
         }
         long from = 0;
@@ -111,9 +124,8 @@ final class SideBySide {
     }
 
     /** What the adapters add, [R, O]; zero beside a linear without one. */
-    private Tensor adapted(Tensor x, long outputs) {
-        Tensor y = torch.empty(new long[] {x.size(0), outputs}, x.options(), null);
-        Tensor inner = Matmul.of(x, downs().t()); // [R, r]
+    private Tensor adapted(Tensor inner, long outputs) {
+        Tensor y = torch.empty(new long[] {inner.size(0), outputs}, inner.options(), null);
         long from = 0;
         long rank = 0;
         for (Linear linear : linears) {
@@ -130,10 +142,13 @@ final class SideBySide {
         return y;
     }
 
-    /** Adds to the gradients of the adapters; returns what goes back through them, [R, I]. */
-    private Tensor backwardAdapted(Tensor dy, Tensor x) {
-        Tensor downs = downs(); // [r, I]
-        Tensor inner = Matmul.of(x, downs.t()); // [R, r]
+    /**
+     * Adds to the gradients of the adapters.
+     *
+     * @param inner [R, r], as the forward saved it
+     * @return what goes back through them, [R, I]
+     */
+    private Tensor backwardAdapted(Tensor dy, Tensor x, Tensor inner) {
         Tensor dInner = torch.empty_like(inner);
         long from = 0;
         long rank = 0;
@@ -149,7 +164,7 @@ final class SideBySide {
             from += linear.outputs();
         }
         addToDowns(dInner, x);
-        return Matmul.of(dInner, downs);
+        return Matmul.of(dInner, downs());
     }
 
     /** @param dInner [R, r], scaled */

@@ -31,7 +31,7 @@ public final class SwiGlu {
     /** [R, D] → [R, D] */
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor both = gateAndUp.forward(x, dropout); // [R, 2F]
+            Tensor both = gateAndUp.forward(x, dropout, tape); // [R, 2F]
             tape.push(both);
             Tensor inner = SwiGluKernel.of(gate(both), up(both)).forward(gate(both), up(both)); // [R, F]
             return scope.keep(down.forward(inner, dropout));
@@ -41,7 +41,7 @@ public final class SwiGlu {
     /** Saves once more what a forward saved, without what it gave. */
     public void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            tape.push(gateAndUp.forward(x, dropout));
+            tape.push(gateAndUp.forward(x, dropout, tape));
         }
     }
 
@@ -55,10 +55,11 @@ public final class SwiGlu {
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor both = tape.pop(); // [R, 2F]
-            Tensor dInner = down.inputGradient(dy, dropout); // [R, F]
+            Tensor dLow = down.innerGradient(dy); // [R, r]
+            Tensor dInner = down.inputGradient(dy, dLow, dropout); // [R, F]
             Tensor inner = SwiGluKernel.of(gate(both), up(both)).backward(dInner, gate(both), up(both));
-            down.addToGradients(dy, inner, dropout);
-            return scope.keep(gateAndUp.backward(both, x, dropout));
+            down.addToGradients(dy, dLow, inner, down.inner(inner, dropout), dropout);
+            return scope.keep(gateAndUp.backward(both, x, dropout, tape));
         }
     }
 

@@ -11,6 +11,7 @@ import org.chorale.model.layer.Attention;
 import org.chorale.model.layer.KeyValues;
 import org.chorale.model.layer.Linear;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.SwiGlu;
@@ -48,40 +49,81 @@ final class LlamaBlock {
         return attentionNorm.trainable() || attention.trainable() || innerNorm.trainable() || feedForward.trainable();
     }
 
+    /** [R, D] → [R, D]; saves x, and as much of what its backward reads as is not to be recomputed. */
+    Tensor forward(Tensor x, SequenceContext context, Recompute recompute, Tape tape) {
+        try (Tape dropped = new Tape()) {
+            Tape attended = recompute == Recompute.FULL ? dropped : tape;
+            Tensor y = forward(x, context, attended, recompute == Recompute.NONE ? tape : dropped);
+            tape.push(x);
+            return y;
+        }
+    }
+
+    /** [R, D] → [R, D], where no backward follows. */
+    Tensor forwardAlone(Tensor x, SequenceContext context) {
+        try (Tape dropped = new Tape()) {
+            return forward(x, context, dropped, dropped);
+        }
+    }
+
     /**
-     * [R, D] → [R, D]; saves x, h and their rows' scales, above what attention and feed-forward save. What the norms
-     * give is computed again in the backward.
+     * What the norms give is computed again in the backward, whatever is kept.
+     *
+     * @param attended gets what attention gives
+     * @param tape gets everything else: h and the scales of the rows of x and h, above what attention and feed-forward
+     *     save
      */
-    Tensor forward(Tensor x, SequenceContext context, Tape tape) {
+    private Tensor forward(Tensor x, SequenceContext context, Tape attended, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Normed normedX = attentionNorm.normalise(x);
-            Tensor h = attention.forward(normedX.rows(), context, tape);
+            Tensor h = attention.forward(normedX.rows(), context, attended, tape);
             Normed normedH = innerNorm.addAndNormalise(h, x);
             Tensor y = feedForward.forward(normedH.rows(), context.dropout(), tape);
             y.add_(h);
-            tape.push(x, normedX.scale(), h, normedH.scale());
+            tape.push(normedX.scale(), h, normedH.scale());
             return scope.keep(y);
         }
     }
 
-    /** Saves once more what a forward of x saved. What only its result needs is not computed. */
-    void again(Tensor x, SequenceContext context, Tape tape) {
+    /**
+     * Saves once more what a forward saved that keeps everything. What only its result needs is not computed.
+     *
+     * @param kept what a forward of x has kept
+     */
+    private void again(Tensor x, SequenceContext context, Recompute recompute, Tape kept, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Normed normedX = attentionNorm.normalise(x);
-            Tensor h = attention.forward(normedX.rows(), context, tape);
+            Tensor h = recompute == Recompute.FULL
+                    ? attention.forward(normedX.rows(), context, tape)
+                    : attention.again(normedX.rows(), context, kept, tape);
             Normed normedH = innerNorm.addAndNormalise(h, x);
             feedForward.again(normedH.rows(), context.dropout(), tape);
-            tape.push(x, normedX.scale(), h, normedH.scale());
+            tape.push(normedX.scale(), h, normedH.scale());
         }
     }
 
-    /** [R, D] → [R, D] */
-    Tensor backward(Tensor dy, SequenceContext context, Tape tape) {
+    /**
+     * [R, D] → [R, D]
+     *
+     * @param recompute as in the forward
+     */
+    Tensor backward(Tensor dy, SequenceContext context, Recompute recompute, Tape tape) {
+        try (TensorScope scope = new TensorScope();
+                Tape whole = new Tape()) {
+            Tensor x = tape.pop();
+            if (recompute == Recompute.NONE) {
+                return scope.keep(backward(dy, x, context, tape));
+            }
+            again(x, context, recompute, tape, whole);
+            return scope.keep(backward(dy, x, context, whole));
+        }
+    }
+
+    private Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor scaleOfH = tape.pop();
             Tensor h = tape.pop();
             Tensor scaleOfX = tape.pop();
-            Tensor x = tape.pop();
             Tensor dh = throughFeedForward(dy, h, scaleOfH, context, tape);
             return scope.keep(throughAttention(dh, x, scaleOfX, context, tape));
         }

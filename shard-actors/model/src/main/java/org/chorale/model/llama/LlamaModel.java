@@ -16,6 +16,7 @@ import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.layer.Linear;
 import org.chorale.model.layer.PackedDocuments;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.Rotary;
 import org.chorale.model.layer.SequenceContext;
@@ -43,7 +44,6 @@ public final class LlamaModel implements AutoCloseable {
     public static final String HEAD = LlamaNames.HEAD;
 
     private final LlamaConfig config;
-    private final boolean recompute;
     private final ScalarType dtype; // of the computation
     private final Device device;
     private final Embedding embedding;
@@ -52,6 +52,7 @@ public final class LlamaModel implements AutoCloseable {
     private final RmsNorm norm;
     private final Linear head;
     private final LlamaUnits use;
+    private RecomputePlan recompute = RecomputePlan.NONE;
     private HeldTensors rotaryOwner = new HeldTensors();
     private @Nullable Rotary rotaryTable; // of as many positions as the longest sequence so far
 
@@ -59,16 +60,13 @@ public final class LlamaModel implements AutoCloseable {
      * @param parameters by published name; their owner outlives the model
      * @param units told when the parameters of each are used
      * @param adapters which linears are adapted
-     * @param recompute whether a block keeps only its input and runs again before its backward
      */
     public LlamaModel(
             LlamaConfig config,
             Function<String, Parameter> parameters,
             Units units,
-            Adapters adapters,
-            boolean recompute) {
+            Adapters adapters) {
         this.config = config;
-        this.recompute = recompute;
         Parameter table = parameters.apply(LlamaNames.EMBEDDING);
         this.dtype = table.type();
         this.device = table.device();
@@ -89,6 +87,11 @@ public final class LlamaModel implements AutoCloseable {
         return embedding.trainable()
                 ? 0
                 : (int) blocks.stream().takeWhile(block -> !block.trainable()).count();
+    }
+
+    /** What the blocks do from the next forward on; nothing where this is never called. Its backward must have ended. */
+    public void recompute(RecomputePlan plan) {
+        recompute = plan;
     }
 
     /** What such a model is made of. */
@@ -144,18 +147,24 @@ public final class LlamaModel implements AutoCloseable {
      * @return hidden states after the last norm, [R, D]
      */
     public Tensor forward(Tensor tokens, SequenceContext context, Tape tape) {
-        try (TensorScope scope = new TensorScope()) {
+        try (TensorScope scope = new TensorScope();
+                Tape rows = new Tape()) { // from block to block
             tape.push(tokens);
-            Tensor x = embed(tokens);
+            rows.push(embed(tokens));
             for (int layer = 0; layer < blocks.size(); layer++) {
                 use.openBlock(layer);
-                x = layer < firstTrained
-                        ? forwardAlone(blocks.get(layer), x, context)
-                        : forward(blocks.get(layer), x, context, tape);
+                try (TensorScope ofBlock = new TensorScope()) {
+                    LlamaBlock block = blocks.get(layer);
+                    Tensor x = rows.pop();
+                    rows.push(
+                            layer < firstTrained
+                                    ? block.forwardAlone(x, context)
+                                    : block.forward(x, context, recompute.of(layer), tape));
+                }
                 use.closeBlock(layer);
             }
             use.openHead();
-            return scope.keep(norm.forward(x, tape));
+            return scope.keep(norm.forward(rows.pop(), tape));
         }
     }
 
@@ -180,17 +189,20 @@ public final class LlamaModel implements AutoCloseable {
      * @param dHidden [R, D]
      */
     public void backward(Tensor dHidden, SequenceContext context, Tape tape) {
-        try (TensorScope scope = new TensorScope()) {
+        try (TensorScope scope = new TensorScope();
+                Tape gradient = new Tape()) { // from block to block
             use.openHeadForBackward();
-            Tensor dx = norm.backward(dHidden, tape);
+            gradient.push(norm.backward(dHidden, tape));
             use.closeHeadAfterBackward();
             for (int layer = blocks.size() - 1; layer >= firstTrained; layer--) {
                 use.openBlockForBackward(layer);
-                dx = backward(blocks.get(layer), dx, context, tape);
+                try (TensorScope ofBlock = new TensorScope()) {
+                    gradient.push(blocks.get(layer).backward(gradient.pop(), context, recompute.of(layer), tape));
+                }
                 use.closeBlockAfterBackward(layer);
             }
             use.openEmbeddingForBackward();
-            embedding.backward(dx, tape.pop());
+            embedding.backward(gradient.pop(), tape.pop());
             use.closeEmbeddingAfterBackward();
         }
     }
@@ -264,32 +276,6 @@ public final class LlamaModel implements AutoCloseable {
         Tensor x = embedding.forward(tokens);
         use.closeEmbedding();
         return x;
-    }
-
-    private Tensor forward(LlamaBlock block, Tensor x, SequenceContext context, Tape tape) {
-        if (!recompute) {
-            return block.forward(x, context, tape);
-        }
-        tape.push(x);
-        return forwardAlone(block, x, context);
-    }
-
-    /** Nothing is kept for a backward. */
-    private static Tensor forwardAlone(LlamaBlock block, Tensor x, SequenceContext context) {
-        try (Tape dropped = new Tape()) {
-            return block.forward(x, context, dropped);
-        }
-    }
-
-    private Tensor backward(LlamaBlock block, Tensor dy, SequenceContext context, Tape tape) {
-        if (!recompute) {
-            return block.backward(dy, context, tape);
-        }
-        try (TensorScope scope = new TensorScope();
-                Tape again = new Tape()) {
-            block.again(tape.pop(), context, again);
-            return scope.keep(block.backward(dy, context, again));
-        }
     }
 
     /** The turns of some positions, [tokens, 1, H/2], in the open scope. */

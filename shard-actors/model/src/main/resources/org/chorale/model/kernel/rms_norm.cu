@@ -96,9 +96,12 @@ void backward_row(
     const SCALAR* residual,
     SCALAR* dx,
     Part& dWeight) {
-    Part d, normalised;
+    Part d, normalised, other;
     read(d, dy);
     read(normalised, x);
+    if (residual != nullptr) { // now, so that nobody waits for memory twice
+        read(other, residual);
+    }
     float dot = 0;
     each([&](int i, int j) {
         normalised[i][j] *= scale;
@@ -111,8 +114,7 @@ void backward_row(
     float mean = over_block<Sum>(dot) / WIDTH;
     each([&](int i, int j) { d[i][j] = scale * (d[i][j] - normalised[i][j] * mean); });
     if (residual != nullptr) {
-        read(normalised, residual);
-        each([&](int i, int j) { d[i][j] += normalised[i][j]; });
+        each([&](int i, int j) { d[i][j] += other[i][j]; });
     }
     write(dx, d);
 }

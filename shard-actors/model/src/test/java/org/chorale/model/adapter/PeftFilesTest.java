@@ -61,7 +61,7 @@ final class PeftFilesTest {
                         SafetensorsFile.open(GOLDENS.resolve(name).resolve("golden.safetensors"));
                 Tape tape = new Tape()) {
             Map<String, Tensor> values = values(model);
-            try (LlamaModel llama = model.model(parameter(values), Units.ALWAYS_OPEN, false)) {
+            try (LlamaModel llama = model.model(parameter(values), Units.ALWAYS_OPEN)) {
                 Tensor tokens = golden.tensor("input_ids");
                 Tensor expected = golden.tensor("logits");
                 Tensor hidden = llama.forward(

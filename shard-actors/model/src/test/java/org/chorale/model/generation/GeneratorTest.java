@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.generation.Generator.End;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.llama.TinyLlama;
@@ -156,7 +157,7 @@ final class GeneratorTest {
         torch.manual_seed(1);
         try (TensorScope scope = new TensorScope();
                 ModelFolder folder = scaled ? TinyLlama.scaledFolder(directory) : TinyLlama.folder(directory);
-                LlamaModel model = TinyLlama.load(folder, ScalarType.Float).model(false)) {
+                LlamaModel model = TinyLlama.load(folder, ScalarType.Float).model(Recompute.NONE)) {
             check.of(model);
         }
     }

@@ -11,27 +11,15 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
+@ExtendWith(ScopedTensors.class)
 final class SamplerTest {
     private static final int DRAWS = 20_000;
-
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     @Test
     void greedyTakesTheLikeliestAndOfEqualsTheFirst() {

@@ -9,27 +9,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.tensor.HostTensors;
-import org.chorale.tensor.TensorScope;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** A kernel reads 16 bytes at a time exactly where everything it touches starts at multiples of them. */
+@ExtendWith(ScopedTensors.class)
 final class AccessTest {
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
-
     @Test
     void wholeRowsAreReadBySixteenBytes() {
         assertThat(Access.of(16, zeros(ScalarType.BFloat16, 3, 16)).macros())

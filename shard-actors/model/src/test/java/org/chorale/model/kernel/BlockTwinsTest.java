@@ -8,19 +8,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.model.kernel.RmsNormKernel.Normed;
 import org.chorale.tensor.HostTensors;
-import org.chorale.tensor.TensorScope;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a backward computes again is what the forward had, bit for bit, and what is fused is what its parts are. */
+@ExtendWith(ScopedTensors.class)
 final class BlockTwinsTest {
     private static final double EPSILON = 1e-5;
-
-    private TensorScope scope;
 
     enum Type {
         FP64(ScalarType.Double, 1e-14),
@@ -35,18 +33,6 @@ final class BlockTwinsTest {
             this.scalar = scalar;
             this.tolerance = tolerance;
         }
-    }
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(17);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
     }
 
     @ParameterizedTest
@@ -92,7 +78,7 @@ final class BlockTwinsTest {
 
     @ParameterizedTest
     @EnumSource
-    void headsTurnBackToWhereTheyWere(Type type) {
+    void headsTurnBackToWhereTheyWereAndLieSideBySide(Type type) {
         Tensor q = random(type, 2, 3, 4, 8);
         Tensor product = random(type, 2, 3, 6, 8);
         Tensor k = product.narrow(2, 1, 2); // a part of a wider product, whose rest stays as it is
@@ -102,13 +88,15 @@ final class BlockTwinsTest {
         Tensor before = product.clone();
         Tensor queries = q.clone();
         RotaryKernel kernel = RotaryKernel.of(q, k, cosine, sine);
-        kernel.turn(q, k, cosine, sine, 1);
+        kernel.turn(q, k, cosine, sine);
         assertThat(q.equal(queries)).isFalse();
         assertThat(product.narrow(2, 0, 1).equal(before.narrow(2, 0, 1))).isTrue();
         assertThat(product.narrow(2, 3, 3).equal(before.narrow(2, 3, 3))).isTrue();
-        kernel.turn(q, k, cosine, sine, -1);
-        assertClose(q, queries, type);
-        assertClose(product, before, type);
+        Tensor values = product.narrow(2, 4, 2);
+        Tensor joined = kernel.joinTurnedBack(q, k, values, cosine, sine).view(2, 3, 8, 8);
+        assertClose(joined.narrow(2, 0, 4), queries, type);
+        assertClose(joined.narrow(2, 4, 2), before.narrow(2, 1, 2), type);
+        assertThat(joined.narrow(2, 6, 2).equal(values)).isTrue();
     }
 
     @ParameterizedTest

@@ -17,36 +17,23 @@ import org.bytedeco.pytorch.Dispatcher;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.model.layer.AttentionSettings.Preference;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Operator;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Which way is taken on a GPU, and what its kernel is given: all that can be said of it without one. */
+@ExtendWith(ScopedTensors.class)
 final class AttentionWayTest {
     private static final Sight CAUSAL = new Sight(true, Sight.EVERYTHING, null, null);
     private static final AttentionSettings AUTO = new AttentionSettings(Preference.AUTO, false);
-
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     @ParameterizedTest
     @CsvSource({

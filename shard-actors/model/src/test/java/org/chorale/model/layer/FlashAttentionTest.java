@@ -12,36 +12,22 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.model.layer.FlashAttention.Attended;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The flash kernel of the CPU, and the plain way that is the reference of all, give what autograd gives. */
+@ExtendWith(ScopedTensors.class)
 final class FlashAttentionTest {
     private static final long SEQUENCES = 2;
     private static final long TOKENS = 7;
     private static final Rotary UNUSED = new Rotary(new Tensor(), new Tensor());
-
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(11);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     @ParameterizedTest
     @CsvSource({"CPU, 4, 4", "CPU, 4, 2", "PLAIN, 4, 4", "PLAIN, 4, 2", "PLAIN, 3, 1"})

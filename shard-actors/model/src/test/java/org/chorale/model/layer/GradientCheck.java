@@ -145,6 +145,24 @@ final class GradientCheck {
                     once.get(i).add(once.get(i)),
                     "second backward adds to the first");
         }
+        clearedGradientsAreWritten(layer, x, weights, once);
+    }
+
+    private void clearedGradientsAreWritten(Layer layer, Tensor x, Tensor weights, List<Tensor> once) {
+        for (Parameter parameter : parameters) {
+            Objects.requireNonNull(parameter.gradient()).fill_(new Scalar(Double.NaN));
+            parameter.clearGradient();
+        }
+        try (Tape tape = new Tape()) {
+            layer.forward(x, tape);
+            layer.backward(weights, tape);
+        }
+        for (int i = 0; i < once.size(); i++) {
+            close(
+                    Objects.requireNonNull(parameters.get(i).gradient()),
+                    once.get(i),
+                    "a backward after a clearing reads nothing of the gradient before");
+        }
     }
 
     private static void close(Tensor actual, Tensor expected, String what) {

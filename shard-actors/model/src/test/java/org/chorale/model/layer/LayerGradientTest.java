@@ -10,34 +10,21 @@ import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Every layer's backward is the derivative of its forward, and its forward is the plain formula. */
+@ExtendWith(ScopedTensors.class)
 final class LayerGradientTest {
     private static final long SEQUENCES = 2;
     private static final long TOKENS = 5;
     private static final long ROWS = SEQUENCES * TOKENS;
 
     private final GradientCheck check = new GradientCheck();
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(17);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     @Test
     void linearIsRightWithAndWithoutBias() {

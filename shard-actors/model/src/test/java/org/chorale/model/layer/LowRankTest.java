@@ -7,34 +7,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.chorale.model.layer.GradientCheck.random;
 
+import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** An adapted linear's backward is the derivative of its forward, and its dropout depends on nothing but its keys. */
+@ExtendWith(ScopedTensors.class)
 final class LowRankTest {
     private static final double SCALE = 1.5;
 
     private final GradientCheck check = new GradientCheck();
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(17);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
 
     @Test
     void anAdaptedLinearIsRight() {
@@ -46,9 +34,34 @@ final class LowRankTest {
     void anAdaptedLinearThatDropsIsRight() {
         Linear linear = adapted(0.4);
         DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {5, 6}, 5);
-        Tensor mask = new Dropout("down", 0.4).apply(torch.ones(10, 3).to(ScalarType.Double), keys);
+        Tensor mask = dropped(keys);
         assertThat(mask.eq(Scalars.of(0)).sum().item_long()).isBetween(1L, 29L);
         check.check(layer(linear, keys), random(10, 3), in -> adaptedFormula(in, in[0].mul(mask)));
+    }
+
+    @Test
+    void whatAForwardSavesIsWhatABackwardWouldComputeAgain() {
+        Linear linear = adapted(0.4);
+        DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {5, 6}, 5);
+        check.check(
+                new GradientCheck.Layer() {
+                    @Override
+                    public Tensor forward(Tensor x, Tape tape) {
+                        tape.push(x);
+                        return linear.forward(x, keys, tape);
+                    }
+
+                    @Override
+                    public Tensor backward(Tensor dy, Tape tape) {
+                        Tensor inner = tape.pop();
+                        Tensor x = tape.pop();
+                        assertThat(inner.equal(Objects.requireNonNull(linear.inner(x, keys)))).isTrue();
+                        tape.push(inner);
+                        return linear.backward(dy, x, keys, tape);
+                    }
+                },
+                random(10, 3),
+                in -> adaptedFormula(in, in[0].mul(dropped(keys))));
     }
 
     @Test
@@ -117,6 +130,10 @@ final class LowRankTest {
     void anEvaluationDropsNothing() {
         Tensor x = random(4, 3);
         assertThat(new Dropout("layer", 0.9).apply(x, null)).isSameAs(x);
+    }
+
+    private static Tensor dropped(DropoutKeys keys) {
+        return new Dropout("down", 0.4).apply(torch.ones(10, 3).to(ScalarType.Double), keys);
     }
 
     private static double agreement(Tensor a, Tensor b) {

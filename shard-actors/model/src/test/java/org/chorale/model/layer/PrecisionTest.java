@@ -12,12 +12,11 @@ import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.ScopedTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -25,6 +24,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * In bf16 and fp16 every layer is at most twice as far from fp64 as the same formula in libtorch's operators and
  * autograd, output and gradients alike; gradients of parameters are fp32.
  */
+@ExtendWith(ScopedTensors.class)
 final class PrecisionTest {
     private static final long SEQUENCES = 3;
     private static final long TOKENS = 32;
@@ -32,7 +32,6 @@ final class PrecisionTest {
 
     private final List<Parameter> parameters = new ArrayList<>();
     private ScalarType type = ScalarType.BFloat16;
-    private TensorScope scope;
 
     enum Half {
         BFLOAT16(ScalarType.BFloat16),
@@ -43,18 +42,6 @@ final class PrecisionTest {
         Half(ScalarType type) {
             this.type = type;
         }
-    }
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(17);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
     }
 
     @ParameterizedTest

@@ -7,39 +7,27 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.chorale.model.layer.GradientCheck.random;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.chorale.tensor.TensorScope;
+import org.chorale.model.ScopedTensors;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Linears that are computed as one give what each gives by itself, wherever their weights lie. */
+@ExtendWith(ScopedTensors.class)
 final class SideBySideTest {
     private static final long ROWS = 10;
     private static final long INPUTS = 3;
     private static final long[] OUTPUTS = {4, 2, 2};
     private static final long OF_ALL = 8;
 
-    private TensorScope scope;
-
-    @BeforeEach
-    @SuppressWarnings("MustBeClosedChecker") // closed after each test
-    void openScope() {
-        torch.manual_seed(23);
-        scope = new TensorScope();
-    }
-
-    @AfterEach
-    void closeScope() {
-        scope.close();
-    }
-
     /** The same linears twice: with weights of their own, and with weights that follow each other in memory. */
     private static final class Twins {
+        final long rank; // of all adapters
         final List<Parameter> apart = new ArrayList<>();
         final List<Parameter> adjoining = new ArrayList<>();
         final Linear[] each = new Linear[OUTPUTS.length];
@@ -47,6 +35,7 @@ final class SideBySideTest {
 
         /** @param ranks of the adapters; 0 for a linear without one */
         Twins(boolean trained, long... ranks) {
+            this.rank = Arrays.stream(ranks).sum();
             Tensor values = random(OF_ALL, INPUTS);
             Tensor gradients = torch.zeros_like(values);
             long from = 0;
@@ -80,8 +69,14 @@ final class SideBySideTest {
             Tensor x = random(ROWS, INPUTS);
             Tensor dy = random(ROWS, OF_ALL);
             SideBySide one = new SideBySide(merged);
-            Tensor y = one.forward(x, null);
-            Tensor dx = one.backward(dy, x, null);
+            Tensor y;
+            Tensor dx;
+            try (Tape tape = new Tape()) {
+                y = one.forward(x, null, tape);
+                assertThat(tape.bytes()).isEqualTo(ROWS * rank * Double.BYTES);
+                dx = one.backward(dy, x, null, tape);
+                assertThat(tape.bytes()).isZero();
+            }
             Tensor dxSum = torch.zeros_like(x);
             long from = 0;
             for (int i = 0; i < OUTPUTS.length; i++) {
@@ -90,6 +85,10 @@ final class SideBySideTest {
                 from += OUTPUTS[i];
             }
             assertClose(dx, dxSum);
+            gradientsAgree();
+        }
+
+        void gradientsAgree() {
             for (int i = 0; i < apart.size(); i++) {
                 @Nullable Tensor gradient = apart.get(i).gradient();
                 if (gradient != null) {
@@ -124,11 +123,15 @@ final class SideBySideTest {
     void weightsThatLieApartAreComputedOneByOne() {
         Twins twins = new Twins(true, 1, 0, 2);
         Tensor x = random(ROWS, INPUTS);
-        Tensor together = new SideBySide(twins.each).forward(x, null);
-        assertThat(together.sub(new SideBySide(twins.merged).forward(x, null))
-                        .abs()
-                        .max()
-                        .item_double())
-                .isLessThan(1e-12);
+        Tensor dy = random(ROWS, OF_ALL);
+        try (Tape apart = new Tape();
+                Tape adjoining = new Tape()) {
+            SideBySide each = new SideBySide(twins.each);
+            SideBySide merged = new SideBySide(twins.merged);
+            Twins.assertClose(each.forward(x, null, apart), merged.forward(x, null, adjoining));
+            Twins.assertClose(each.backward(dy, x, null, apart), merged.backward(dy, x, null, adjoining));
+            assertThat(apart.bytes()).isZero();
+        }
+        twins.gradientsAgree();
     }
 }

@@ -18,6 +18,7 @@ import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.model.layer.DropoutKeys;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.outline.Freezing;
@@ -29,7 +30,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A whole adapted model: its gradients, what recomputation repeats, and what cutting a batch leaves as it is. */
 final class LlamaAdapterTest {
@@ -53,7 +54,7 @@ final class LlamaAdapterTest {
             Map<String, Tensor> leaves = llama.leaves(ScalarType.Double);
             Tensor logits = new PlainLlama(folder.config(), leaves).logits(tokens, 2);
             logits.mul(dLogits).sum().backward();
-            assertThat(distance(run(llama, tokens, dLogits, null, false), logits.detach()))
+            assertThat(distance(run(llama, tokens, dLogits, null, Recompute.NONE), logits.detach()))
                     .isLessThan(1e-10);
             List<String> trained = trained(llama);
             assertThat(trained).hasSize(2 * 2 * 7 + 1).contains("lm_head.weight");
@@ -66,8 +67,8 @@ final class LlamaAdapterTest {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void whatLiesBelowTheLowestTrainedBlockIsNeitherKeptNorRunBack(boolean recompute) {
+    @EnumSource
+    void whatLiesBelowTheLowestTrainedBlockIsNeitherKeptNorRunBack(Recompute recompute) {
         try (TensorScope scope = new TensorScope();
                 ModelFolder all = TinyLlama.folder(directory).adapted(lora(0), 1);
                 ModelFolder upper =
@@ -96,7 +97,7 @@ final class LlamaAdapterTest {
         return new Freezing(List.of(NamePattern.glob(glob)), List.of());
     }
 
-    private static long keptBytes(TinyLlama llama, Tensor tokens, boolean recompute) {
+    private static long keptBytes(TinyLlama llama, Tensor tokens, Recompute recompute) {
         try (LlamaModel model = llama.model(recompute);
                 Tape tape = new Tape()) {
             model.forward(tokens, model.context(tokens.size(0) / TOKENS, TOKENS, null), tape);
@@ -104,20 +105,23 @@ final class LlamaAdapterTest {
         }
     }
 
-    @Test
-    void recomputationRepeatsWhatWasDropped() {
+    @ParameterizedTest
+    @EnumSource(names = {"SELECTIVE", "FULL"})
+    void recomputationRepeatsWhatWasDropped(Recompute recompute) {
         try (TensorScope scope = new TensorScope();
                 ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0.3), 1)) {
             Tensor tokens = tokens(2);
             Tensor dLogits = torch.randn(2 * TOKENS, 29);
             DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {3, 4}, (int) TOKENS);
             TinyLlama llama = TinyLlama.load(folder, ScalarType.Float);
-            Tensor logits = run(llama, tokens, dLogits, keys, false);
+            Tensor logits = run(llama, tokens, dLogits, keys, Recompute.NONE);
             Map<String, Tensor> gradients = takeGradients(llama);
-            assertThat(run(llama, tokens, dLogits, keys, true).equal(logits)).isTrue();
+            assertThat(run(llama, tokens, dLogits, keys, recompute).equal(logits))
+                    .isTrue();
             gradients.forEach((name, gradient) ->
                     assertThat(llama.gradient(name).equal(gradient)).as(name).isTrue());
-            assertThat(run(llama, tokens, dLogits, null, false).equal(logits)).isFalse();
+            assertThat(run(llama, tokens, dLogits, null, Recompute.NONE).equal(logits))
+                    .isFalse();
         }
     }
 
@@ -128,8 +132,12 @@ final class LlamaAdapterTest {
             Tensor tokens = tokens(3);
             Tensor dLogits = torch.randn(3 * TOKENS, 29).to(ScalarType.Double);
             TinyLlama llama = TinyLlama.load(folder, ScalarType.Double);
-            Tensor logits =
-                    run(llama, tokens, dLogits, DropoutKeys.of(1, 2, new long[] {10, 11, 12}, (int) TOKENS), false);
+            Tensor logits = run(
+                    llama,
+                    tokens,
+                    dLogits,
+                    DropoutKeys.of(1, 2, new long[] {10, 11, 12}, (int) TOKENS),
+                    Recompute.NONE);
             Map<String, Tensor> gradients = takeGradients(llama);
             for (int i = 2; i >= 0; i--) {
                 Tensor part = run(
@@ -137,7 +145,7 @@ final class LlamaAdapterTest {
                         tokens.narrow(0, i * TOKENS, TOKENS),
                         dLogits.narrow(0, i * TOKENS, TOKENS),
                         DropoutKeys.of(1, 2, new long[] {10 + i}, (int) TOKENS),
-                        false);
+                        Recompute.NONE);
                 assertThat(distance(part, logits.narrow(0, i * TOKENS, TOKENS))).isLessThan(1e-12);
             }
             gradients.forEach((name, gradient) -> assertThat(distance(llama.gradient(name), gradient))
@@ -148,7 +156,7 @@ final class LlamaAdapterTest {
 
     /** Adds to the gradients. */
     private static Tensor run(
-            TinyLlama llama, Tensor tokens, Tensor dLogits, @Nullable DropoutKeys keys, boolean recompute) {
+            TinyLlama llama, Tensor tokens, Tensor dLogits, @Nullable DropoutKeys keys, Recompute recompute) {
         try (LlamaModel model = llama.model(recompute);
                 Tape tape = new Tape()) {
             SequenceContext plain = model.context(tokens.size(0) / TOKENS, TOKENS, null);

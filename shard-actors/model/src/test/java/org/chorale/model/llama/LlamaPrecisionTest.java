@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.TensorScope;
@@ -72,7 +73,7 @@ final class LlamaPrecisionTest {
     /** The logits, and the gradient of each parameter. */
     private static Map<String, Tensor> ours(TinyLlama llama, Tensor tokens, Tensor dLogits) {
         Map<String, Tensor> results = new LinkedHashMap<>();
-        try (LlamaModel model = llama.model(false);
+        try (LlamaModel model = llama.model(Recompute.NONE);
                 Tape tape = new Tape()) {
             SequenceContext context = model.context(SEQUENCES, TOKENS, null);
             Tensor hidden = model.forward(tokens, context, tape);

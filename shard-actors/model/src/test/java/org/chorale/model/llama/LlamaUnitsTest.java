@@ -17,6 +17,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.KeyValueCache;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.layer.Units;
@@ -40,7 +41,7 @@ final class LlamaUnitsTest {
 
     @Test
     void anUntiedModelOpensEachUnitWhereItIsUsedAndAnnouncesTheNext() {
-        assertThat(pass(false, ALL_TRAINED, false))
+        assertThat(pass(false, ALL_TRAINED, Recompute.NONE))
                 .containsExactly(
                         "open root",
                         "announce model.layers.0",
@@ -66,7 +67,7 @@ final class LlamaUnitsTest {
 
     @Test
     void aTiedModelKeepsItsRootOpenFromTheFirstLookupToTheLastGradient() {
-        List<String> calls = pass(true, ALL_TRAINED, false);
+        List<String> calls = pass(true, ALL_TRAINED, Recompute.NONE);
         assertThat(calls)
                 .filteredOn(call -> call.endsWith("root"))
                 .containsExactly("open root", "openForBackward root", "closeAfterBackward root");
@@ -76,15 +77,15 @@ final class LlamaUnitsTest {
 
     @Test
     void nothingBelowTheLowestTrainedBlockIsOpenedForABackward() {
-        assertThat(pass(false, ONLY_THE_LAST_BLOCK, true))
+        assertThat(pass(false, ONLY_THE_LAST_BLOCK, Recompute.FULL))
                 .contains("open model.layers.0", "openForBackward model.layers.1")
                 .endsWith("closeAfterBackward model.layers.1")
                 .doesNotContain("openForBackward model.layers.0", "openForGradients root");
     }
 
     @ParameterizedTest
-    @CsvSource({"false, false", "false, true", "true, false", "true, true"})
-    void aRankWithoutRowsCallsAsOneWithRows(boolean tied, boolean recompute) {
+    @CsvSource({"false, NONE", "false, SELECTIVE", "false, FULL", "true, NONE", "true, SELECTIVE", "true, FULL"})
+    void aRankWithoutRowsCallsAsOneWithRows(boolean tied, Recompute recompute) {
         for (Freezing freezing : List.of(ALL_TRAINED, ONLY_THE_LAST_BLOCK)) {
             List<String> calls = new ArrayList<>();
             try (ModelFolder folder = folder(tied, freezing);
@@ -103,7 +104,7 @@ final class LlamaUnitsTest {
         List<String> calls = new ArrayList<>();
         try (ModelFolder folder = folder(tied, ALL_TRAINED);
                 TensorScope scope = new TensorScope();
-                LlamaModel model = model(folder, calls, false);
+                LlamaModel model = model(folder, calls, Recompute.NONE);
                 KeyValueCache cache = model.newCache()) {
             model.logits(model.extend(HostTensors.ofLongs(new long[] {1, 2}, 2), cache));
             model.endForward();
@@ -115,7 +116,7 @@ final class LlamaUnitsTest {
     }
 
     /** The calls of a forward with its backward. */
-    private List<String> pass(boolean tied, Freezing freezing, boolean recompute) {
+    private List<String> pass(boolean tied, Freezing freezing, Recompute recompute) {
         List<String> calls = new ArrayList<>();
         try (ModelFolder folder = folder(tied, freezing);
                 TensorScope scope = new TensorScope();
@@ -154,7 +155,7 @@ final class LlamaUnitsTest {
         }
     }
 
-    private static LlamaModel model(ModelFolder folder, List<String> calls, boolean recompute) {
+    private static LlamaModel model(ModelFolder folder, List<String> calls, Recompute recompute) {
         return TinyLlama.load(folder, ScalarType.Float).model(new Recorder(calls), recompute);
     }
 

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.DocumentSpan;
+import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.HostTensors;
@@ -36,8 +37,8 @@ final class PackedLlamaTest {
     private Path directory;
 
     @ParameterizedTest
-    @CsvSource({"Double, 1e-10, false", "Double, 1e-10, true", "Float, 2e-4, false"})
-    void aPackedBatchGivesWhatItsDocumentsGiveOneByOne(ScalarType type, double tolerance, boolean recompute) {
+    @CsvSource({"Double, 1e-10, NONE", "Double, 1e-10, SELECTIVE", "Double, 1e-10, FULL", "Float, 2e-4, NONE"})
+    void aPackedBatchGivesWhatItsDocumentsGiveOneByOne(ScalarType type, double tolerance, Recompute recompute) {
         torch.manual_seed(5);
         try (TensorScope scope = new TensorScope();
                 ModelFolder folder = TinyLlama.folder(directory)) {
@@ -96,7 +97,7 @@ final class PackedLlamaTest {
 
     /** @return hidden states; adds to the gradients */
     private static Tensor run(
-            TinyLlama llama, Tensor tokens, Tensor dHidden, boolean recompute, @Nullable Packing packing) {
+            TinyLlama llama, Tensor tokens, Tensor dHidden, Recompute recompute, @Nullable Packing packing) {
         try (LlamaModel model = llama.model(recompute);
                 Tape tape = new Tape()) {
             SequenceContext context = packing == null

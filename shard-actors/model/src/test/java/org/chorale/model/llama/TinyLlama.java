@@ -16,6 +16,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RecomputePlan;
 import org.chorale.model.layer.Units;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HostTensors;
@@ -88,13 +90,15 @@ public final class TinyLlama {
         return parameters;
     }
 
-    public LlamaModel model(boolean recompute) {
+    public LlamaModel model(Recompute recompute) {
         return model(Units.ALWAYS_OPEN, recompute);
     }
 
     /** The model, which tells of its use. */
-    LlamaModel model(Units units, boolean recompute) {
-        return folder.model(name -> Objects.requireNonNull(parameters.get(name), name), units, recompute);
+    LlamaModel model(Units units, Recompute recompute) {
+        LlamaModel model = folder.model(name -> Objects.requireNonNull(parameters.get(name), name), units);
+        model.recompute(RecomputePlan.every(recompute));
+        return model;
     }
 
     /** The same values as leaves of autograd, in any dtype. */

@@ -7,6 +7,8 @@ import org.bytedeco.pytorch.SizeTPair;
 import org.bytedeco.pytorch.Stat;
 import org.bytedeco.pytorch.cuda.CUDAAllocator;
 import org.bytedeco.pytorch.cuda.DeviceStats;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.chorale.tensor.TensorScope;
 
@@ -43,7 +45,8 @@ public record DeviceMemory(long allocatedBytes, long reservedBytes, long peakAll
     }
 
     /**
-     * Bounds what the allocator may reserve; beyond it the error of a GPU without memory comes.
+     * Bounds what the allocator may reserve; beyond it the error of a GPU without memory comes. Nothing need have been made
+     * there before.
      *
      * @param fraction of the GPU's whole memory, above 0 and at most 1
      */
@@ -52,6 +55,7 @@ public record DeviceMemory(long allocatedBytes, long reservedBytes, long peakAll
         if (!(fraction > 0 && fraction <= 1)) {
             throw new IllegalArgumentException("a share of a GPU's memory is above 0 and at most 1, not " + fraction);
         }
+        torch.globalContext().lazyInitDevice(DeviceType.CUDA); // else the allocator does not know the device yet
         allocator().setMemoryFraction(fraction, index);
     }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import org.chorale.tensor.OtherJvm;
 import org.junit.jupiter.api.Test;
 
 /** Neither operations nor groups leave memory, descriptors or threads behind. */
@@ -52,8 +53,7 @@ final class FlatMemoryTest {
 
     /** How much of each the process holds more after the work than before. */
     private static Map<String, Long> probe(String work, String use) throws IOException, InterruptedException {
-        Process process =
-                RankProcess.jvm(MemoryProbe.class, STEADY_HEAP, work, use).start();
+        Process process = OtherJvm.of(MemoryProbe.class, STEADY_HEAP, work, use).start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS)).isTrue();
         assertThat(process.exitValue()).as(output).isZero();

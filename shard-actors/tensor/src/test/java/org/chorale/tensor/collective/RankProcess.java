@@ -7,12 +7,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.OtherJvm;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Pending;
@@ -38,7 +38,7 @@ final class RankProcess implements AutoCloseable {
 
     /** Starts a rank, and returns before it has joined. */
     static RankProcess start(Rendezvous rendezvous, int rank, int worldSize, Deed deed) {
-        ProcessBuilder command = jvm(
+        ProcessBuilder command = OtherJvm.of(
                 RankProcess.class,
                 List.of(),
                 rendezvous.folder().toString(),
@@ -51,20 +51,6 @@ final class RankProcess implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** A JVM with the class path of this one. */
-    static ProcessBuilder jvm(Class<?> main, List<String> flags, String... arguments) {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of(
-                "-Dorg.bytedeco.javacpp.nopointergc=true",
-                "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
-                "-Dorg.bytedeco.javacpp.maxBytes=0"));
-        command.addAll(flags);
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
-        command.addAll(List.of(arguments));
-        return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
     }
 
     /** Waits until the process says {@code joined}, when it is about to do its deed, or what comes after it. */

@@ -8,9 +8,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.chorale.tensor.OtherJvm;
 
 /** Runs a main class of the tests in a JVM of its own. */
 final class ChildProcess {
@@ -25,16 +25,10 @@ final class ChildProcess {
     }
 
     static Result run(List<String> flags, Class<?> main, String... arguments) {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.add("-Dorg.bytedeco.javacpp.nopointergc=true");
-        command.addAll(flags);
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
-        command.addAll(List.of(arguments));
         try {
             Path output = Files.createTempFile("child", ".txt");
             try {
-                Process process = new ProcessBuilder(command)
+                Process process = OtherJvm.of(main, flags, arguments)
                         .redirectErrorStream(true)
                         .redirectOutput(output.toFile())
                         .start();

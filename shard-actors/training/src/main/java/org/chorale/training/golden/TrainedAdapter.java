@@ -28,6 +28,9 @@ import org.chorale.training.shard.ModelShard;
  * the files are compared.
  */
 final class TrainedAdapter {
+    /** What the names of merged weights begin with in a golden file. */
+    static final String MERGED = "merged.";
+
     private static final String FOLDER = "trained";
     private static final String CONFIG = "adapter_config.json";
     private static final String WEIGHTS = "adapter_model.safetensors";
@@ -62,8 +65,8 @@ final class TrainedAdapter {
     }
 
     private void compareMerged(String quantity, String parameter) {
-        if (comparison.has("merged." + quantity)) {
-            comparison.compare("merged." + quantity, folder.merged(parameter, shard::weight), MERGED_TOLERANCE);
+        if (comparison.has(MERGED + quantity)) {
+            comparison.compare(MERGED + quantity, folder.merged(parameter, shard::weight), MERGED_TOLERANCE);
         }
     }
 
@@ -96,7 +99,7 @@ final class TrainedAdapter {
                 .filter(name -> !ours.path(name).equals(theirs.path(name)))
                 .forEach(differing::add);
         if (differing.isEmpty()) {
-            comparison.row(FOLDER + "/" + CONFIG, 0, 0);
+            comparison.same(FOLDER + "/" + CONFIG);
         } else {
             comparison.differs(FOLDER + "/" + CONFIG, "other values of " + String.join(", ", differing));
         }

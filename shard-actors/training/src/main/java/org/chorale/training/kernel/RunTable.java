@@ -64,17 +64,17 @@ final class RunTable {
         }
     }
 
-    /** Rows. */
+    /** Runs, a row each. */
     int count() {
         return count;
     }
 
-    /** Of all runs. */
+    /** Of all runs together. */
     long chunks() {
         return chunks;
     }
 
-    /** That a launch has. */
+    /** Of a launch: one for each chunk, as far as they go. */
     int blocks() {
         return (int) Math.min(chunks, MAX_BLOCKS);
     }

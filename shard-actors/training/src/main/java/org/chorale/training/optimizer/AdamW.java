@@ -40,7 +40,7 @@ public final class AdamW extends FlatOptimizer {
     private final List<AdamKernel> kernels = new ArrayList<>();
     private final Tensor steps;
 
-    /** One of kernel and twin, with what it moves. */
+    /** The kernel or its twin, bound to the buffers that it moves. */
     private interface Update {
         void step(double learningRate, Tensor steps, Tensor divisor, Tensor notFinite);
     }

@@ -128,6 +128,22 @@ public final class FlatGroup {
         return trained(gradients);
     }
 
+    /** Makes the gradients zero: those of parameters over this buffer, without a pass over it, before they are added to. */
+    void clearGradients() {
+        if (whole == null) {
+            parameters.values().forEach(Parameter::clearGradient);
+        } else {
+            try (TensorScope scope = new TensorScope()) {
+                gradients().zero_();
+            }
+        }
+    }
+
+    /** Zeroes the memory of parameters' gradients that nothing was added to, so that the buffer can be read as a whole. */
+    void settleGradients() {
+        parameters.values().forEach(Parameter::settleGradient);
+    }
+
     /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
     public void refresh() {
         if (master != null && !layout.precision().ownMaster()) {

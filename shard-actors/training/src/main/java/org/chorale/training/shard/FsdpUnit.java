@@ -67,10 +67,8 @@ public final class FsdpUnit implements AutoCloseable {
     }
 
     /** Before the first micro-batch of a step. */
-    void zeroGradients() {
-        try (TensorScope scope = new TensorScope()) {
-            trainedGroups().map(FlatGroup::gradients).forEach(Tensor::zero_);
-        }
+    void clearGradients() {
+        trainedGroups().forEach(FlatGroup::clearGradients);
     }
 
     /** Has the values fetched that an {@link #open} will wait for. */

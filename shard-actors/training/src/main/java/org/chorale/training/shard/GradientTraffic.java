@@ -47,6 +47,7 @@ final class GradientTraffic {
             throw new IllegalStateException(
                     "a backward of " + group.parameters().keySet() + " after the step's last");
         }
+        group.settleGradients();
         group.whole()
                 .filter(WholeBuffers::hasGradients)
                 .ifPresentOrElse(

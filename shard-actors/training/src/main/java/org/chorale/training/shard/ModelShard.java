@@ -31,8 +31,8 @@ public final class ModelShard implements AutoCloseable {
     private final @Nullable LlamaModel model; // null where the model is a user's own
 
     /** Allocates by the plan what one rank holds alone, on the CPU; the weights are zero until they are loaded. */
-    public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute) {
-        this(folder, plan, recompute, RankGroups.alone(), Device.CPU);
+    public ModelShard(ModelFolder folder, List<UnitLayout> plan) {
+        this(folder, plan, RankGroups.alone(), Device.CPU);
     }
 
     /**
@@ -41,8 +41,8 @@ public final class ModelShard implements AutoCloseable {
      * @param ranks that share the model, closed by the caller after this
      * @param device that holds the part and computes
      */
-    public ModelShard(ModelFolder folder, List<UnitLayout> plan, boolean recompute, RankGroups ranks, Device device) {
-        this(plan, ranks, new BufferPool(device, false), (parameters, use) -> folder.model(parameters, use, recompute));
+    public ModelShard(ModelFolder folder, List<UnitLayout> plan, RankGroups ranks, Device device) {
+        this(plan, ranks, new BufferPool(device, false), (parameters, use) -> folder.model(parameters, use));
     }
 
     /** Likewise, for a model that lives elsewhere. */
@@ -71,7 +71,12 @@ public final class ModelShard implements AutoCloseable {
 
     /** The whole model on one rank with its first weights, trained in fp32 outside any cluster. */
     public static ModelShard whole(ModelFolder folder, Device device) {
-        return loaded(folder, UnitLayout::whole, device);
+        return whole(folder, Precision.FP32, device);
+    }
+
+    /** Likewise in another format. */
+    public static ModelShard whole(ModelFolder folder, Precision precision, Device device) {
+        return loaded(folder, unit -> UnitLayout.whole(unit, precision), device);
     }
 
     /** The whole model on one rank with its first weights, for what only runs forward. */
@@ -81,7 +86,7 @@ public final class ModelShard implements AutoCloseable {
 
     private static ModelShard loaded(ModelFolder folder, Function<UnitOutline, UnitLayout> layout, Device device) {
         ModelShard shard =
-                new ModelShard(folder, folder.units().stream().map(layout).toList(), false, RankGroups.alone(), device);
+                new ModelShard(folder, folder.units().stream().map(layout).toList(), RankGroups.alone(), device);
         try {
             shard.load(folder);
             return shard;

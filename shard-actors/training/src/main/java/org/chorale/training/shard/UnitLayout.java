@@ -61,9 +61,21 @@ public record UnitLayout(String name, List<Group> groups) {
                     .toList();
         }
 
+        /** The padding of the whole buffer, where there is any. */
+        List<Gap> gaps() {
+            List<Gap> gaps = new ArrayList<>();
+            long end = 0;
+            for (Segment segment : segments) {
+                gaps.add(new Gap(end, segment.offset()));
+                end = segment.end();
+            }
+            gaps.add(new Gap(end, elements));
+            return gaps.stream().filter(gap -> gap.elements() > 0).toList();
+        }
+
         private Slice slice(Segment segment) {
             long first = Math.max(from, segment.offset());
-            long last = Math.min(until, segment.offset() + segment.elements());
+            long last = Math.min(until, segment.end());
             return new Slice(segment, first - segment.offset(), last - segment.offset(), first - from);
         }
 
@@ -93,9 +105,21 @@ public record UnitLayout(String name, List<Group> groups) {
             return shape.stream().reduce(1L, Math::multiplyExact);
         }
 
+        /** Behind its last element. */
+        long end() {
+            return offset + elements();
+        }
+
         /** The shape as libtorch takes it. */
         public long[] extents() {
             return shape.stream().mapToLong(Long::longValue).toArray();
+        }
+    }
+
+    /** The elements [from, until) of a buffer, which belong to no parameter. */
+    record Gap(long from, long until) {
+        long elements() {
+            return until - from;
         }
     }
 

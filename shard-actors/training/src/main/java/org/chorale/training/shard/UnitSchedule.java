@@ -30,7 +30,7 @@ final class UnitSchedule implements Units {
     void beginStep(int microBatches) {
         inStep = true;
         traffic.beginStep();
-        units.values().forEach(FsdpUnit::zeroGradients);
+        units.values().forEach(FsdpUnit::clearGradients);
         units.keySet().forEach(name -> backwardsLeft.put(name, microBatches));
     }
 

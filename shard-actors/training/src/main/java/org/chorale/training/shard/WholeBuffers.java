@@ -70,9 +70,11 @@ final class WholeBuffers implements AutoCloseable {
         if (gradients == null) {
             try (TensorScope scope = new TensorScope()) {
                 Tensor sum = take(ScalarType.Float);
-                sum.zero_();
+                group.layout().gaps().forEach(gap -> sum.narrow(0, gap.from(), gap.elements())
+                        .zero_());
                 gradients = sum;
                 group.views(sum, gradientViews).forEach(Parameter::setGradient);
+                group.parameters().values().forEach(Parameter::clearGradient);
             }
         }
     }

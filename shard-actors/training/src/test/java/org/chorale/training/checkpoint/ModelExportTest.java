@@ -195,7 +195,7 @@ final class ModelExportTest {
                 .map(unit -> UnitLayout.whole(unit, precision))
                 .toList();
         Path file = directory.resolve("rank-00000.safetensors");
-        try (ModelShard shard = new ModelShard(base, layout, false);
+        try (ModelShard shard = new ModelShard(base, layout);
                 Optimizer optimizer = new AdamW(OptimizerConfig.adamW(1e-2, 0, 1), shard.groups());
                 LossScale lossScale = LossScale.of(precision, Device.CPU)) {
             shard.load(base);

@@ -84,6 +84,12 @@ final class FusedLinearCrossEntropyTest {
         assertThat(FusedLinearCrossEntropy.chunkRows(rows, width, vocabulary)).isEqualTo(chunk);
     }
 
+    @ParameterizedTest
+    @CsvSource({"256512, 4096", "64000, 16384", "512, 2097152", "536870912, 2", "536870913, 1", "2000000000, 1"})
+    void aChunkOnAGpuHasAPowerOfTwoOfRowsWithinAGibibyte(long rowBytes, long chunk) {
+        assertThat(FusedLinearCrossEntropy.chunkRows(rowBytes)).isEqualTo(chunk);
+    }
+
     @Test
     void narrowLogitsAreComputedWithInFp32() {
         try (TensorScope scope = new TensorScope()) {

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.outline.UnitOutline;
@@ -17,6 +18,7 @@ import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.training.shard.UnitLayout.Gap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -60,6 +62,29 @@ final class FlatGroupTest {
                                 .formatted(slice.segment().parameter(), slice.from(), slice.until(), slice.at()))
                         .collect(Collectors.joining("; ")))
                 .isEqualTo(expected.replace("NOTHING", ""));
+    }
+
+    @Test
+    void clearedGradientsAreZeroOnceSettledWhateverLayInTheirMemory() {
+        try (HeldTensors owner = new HeldTensors();
+                TensorScope scope = new TensorScope()) {
+            FlatGroup group = group(Precision.FP32, 0, owner);
+            for (Parameter parameter : group.parameters().values()) {
+                Objects.requireNonNull(parameter.gradient()).fill_(Scalars.of(Double.NaN));
+            }
+            group.clearGradients();
+            parameter(group, "c").addGradient(torch.ones(2));
+            group.settleGradients();
+            assertThat(group.gradients().sum().item_float()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void paddingLiesBehindEachParameter() {
+        UnitLayout.Group group = UnitLayout.whole(UNIT, Precision.FP32).groups().get(0);
+        assertThat(group.gaps()).containsExactly(new Gap(15, 64), new Gap(66, 128));
+        assertThat(new UnitLayout.Group(true, Precision.FP32, 15, group.segments().subList(0, 1)).gaps())
+                .isEmpty();
     }
 
     @ParameterizedTest

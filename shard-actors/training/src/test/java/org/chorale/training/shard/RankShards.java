@@ -62,12 +62,12 @@ public final class RankShards {
     private RankShards() {}
 
     /** This rank's part of the model with its first weights; buffers that it gives back to the pool hold NaN. */
-    public static ModelShard load(ModelFolder folder, Precision precision, boolean recompute, RankGroups ranks) {
+    public static ModelShard load(ModelFolder folder, Precision precision, RankGroups ranks) {
         ModelShard shard = new ModelShard(
                 layout(folder.units(), precision, ranks),
                 ranks,
                 new BufferPool(Device.CPU, true),
-                (parameters, units) -> folder.model(parameters, units, recompute));
+                (parameters, units) -> folder.model(parameters, units));
         shard.load(folder);
         return shard;
     }
