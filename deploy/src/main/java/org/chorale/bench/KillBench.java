@@ -83,25 +83,25 @@ public final class KillBench {
         }
         try (KilledRun killed = KilledRun.start(train("killed"), random)) {
             for (int i = 0; i < kills; i++) {
-                Kill kill = killed.kill(1L + i * STEPS_BETWEEN + random.nextInt(CHECKPOINT_EVERY));
+                Kill kill = killed.kill(1 + i * (long) STEPS_BETWEEN + random.nextInt(CHECKPOINT_EVERY));
                 System.err.println(kill);
                 costs.add(kill);
             }
             killed.finish();
         }
         print(devices, costs);
-        return told("lines of metrics that differ", differences().size())
-                & told("exports that differ", Files.mismatch(export("peaceful"), export("killed")) < 0 ? 0 : 1)
-                & told(
-                        "survivors that did not stay in their processes",
-                        costs.stream()
-                                .mapToInt(kill -> kill.survivors() - kill.stayed())
-                                .sum());
+        int strays = costs.stream()
+                .mapToInt(kill -> kill.survivors() - kill.stayed())
+                .sum();
+        int wrong = told("lines of metrics that differ", differences().size())
+                + told("exports that differ", Files.mismatch(export("peaceful"), export("killed")) < 0 ? 0 : 1)
+                + told("survivors that did not stay in their processes", strays);
+        return wrong == 0;
     }
 
-    private static boolean told(String what, int count) {
+    private static int told(String what, int count) {
         System.out.printf("%d %s%n", count, what);
-        return count == 0;
+        return count;
     }
 
     /** With the class path and the flags of this JVM, and attention that adds up in a fixed order. */
@@ -138,12 +138,17 @@ public final class KillBench {
         List<JsonNode> killed = metrics("killed");
         int lines = Math.max(peaceful.size(), killed.size());
         List<Integer> differences = IntStream.range(0, lines)
-                .filter(i -> i >= peaceful.size() || i >= killed.size() || !peaceful.get(i).equals(killed.get(i)))
+                .filter(i -> i >= peaceful.size()
+                        || i >= killed.size()
+                        || !peaceful.get(i).equals(killed.get(i)))
                 .boxed()
                 .toList();
-        differences.stream().limit(1).forEach(i -> System.out.printf(
-                "first difference: %s%n            and: %s%n",
-                i < peaceful.size() ? peaceful.get(i) : "nothing", i < killed.size() ? killed.get(i) : "nothing"));
+        differences.stream()
+                .limit(1)
+                .forEach(i -> System.out.printf(
+                        "first difference: %s%n            and: %s%n",
+                        i < peaceful.size() ? peaceful.get(i) : "nothing",
+                        i < killed.size() ? killed.get(i) : "nothing"));
         return differences;
     }
 

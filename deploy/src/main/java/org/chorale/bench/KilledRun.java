@@ -61,7 +61,8 @@ final class KilledRun implements AutoCloseable {
 
     /** @param train a command that says its events on its standard output */
     static KilledRun start(ProcessBuilder train, Random random) throws IOException {
-        return new KilledRun(train.redirectError(ProcessBuilder.Redirect.INHERIT).start(), random);
+        return new KilledRun(
+                train.redirectError(ProcessBuilder.Redirect.INHERIT).start(), random);
     }
 
     /** Waits for a step, and kills a worker some time after it. */

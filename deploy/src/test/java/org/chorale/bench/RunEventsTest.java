@@ -23,7 +23,8 @@ final class RunEventsTest {
         try (PipedOutputStream run = new PipedOutputStream()) {
             RunEvents events = new RunEvents(new PipedInputStream(run));
             say(run, "{\"event\":\"started\"}\n{\"event\":\"step\",\"step\":1}\n");
-            Event first = events.await(Long.MIN_VALUE, event -> event.is("step"), LIMIT).orElseThrow();
+            Event first = events.await(Long.MIN_VALUE, event -> event.is("step"), LIMIT)
+                    .orElseThrow();
             long later = System.nanoTime();
             say(run, "{\"event\":\"step\",\"step\":2}\n");
             Event second = events.await(later, event -> event.is("step"), LIMIT).orElseThrow();
@@ -35,8 +36,10 @@ final class RunEventsTest {
 
     @Test
     void nothingIsWaitedForOnceTheRunIsOver() throws InterruptedException {
-        RunEvents events = new RunEvents(new ByteArrayInputStream("{\"event\":\"ended\"}\n".getBytes(StandardCharsets.UTF_8)));
-        assertThat(events.await(Long.MIN_VALUE, event -> event.is("step"), LIMIT)).isEmpty();
+        RunEvents events =
+                new RunEvents(new ByteArrayInputStream("{\"event\":\"ended\"}\n".getBytes(StandardCharsets.UTF_8)));
+        assertThat(events.await(Long.MIN_VALUE, event -> event.is("step"), LIMIT))
+                .isEmpty();
     }
 
     @Test
