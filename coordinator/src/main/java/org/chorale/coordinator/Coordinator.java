@@ -161,6 +161,7 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                         CoordinatorCommand.ModelDescribed.class,
                         m -> hear(new RunSignal.ModelDescribed(m.generation(), m.outline())))
                 .onMessage(CoordinatorCommand.DataDescribed.class, this::onDataDescribed)
+                .onMessage(CoordinatorCommand.GroupKeyMade.class, this::onGroupKeyMade)
                 .onMessage(
                         CoordinatorCommand.ShardReady.class,
                         m -> hear(new RunSignal.ShardReady(
@@ -256,6 +257,14 @@ public final class Coordinator extends AbstractBehavior<CoordinatorCommand> {
                 data.tokenIds(),
                 data.digest());
         return hear(new RunSignal.DataDescribed(data.generation(), data.feeder(), facts));
+    }
+
+    /** Nothing is decided by it, so that the plan does not hear of it; only ranks that load have a use for it. */
+    private Behavior<CoordinatorCommand> onGroupKeyMade(CoordinatorCommand.GroupKeyMade made) {
+        if (state instanceof RunState.Loading loading && loading.generation() == made.generation()) {
+            direction.passOn(made, loading.team());
+        }
+        return this;
     }
 
     private Behavior<CoordinatorCommand> onDiskDone(DiskDone done) {

@@ -98,6 +98,12 @@ final class Direction {
         }
     }
 
+    /** What rank 0 has made goes to all others. */
+    void passOn(CoordinatorCommand.GroupKeyMade made, Team team) {
+        WorkerCommand invitation = new WorkerCommand.JoinGroup(made.generation(), made.key());
+        team.workers().stream().skip(1).forEach(worker -> tell(worker.id(), invitation));
+    }
+
     private void writeCheckpoint(Effect.WriteCheckpoint write) {
         String folder = directory
                 .beginCheckpoint(write.step(), write.generation(), write.bytes())

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -18,6 +19,7 @@ import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.directory.RunFixture;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.GroupKey;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RunEnded.Outcome;
@@ -86,6 +88,26 @@ class CoordinatorRecoveryTest {
         assertThat(ended()).isEqualTo(Outcome.FINISHED);
         assertThat(metrics()).containsExactly("1", "2", "3", "4");
         assertThat(names(dir.resolve("generations"))).containsExactly("1", "2");
+    }
+
+    @Test
+    void theKeyOfAGroupGoesFromRankZeroToTheOthersOfItsGenerationAlone() {
+        describe();
+        workers.forEach(worker -> worker.expectMessageClass(WorkerCommand.TakeShard.class));
+        coordinator.tell(new CoordinatorCommand.GroupKeyMade(generation - 1, key(1)));
+        coordinator.tell(new CoordinatorCommand.GroupKeyMade(generation, key(2)));
+        workers.get(1).expectMessage(new WorkerCommand.JoinGroup(generation, key(2)));
+
+        coordinator.tell(new CoordinatorCommand.WorkerLost("node/1", 1, "signal 9"));
+        coordinator.tell(new CoordinatorCommand.GroupKeyMade(generation, key(3)));
+        workers.get(0).expectMessage(new WorkerCommand.Abandon(generation + 1));
+        workers.get(1).expectNoMessage(Duration.ZERO);
+    }
+
+    private static GroupKey key(int value) {
+        byte[] bytes = new byte[GroupKey.BYTES];
+        bytes[0] = (byte) value;
+        return new GroupKey(bytes);
     }
 
     @Test

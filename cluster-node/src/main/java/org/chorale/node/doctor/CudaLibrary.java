@@ -16,6 +16,9 @@ import java.util.List;
 record CudaLibrary(String name, String debian, String wheel, String wheelFolder) {
     private static final String CUDA_FOLDER = "nvidia/cu13/lib";
 
+    /** Over which several GPUs work together. */
+    static final CudaLibrary NCCL = new CudaLibrary("libnccl.so.2", "libnccl2", "nvidia-nccl-cu13", "nvidia/nccl/lib");
+
     /** Each with what needs it; sonames and versions are those of CUDA 13. */
     static final List<CudaLibrary> NEEDED = List.of(
             new CudaLibrary("libcuda.so.1", "libnvidia-compute-580 (or later)", "", ""),
@@ -31,7 +34,7 @@ record CudaLibrary(String name, String debian, String wheel, String wheelFolder)
             ofCuda("libnvJitLink.so.13", "libnvjitlink-13-1", "nvidia-nvjitlink==13.*"),
             ofCuda("libnvrtc.so.13", "cuda-nvrtc-13-1", "nvidia-cuda-nvrtc==13.*"),
             new CudaLibrary("libcudnn.so.9", "libcudnn9-cuda-13", "nvidia-cudnn-cu13", "nvidia/cudnn/lib"),
-            new CudaLibrary("libnccl.so.2", "libnccl2", "nvidia-nccl-cu13", "nvidia/nccl/lib"));
+            NCCL);
 
     private static CudaLibrary ofCuda(String name, String debian, String wheel) {
         return new CudaLibrary(name, debian, wheel, CUDA_FOLDER);

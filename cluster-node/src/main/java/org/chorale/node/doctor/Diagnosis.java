@@ -30,6 +30,7 @@ public final class Diagnosis {
     private final boolean cpuNatives;
     private final boolean gpuNatives;
     private final Map<CudaLibrary, Optional<String>> libraries = new LinkedHashMap<>(); // none without a GPU
+    private final Optional<NcclVersion> nccl;
 
     private Diagnosis(Machine machine) {
         LibrarySearch search = new LibrarySearch(machine);
@@ -42,6 +43,9 @@ public final class Diagnosis {
         if (gpus.present()) {
             CudaLibrary.NEEDED.forEach(library -> libraries.put(library, search.find(library.name())));
         }
+        this.nccl = Optional.ofNullable(libraries.get(CudaLibrary.NCCL))
+                .flatMap(found -> found)
+                .flatMap(path -> NcclVersion.of(machine.at(path)));
     }
 
     /** Looks. */
@@ -74,6 +78,9 @@ public final class Diagnosis {
                             .formatted(libraries.size() - missing().size(), libraries.size())));
             missing().forEach(library -> lines.add("  " + library.name() + " is missing: " + library.remedy()));
         }
+        nccl.ifPresent(version -> lines.add(field(
+                "NCCL",
+                version + (version.newEnough() ? "" : "; several GPUs need " + NcclVersion.NEEDED + " or later"))));
         lines.add(field("CPU", cpuState()));
         lines.add(field("GPU", gpuState()));
         return lines;
@@ -100,6 +107,7 @@ public final class Diagnosis {
                 .put("path", path.orElse(null))
                 .put("debian", library.debian())
                 .put("wheel", library.wheel()));
+        json.put("nccl", nccl.map(NcclVersion::toString).orElse(null));
         json.putObject("cpu").put("ready", isLinux() && cpuNatives).put("state", cpuState());
         json.putObject("gpu").put("ready", gpuProblems().isEmpty()).put("state", gpuState());
         return json;

@@ -3,11 +3,15 @@
 
 package org.chorale.node.process;
 
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -41,12 +45,21 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
             // Threads that wait by spinning take the cores from those that they wait for.
             "OMP_WAIT_POLICY", "PASSIVE",
             // One thread computes, so that two arenas are enough; glibc's default grows resident memory.
-            "MALLOC_ARENA_MAX", "2");
+            "MALLOC_ARENA_MAX", "2",
+            // A slot's GPU is the one that nvidia-smi gives its number.
+            "CUDA_DEVICE_ORDER", "PCI_BUS_ID",
+            // Multicast over NVLink does not survive that a group is given up.
+            "NCCL_NVLS_ENABLE", "0");
 
     private static final String THREADS = "OMP_NUM_THREADS";
 
+    /** The only network interface that NCCL uses; what travels there is not encrypted. */
+    private static final String NCCL_INTERFACE = "NCCL_SOCKET_IFNAME";
+
     /** Set by the launcher where the threads in the environment are its choice, for one process, and not the user's. */
     private static final String THREADS_BY_LAUNCHER = "chorale.threads-by-launcher";
+
+    private static final Logger LOG = LoggerFactory.getLogger(WorkerJvm.class);
 
     private static final String LOG_CONFIGURATION =
             "-Dlogback.configurationFile=org/chorale/node/process/worker-log.xml";
@@ -86,19 +99,37 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
         return Math.max(1, Math.min(cores - 1, cores / workers));
     }
 
-    /** Not yet started; its output goes into one pipe. */
-    ProcessBuilder builder() {
+    /**
+     * Not yet started; its output goes into one pipe.
+     *
+     * @param bindHost the only address on which the process listens
+     */
+    ProcessBuilder builder(String bindHost) {
         List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", DEAF_TO_SIGNALS));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(flags);
         command.addAll(List.of("-cp", classPath, mainClass));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         ENVIRONMENT.forEach(builder.environment()::putIfAbsent);
+        interfaceOf(bindHost)
+                .ifPresent(
+                        name -> builder.environment().putIfAbsent(NCCL_INTERFACE, "=" + name)); // = for the whole name
         if (Boolean.getBoolean(THREADS_BY_LAUNCHER)) {
             builder.environment().put(THREADS, Integer.toString(threads));
         } else {
             builder.environment().putIfAbsent(THREADS, Integer.toString(threads));
         }
         return builder;
+    }
+
+    /** None where the address is no longer this machine's: then whoever binds to it will say so. */
+    private static Optional<String> interfaceOf(String host) {
+        try {
+            return Optional.ofNullable(NetworkInterface.getByInetAddress(InetAddress.getByName(host)))
+                    .map(NetworkInterface::getName);
+        } catch (IOException e) {
+            LOG.debug("the interface of {} is not known", host, e);
+            return Optional.empty();
+        }
     }
 }

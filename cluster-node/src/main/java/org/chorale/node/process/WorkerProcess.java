@@ -40,7 +40,7 @@ final class WorkerProcess {
 
     /** @throws IOException where the system starts no process */
     static WorkerProcess start(WorkerJvm jvm, WorkerOrder order) throws IOException {
-        WorkerProcess started = new WorkerProcess(jvm.builder().start(), new WorkerLog(order.place()));
+        WorkerProcess started = new WorkerProcess(jvm.builder(order.bindHost()).start(), new WorkerLog(order.place()));
         Thread reader = new Thread(started::readOutput, "output-of-" + order.place());
         reader.setDaemon(true);
         reader.start();

@@ -66,7 +66,12 @@ public final class JsonView implements RunView {
                         .put("gradient_bytes", holding.getGradientBytes())
                         .put("optimizer_bytes", holding.getOptimizerBytes())
                         .put("recompute", holding.getRecompute())
-                        .put("activation_bytes", holding.getActivationBytes()));
+                        .put("activation_bytes", holding.getActivationBytes())
+                        .put("device", holding.getDevice())
+                        .put("reserved_bytes", holding.getReservedBytes())
+                        .put("leave_seconds", holding.getLeaveSeconds())
+                        .put("join_seconds", holding.getJoinSeconds())
+                        .put("load_seconds", holding.getLoadSeconds()));
         return json;
     }
 

@@ -70,9 +70,10 @@ public final class StatusView {
         for (RankHolding holding : status.getStarted().getHoldingsList()) {
             add(
                     "rank " + holding.getRank(),
-                    "%s holds %s bytes of parameters, %s of gradients, %s of optimizer state"
+                    "%s on %s holds %s bytes of parameters, %s of gradients, %s of optimizer state"
                                     .formatted(
                                             holding.getWorker(),
+                                            holding.getDevice(),
                                             Wording.count(holding.getParameterBytes()),
                                             Wording.count(holding.getGradientBytes()),
                                             Wording.count(holding.getOptimizerBytes()))

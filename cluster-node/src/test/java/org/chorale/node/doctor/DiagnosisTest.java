@@ -97,6 +97,24 @@ final class DiagnosisTest {
                         "GPU        not ready: libraries are missing: libcuda.so.1, libcublasLt.so.13, libcudnn.so.9");
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "2.28.9, 2.28.9",
+        "2.30.1, 2.30.1",
+        "3.0.0, 3.0.0",
+        "2.28.8, 2.28.8; several GPUs need 2.28.9 or later",
+        "2.9.21, 2.9.21; several GPUs need 2.28.9 or later"
+    })
+    void anNcclThatIsTooOldForSeveralGpusIsNamed(String version, String line) {
+        String library = "\177ELF" + "\0".repeat((1 << 20) - 20) + "NCCL version " + version + "+cuda13.0\0";
+        machine.withGpu(DRIVER).withLibrariesIn("/usr/local/cuda/lib64");
+        assertThat(machine.diagnosis().lines()).noneMatch(said -> said.startsWith("NCCL"));
+
+        machine.file("/usr/local/cuda/lib64/libnccl.so.2", library);
+        assertThat(machine.diagnosis().lines()).contains("NCCL       " + line, "GPU        ready");
+        assertThat(machine.diagnosis().json().get("nccl").asText()).isEqualTo(version);
+    }
+
     @Test
     void nativesForAGpuAreUsedWhereNobodySaysOtherwise() {
         machine.withGpu(DRIVER).withLibrariesIn("/usr/local/cuda/lib64");

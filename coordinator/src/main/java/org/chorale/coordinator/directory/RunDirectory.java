@@ -28,6 +28,7 @@ import org.chorale.proto.wire.CheckpointManifest;
  * metrics.jsonl            a line per step and evaluation
  * generations/7            one file per start of the run and recovery, claimed by exclusive creation
  * rendezvous/7/            where the ranks of generation 7 find each other
+ * flights/                 what ranks on GPUs did last together, where they waited long for each other; the workers'
  * checkpoints/step-000123/ manifest.pb and rank-00000.safetensors
  * export/                  the result, as Transformers loads it
  * </pre>

@@ -21,6 +21,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.GroupKey;
 import org.chorale.proto.message.KeeperCommand;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
@@ -47,7 +48,7 @@ final class MessageTable {
         kryo.register(SourceRefImpl.class, sourceRefs, 16);
         enums(kryo);
         wire(kryo);
-        batches(kryo);
+        parts(kryo);
         coordinator(kryo);
         worker(kryo);
         feeder(kryo);
@@ -83,12 +84,14 @@ final class MessageTable {
         wire(kryo, ClientRequest.class, ClientRequest.parser(), 36);
     }
 
-    private static void batches(Kryo kryo) {
+    /** What messages are made of. */
+    private static void parts(Kryo kryo) {
         record(kryo, Fault.class, 40);
         record(kryo, Column.class, 41);
         record(kryo, Batch.class, 42);
         record(kryo, StepBatch.class, 43);
         record(kryo, StepPart.class, 44);
+        record(kryo, GroupKey.class, 45);
     }
 
     private static void coordinator(Kryo kryo) {
@@ -110,6 +113,7 @@ final class MessageTable {
         record(kryo, CoordinatorCommand.FeederJoined.class, 115);
         record(kryo, CoordinatorCommand.FeederLost.class, 116);
         record(kryo, CoordinatorCommand.Abandoned.class, 117);
+        record(kryo, CoordinatorCommand.GroupKeyMade.class, 118);
     }
 
     private static void worker(Kryo kryo) {
@@ -124,6 +128,7 @@ final class MessageTable {
         record(kryo, WorkerCommand.FeedRefused.class, 208);
         record(kryo, WorkerCommand.Abandon.class, 209);
         record(kryo, WorkerCommand.Dismiss.class, 210);
+        record(kryo, WorkerCommand.JoinGroup.class, 211);
     }
 
     private static void feeder(Kryo kryo) {

@@ -76,6 +76,12 @@ public sealed interface CoordinatorCommand {
             implements CoordinatorCommand {}
 
     /**
+     * Rank 0 has made the key of the group that its generation forms over NCCL, which the other ranks wait for: they are
+     * told by {@link WorkerCommand.JoinGroup}. Ranks on CPUs need none.
+     */
+    record GroupKeyMade(long generation, GroupKey key) implements CoordinatorCommand {}
+
+    /**
      * The shard is loaded and stands where {@code step} steps are done.
      *
      * @param checkpointBytes that this rank's part of a checkpoint takes, but for a header

@@ -40,6 +40,9 @@ public sealed interface WorkerCommand {
             ActorRef<CoordinatorCommand> replyTo)
             implements WorkerCommand {}
 
+    /** The key of the group that the ranks of a generation form over NCCL, as rank 0 has made it. */
+    record JoinGroup(long generation, GroupKey key) implements WorkerCommand {}
+
     /** Run the steps after {@code from} up to and including {@code until}. */
     record RunSteps(long generation, long from, long until) implements WorkerCommand {}
 

@@ -3,6 +3,7 @@
 
 package org.chorale.proto.kryo;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -17,6 +18,7 @@ import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.FeederCommand;
+import org.chorale.proto.message.GroupKey;
 import org.chorale.proto.message.KeeperCommand;
 import org.chorale.proto.message.NodeCommand;
 import org.chorale.proto.message.RunsCommand;
@@ -55,6 +57,7 @@ record ExampleMessages(
                 new CoordinatorCommand.FeederJoined("10.0.0.7:2550", 2, "node-1", feeder),
                 new CoordinatorCommand.FeederLost("10.0.0.7:2550", 3, "its node left"),
                 new CoordinatorCommand.Abandoned(23, "10.0.0.7:2550/1", 2),
+                new CoordinatorCommand.GroupKeyMade(26, key()),
                 new CoordinatorCommand.ModelDescribed(1, outline()),
                 new CoordinatorCommand.DataDescribed(2, 1, 4000, 1200, 3, 200, 512, "ab".repeat(32)),
                 new CoordinatorCommand.ShardReady(3, 1, 100, 1L << 40, holding()),
@@ -70,6 +73,7 @@ record ExampleMessages(
                 new WorkerCommand.DescribeModel(11, RUN_CONF, coordinator),
                 takeShard(Optional.of("/runs/a/checkpoints/step-000100")),
                 takeShard(Optional.empty()),
+                new WorkerCommand.JoinGroup(26, key()),
                 new WorkerCommand.RunSteps(13, 100, 200),
                 new WorkerCommand.StopSpan(14),
                 new WorkerCommand.Evaluate(15, 200),
@@ -117,6 +121,12 @@ record ExampleMessages(
     private WorkerCommand.TakeShard takeShard(Optional<String> checkpoint) {
         return new WorkerCommand.TakeShard(
                 12, 5, plan(), RUN_CONF, checkpoint, 1200, "/runs/a/rendezvous/12", feeder, coordinator);
+    }
+
+    private static GroupKey key() {
+        byte[] bytes = new byte[GroupKey.BYTES];
+        Arrays.fill(bytes, (byte) -7);
+        return new GroupKey(bytes);
     }
 
     private static RankHolding holding() {

@@ -39,6 +39,7 @@ final class MessageTableTest {
             42 Batch
             43 StepBatch
             44 StepPart
+            45 GroupKey
             100 WorkerJoined
             101 ModelDescribed
             102 DataDescribed
@@ -57,6 +58,7 @@ final class MessageTableTest {
             115 FeederJoined
             116 FeederLost
             117 Abandoned
+            118 GroupKeyMade
             200 DescribeModel
             201 TakeShard
             202 RunSteps
@@ -68,6 +70,7 @@ final class MessageTableTest {
             208 FeedRefused
             209 Abandon
             210 Dismiss
+            211 JoinGroup
             300 DescribeData
             301 OpenFeed
             400 Accepted

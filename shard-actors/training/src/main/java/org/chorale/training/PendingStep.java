@@ -119,8 +119,7 @@ public final class PendingStep implements AutoCloseable {
                 throw new IllegalStateException("the step was given up before it was read");
             }
             try (TensorScope scope = new TensorScope()) {
-                Tensor host = copy.await(patience);
-                names.check();
+                Tensor host = copy.await(patience, names::check);
                 known = new double[(int) host.numel()];
                 host.<DoubleBuffer>createBuffer().get(known);
             }

@@ -11,16 +11,22 @@ import org.jspecify.annotations.Nullable;
  * alone ends before its next order.
  */
 final class Cancellation {
-    private boolean cancelled;
+    /** Asked by whoever waits in a group, which must not wait for the thread that is about to abort that group. */
+    private volatile boolean cancelled;
+
     private @Nullable Collectives world;
 
-    synchronized boolean isCancelled() {
+    boolean isCancelled() {
         return cancelled;
     }
 
-    /** Called from any thread, any number of times; returns at once. */
-    synchronized void cancel() {
+    /** Called from any thread, any number of times; waits for no other rank. */
+    void cancel() {
         cancelled = true;
+        abort();
+    }
+
+    private synchronized void abort() {
         if (world != null) {
             world.abort();
         }

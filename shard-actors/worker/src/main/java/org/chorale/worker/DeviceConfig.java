@@ -33,26 +33,20 @@ public record DeviceConfig(Kind device, double memoryFraction) {
      * The device of a worker.
      *
      * @param slot of its node, from 0
-     * @param worldSize of its run
      * @param gpus that its process can use
-     * @throws FaultException where there is none of the kind that was asked for, or more ranks than one would share it
+     * @throws FaultException where there is none of the kind that was asked for, or its node has fewer than it has workers
      */
-    Device of(int slot, int worldSize, int gpus) {
+    Device of(int slot, int gpus) {
         if (device == Kind.CPU || (device == Kind.AUTO && gpus == 0)) {
             return Device.CPU;
         }
         if (slot >= gpus) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,
-                    "parallel.device = %s: the worker in slot %d of its node finds %d GPU(s); chorale doctor says what is missing"
+                    ("parallel.device = %s: the worker in slot %d of its node finds %d GPU(s), and each worker needs its own:"
+                                    + " set parallel.workers or chorale node --slots to their number; chorale doctor says"
+                                    + " what is missing")
                             .formatted(word(), slot, gpus));
-        }
-        if (worldSize > 1) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    ("parallel.device = %s takes GPUs here, and several workers on GPUs are not supported yet: set"
-                                    + " parallel.workers = 1, or parallel.device = cpu")
-                            .formatted(word()));
         }
         return Device.cuda(slot);
     }

@@ -6,6 +6,8 @@ package org.chorale.worker;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -21,6 +23,7 @@ import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.tensor.device.MatmulPeak;
 import org.chorale.training.ActivationPlan;
 import org.chorale.training.Evaluation;
@@ -56,8 +59,19 @@ final class LoadedShard implements AutoCloseable {
     private final LearningRate learningRate;
     private final Optional<ModelFlops> flops;
     private final double peakFlopsPerSecond;
+    private final FlightLog flightLog;
     private final Deque<Runnable> owned; // closed in this order
     private long stepsDone;
+    private Arrival arrival = new Arrival(Duration.ZERO, Duration.ZERO, Duration.ZERO);
+
+    /**
+     * What it took to get here.
+     *
+     * @param leaving for the shard before to end
+     * @param joining until all ranks had come
+     * @param loading this rank's part of the model
+     */
+    private record Arrival(Duration leaving, Duration joining, Duration loading) {}
 
     private LoadedShard(
             TakeShard order,
@@ -85,6 +99,7 @@ final class LoadedShard implements AutoCloseable {
                 order.totalSteps());
         this.flops = model.flops();
         this.peakFlopsPerSecond = peakFlopsPerSecond;
+        this.flightLog = FlightLog.of(order);
         this.owned = owned;
     }
 
@@ -102,14 +117,16 @@ final class LoadedShard implements AutoCloseable {
         try {
             RunModel model = RunModel.open(order.runConf(), local);
             owned.push(model::close);
-            RankGroups ranks = RankMeeting.join(order, command.place(), cancellation);
-            owned.addLast(cancellation::detach);
-            owned.addLast(ranks::close); // after all that may still be on its way to other ranks
             DeviceSetup setup = DeviceSetup.of(order.runConf());
-            Device device =
-                    setup.device().of(command.place().slot(), order.plan().getWorldSize(), Device.gpus());
+            Device device = setup.device().of(command.place().slot(), Device.gpus());
             setup.apply(device);
             double peakFlopsPerSecond = device.isCuda() ? MatmulPeak.ofProcess(device) : 0;
+            long begunNanos = System.nanoTime();
+            RankGroups ranks = RankMeeting.join(command, device, cancellation);
+            long joinedNanos = System.nanoTime();
+            owned.addLast(cancellation::detach);
+            owned.addLast(ranks::close); // after all that may still be on its way to other ranks
+            owned.addLast(() -> DeviceMemory.giveBack(device)); // the next plan may want it in other pieces
             ModelShard shard = model.shard(
                     PlanTranslation.layout(order.plan(), order.rank(), PlanTranslation.precision(order.runConf())),
                     ranks,
@@ -122,6 +139,10 @@ final class LoadedShard implements AutoCloseable {
             RankState state = new RankState(model.source(), shard, optimizer, lossScale);
             LoadedShard loaded = new LoadedShard(order, model, state, config, peakFlopsPerSecond, owned);
             loaded.stepsDone = loaded.restore(order.checkpoint());
+            loaded.arrival = new Arrival(
+                    command.leaving(),
+                    Duration.ofNanos(joinedNanos - begunNanos),
+                    Duration.ofNanos(System.nanoTime() - joinedNanos));
             return loaded;
         } catch (RuntimeException | Error e) {
             owned.forEach(Runnable::run);
@@ -209,7 +230,7 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
-    /** Measured from the tensors; activations by formula. */
+    /** Measured from the tensors and the device's allocator; activations by formula. */
     RankHolding holding() {
         Holding held = Holding.of(state.shard(), state.optimizer());
         return RankHolding.newBuilder()
@@ -219,7 +240,16 @@ final class LoadedShard implements AutoCloseable {
                 .setOptimizerBytes(held.optimizerBytes())
                 .setRecompute(activations.map(ActivationPlan::words).orElse(""))
                 .setActivationBytes(activations.map(ActivationPlan::keptBytes).orElse(0L))
+                .setDevice(device().described())
+                .setReservedBytes(device().isCuda() ? DeviceMemory.of(device()).reservedBytes() : 0)
+                .setLeaveSeconds(seconds(arrival.leaving()))
+                .setJoinSeconds(seconds(arrival.joining()))
+                .setLoadSeconds(seconds(arrival.loading()))
                 .build();
+    }
+
+    private static double seconds(Duration duration) {
+        return duration.toNanos() / 1e9;
     }
 
     /** The file of this rank in a checkpoint. */
@@ -239,6 +269,11 @@ final class LoadedShard implements AutoCloseable {
     /** @param checkpoint the folder of a committed checkpoint, which is read; this rank's own weights are not */
     void export(Path checkpoint, Path out) {
         model.export(CheckpointFolder.files(checkpoint), out);
+    }
+
+    /** The file that says what this rank last did together with others, where that took suspiciously long. */
+    Optional<Path> logFlights() {
+        return flightLog.write(state.shard().ranks().world().flights(), Instant.now());
     }
 
     @Override

@@ -16,6 +16,7 @@ import org.chorale.proto.wire.ShardPlan;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.GlooCollectives;
 import org.chorale.tensor.collective.Rendezvous;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Gathering;
 import org.chorale.training.shard.RankGroups;
 
@@ -29,17 +30,22 @@ final class RankMeeting {
     /**
      * Joins the others; waits until all are there.
      *
+     * @param device that this rank computes with, bound to the calling thread
      * @param cancellation ends the wait, and later whatever is done in the groups
      * @throws org.chorale.tensor.collective.CollectiveException where a rank does not come, or once cancelled
      */
-    static RankGroups join(TakeShard order, WorkerPlace place, Cancellation cancellation) {
+    static RankGroups join(ShardCommand.Load command, Device device, Cancellation cancellation) {
+        TakeShard order = command.order();
         ShardPlan plan = order.plan();
         Rendezvous rendezvous =
-                new Rendezvous(Path.of(order.rendezvous()), place.bindHost(), patience(order.runConf()));
+                new Rendezvous(Path.of(order.rendezvous()), command.place().bindHost(), patience(order.runConf()));
         Deque<Collectives> joined = new ArrayDeque<>();
         try {
-            Collectives world =
+            Collectives hosts =
                     GlooCollectives.join(rendezvous, order.rank(), plan.getWorldSize(), cancellation::isCancelled);
+            joined.push(hosts);
+            cancellation.attach(hosts);
+            Collectives world = command.devices().join(hosts, device, rendezvous.timeout(), cancellation::isCancelled);
             joined.push(world);
             cancellation.attach(world);
             Collectives shard = subgroup(world, "shard", plan.getShardGroupsList());

@@ -37,7 +37,9 @@ import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
 import org.chorale.proto.wire.StepReport;
+import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceTimeoutException;
 import org.chorale.training.Evaluation;
 import org.chorale.training.PendingStep;
 import org.chorale.training.StepResult;
@@ -430,10 +432,23 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 profile.ifPresent(recorded -> recorded.handled(message, idleSinceNanos, startNanos));
                 idleSinceNanos = System.nanoTime();
                 return next;
+            } catch (CollectiveException | DeviceTimeoutException e) {
+                throw withFlights(e);
             } catch (OutOfMemoryError | LinkageError e) {
                 Fault fault = FaultTranslation.of(e);
                 throw new FaultException(fault.code(), fault.message(), e);
             }
         };
+    }
+
+    private RuntimeException withFlights(RuntimeException late) {
+        Optional<Path> file = shard == null ? Optional.empty() : shard.logFlights();
+        if (file.isEmpty()) {
+            return late;
+        }
+        getContext().getLog().warn("ranks have waited long for each other: {} says for what", file.get());
+        Fault fault = FaultTranslation.of(late);
+        String more = "; what rank %d did last together with others is in %s".formatted(rank, file.get());
+        return new FaultException(fault.code(), fault.message() + more, late);
     }
 }

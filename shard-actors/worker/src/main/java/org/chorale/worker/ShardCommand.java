@@ -3,6 +3,7 @@
 
 package org.chorale.worker;
 
+import java.time.Duration;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
@@ -13,8 +14,13 @@ sealed interface ShardCommand {
     /** Say what the model is made of. */
     record Describe(long generation, String runConf) implements ShardCommand {}
 
-    /** Join the other ranks, and load this rank's part of the model. */
-    record Load(TakeShard order, WorkerPlace place) implements ShardCommand {}
+    /**
+     * Join the other ranks, and load this rank's part of the model.
+     *
+     * @param devices where the ranks' devices join
+     * @param leaving what it took the shard before this one to end; zero where there was none
+     */
+    record Load(TakeShard order, WorkerPlace place, DeviceMeeting devices, Duration leaving) implements ShardCommand {}
 
     /**
      * Run the steps after {@code from} up to and including {@code until}, as batches arrive.

@@ -35,6 +35,11 @@ final class ShardPulse {
         toldToLeaveNanos = System.nanoTime();
     }
 
+    /** For how long it has known. */
+    Duration sinceToldToLeave() {
+        return Duration.ofNanos(System.nanoTime() - toldToLeaveNanos);
+    }
+
     /**
      * For how long it has been deaf to being told to leave, once that is too long.
      *

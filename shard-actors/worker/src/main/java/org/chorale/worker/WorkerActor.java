@@ -8,6 +8,7 @@ import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.ChildFailed;
@@ -36,6 +37,7 @@ import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.pulse.Pulse;
 import org.chorale.tensor.NativeFlags;
+import org.chorale.tensor.device.Device;
 import org.chorale.training.pipeline.LocalComponents;
 import org.jspecify.annotations.Nullable;
 
@@ -66,6 +68,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private final WorkerPlace place;
     private final ActorRef<CoordinatorCommand> coordinator;
     private final LocalComponents local;
+    private final Function<Device, Optional<DeviceLink>> links;
     private final Consumer<Fault> whenLost;
     private final TimerScheduler<WorkerCommand> timers;
     private final Materializer materializer;
@@ -77,9 +80,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     private ShardState state = ShardState.FRESH;
     private WorkerCommand.@Nullable TakeShard taken; // the last that was taken, or waits for a fresh shard
     private WorkerCommand.@Nullable DescribeModel asked; // waits for a fresh shard
+    private DeviceMeeting devices; // of its generation
     private boolean owesAbandoned;
     private long generation; // newest heard of
     private int rank = -1; // none yet
+    private Duration leaving = Duration.ZERO; // what it took the shard before to end
     private long fedUntil; // the step that the training feed's next batch follows, as the coordinator knows it
     private long measured; // examples of the evaluation in hand
     private Duration patience = Duration.ZERO; // until run.progress-timeout is known
@@ -90,14 +95,17 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
             WorkerPlace place,
             ActorRef<CoordinatorCommand> coordinator,
             LocalComponents local,
+            Function<Device, Optional<DeviceLink>> links,
             Optional<Consumer<Fault>> whenLost) {
         super(context);
         this.timers = timers;
         this.place = place;
         this.coordinator = coordinator;
         this.local = local;
+        this.links = links;
         this.whenLost = whenLost.orElse(this::fail);
         this.materializer = Materializer.createMaterializer(context);
+        this.devices = new DeviceMeeting(links, key -> {});
         this.shard = spawnShard();
         NativeFlags.missing(System.getProperties())
                 .forEach(flag -> context.getLog().warn("this JVM was started without {}: see NativeFlags", flag));
@@ -113,7 +121,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
      */
     public static Behavior<WorkerCommand> create(
             WorkerPlace place, ActorRef<CoordinatorCommand> coordinator, LocalComponents local) {
-        return create(place, coordinator, local, Optional.empty());
+        return create(place, coordinator, local, DeviceLink::ofShared, Optional.empty());
     }
 
     /**
@@ -127,16 +135,18 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
             ActorRef<CoordinatorCommand> coordinator,
             LocalComponents local,
             Consumer<Fault> whenLost) {
-        return create(place, coordinator, local, Optional.of(whenLost));
+        return create(place, coordinator, local, DeviceLink::of, Optional.of(whenLost));
     }
 
-    private static Behavior<WorkerCommand> create(
+    /** @param links how the ranks' devices form a group, by the device of this one */
+    static Behavior<WorkerCommand> create(
             WorkerPlace place,
             ActorRef<CoordinatorCommand> coordinator,
             LocalComponents local,
+            Function<Device, Optional<DeviceLink>> links,
             Optional<Consumer<Fault>> whenLost) {
-        return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new WorkerActor(context, timers, place, coordinator, local, whenLost)));
+        return Behaviors.setup(context -> Behaviors.withTimers(
+                timers -> new WorkerActor(context, timers, place, coordinator, local, links, whenLost)));
     }
 
     @Override
@@ -144,6 +154,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         return newReceiveBuilder()
                 .onMessage(WorkerCommand.DescribeModel.class, this::onDescribeModel)
                 .onMessage(WorkerCommand.TakeShard.class, this::onTakeShard)
+                .onMessage(WorkerCommand.JoinGroup.class, this::onJoinGroup)
                 .onMessage(WorkerCommand.RunSteps.class, this::onRunSteps)
                 .onMessage(WorkerCommand.StopSpan.class, this::onStopSpan)
                 .onMessage(WorkerCommand.Evaluate.class, this::onEvaluate)
@@ -182,11 +193,21 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         generation = order.generation();
         rank = order.rank();
         taken = order;
+        devices = new DeviceMeeting(
+                links, key -> coordinator.tell(new CoordinatorCommand.GroupKeyMade(order.generation(), key)));
         keepFeelingPulse(order.runConf());
         if (state == ShardState.FRESH) {
             load(order);
         } else {
             sendShardAway();
+        }
+        return this;
+    }
+
+    /** The shard waits for it, or will once one before it has ended. */
+    private Behavior<WorkerCommand> onJoinGroup(WorkerCommand.JoinGroup invitation) {
+        if (taken != null && taken.generation() == invitation.generation()) {
+            devices.bring(invitation.key());
         }
         return this;
     }
@@ -367,6 +388,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private Behavior<WorkerCommand> onShardEnded() {
         boolean replaced = state == ShardState.LEAVING;
+        leaving = replaced ? pulse.sinceToldToLeave() : Duration.ZERO;
         intakes.close();
         cancellation = new Cancellation();
         shard = spawnShard();
@@ -399,7 +421,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     private void load(WorkerCommand.TakeShard order) {
         state = ShardState.TAKEN;
-        shard.tell(new ShardCommand.Load(order, place));
+        shard.tell(new ShardCommand.Load(order, place, devices, leaving));
     }
 
     private void sendShardAway() {
@@ -457,10 +479,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         coordinator.tell(new WorkerFailed(generation, rank, fault));
     }
 
-    /** With the threads of its matrix products, which decide the order of sums and so the last bits. */
+    /** The threads of its matrix products decide the order of sums and so the last bits. */
     private static String device() {
         String threads = System.getenv("OMP_NUM_THREADS");
-        return "cpu, OMP_NUM_THREADS " + (threads == null ? "not set" : threads);
+        return "OMP_NUM_THREADS " + (threads == null ? "not set" : threads);
     }
 
     private static String hostName() {

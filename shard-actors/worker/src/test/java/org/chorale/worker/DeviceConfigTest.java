@@ -17,31 +17,32 @@ final class DeviceConfigTest {
     @Test
     void autoTakesTheGpuOfTheSlotWhereThereIsOne() {
         DeviceConfig auto = config(Kind.AUTO);
-        assertThat(auto.of(0, 1, 1)).isEqualTo(Device.cuda(0));
-        assertThat(auto.of(3, 1, 4)).isEqualTo(Device.cuda(3));
-        assertThat(auto.of(0, 4, 0)).isEqualTo(Device.CPU);
+        assertThat(auto.of(0, 1)).isEqualTo(Device.cuda(0));
+        assertThat(auto.of(3, 4)).isEqualTo(Device.cuda(3));
+        assertThat(auto.of(0, 0)).isEqualTo(Device.CPU);
     }
 
     @Test
     void theCpuIsTakenWhereItIsAskedFor() {
-        assertThat(config(Kind.CPU).of(1, 2, 8)).isEqualTo(Device.CPU);
+        assertThat(config(Kind.CPU).of(1, 8)).isEqualTo(Device.CPU);
     }
 
     @Test
     void aGpuThatIsMissingIsAnErrorAndNoReasonToUseTheCpu() {
-        assertThatThrownBy(() -> config(Kind.CUDA).of(0, 1, 0))
+        assertThatThrownBy(() -> config(Kind.CUDA).of(0, 0))
                 .isInstanceOf(FaultException.class)
                 .hasMessageContainingAll("parallel.device = cuda", "slot 0", "finds 0 GPU(s)");
-        assertThatThrownBy(() -> config(Kind.AUTO).of(2, 1, 2))
+        assertThatThrownBy(() -> config(Kind.AUTO).of(2, 2))
                 .isInstanceOf(FaultException.class)
-                .hasMessageContainingAll("parallel.device = auto", "slot 2", "finds 2 GPU(s)");
+                .hasMessageContainingAll("parallel.device = auto", "slot 2", "finds 2 GPU(s)", "--slots");
     }
 
     @Test
-    void severalRanksOnGpusAreRefused() {
-        assertThatThrownBy(() -> config(Kind.AUTO).of(0, 2, 2))
+    void severalWorkersOfAProcessTakeNoGpus() {
+        assertThat(DeviceLink.ofShared(Device.CPU)).isEmpty();
+        assertThatThrownBy(() -> DeviceLink.ofShared(Device.cuda(0)))
                 .isInstanceOf(FaultException.class)
-                .hasMessageContainingAll("parallel.workers = 1", "parallel.device = cpu");
+                .hasMessageContainingAll("parallel.isolation = process", "parallel.device = cpu");
     }
 
     @Test

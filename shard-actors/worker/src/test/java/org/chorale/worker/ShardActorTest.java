@@ -263,7 +263,9 @@ final class ShardActorTest {
                     directory.resolve("rendezvous").toString(),
                     kit.<FeederCommand>createTestProbe().ref(),
                     probe.ref().narrow());
-            shard.tell(new ShardCommand.Load(order, new WorkerPlace("here/" + rank, 1, "127.0.0.1")));
+            DeviceMeeting devices = new DeviceMeeting(DeviceLink::ofShared, key -> {});
+            WorkerPlace place = new WorkerPlace("here/" + rank, 1, "127.0.0.1");
+            shard.tell(new ShardCommand.Load(order, place, devices, Duration.ZERO));
         }
 
         void run(long from, long until) {

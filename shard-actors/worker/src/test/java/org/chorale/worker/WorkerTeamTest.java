@@ -226,6 +226,48 @@ final class WorkerTeamTest {
         assertThat(run(2, 1, 1)).hasSize(1);
     }
 
+    @Test
+    void ranksOnDevicesJoinTheirGroupByTheKeyThatRankZeroMakes() {
+        PlayedLink link = linked();
+        tellToTake(2, 2, Optional.empty());
+        CoordinatorCommand.GroupKeyMade made = heard(CoordinatorCommand.GroupKeyMade.class);
+        assertThat(made.generation()).isEqualTo(2);
+        workers.get(1).tell(new WorkerCommand.JoinGroup(1, PlayedLink.key(9))); // of a generation that is over
+        coordinator.expectNoMessage(Duration.ofMillis(200));
+        assertThat(link.used()).containsExactly(made.key());
+        workers.get(1).tell(new WorkerCommand.JoinGroup(2, made.key()));
+        assertThat(heard(ShardReady.class, 2)).extracting(ShardReady::rank).containsExactlyInAnyOrder(0, 1);
+        assertThat(link.used()).containsExactly(made.key(), made.key());
+    }
+
+    @Test
+    void aRankThatWaitsForTheKeyOfItsGroupCanBeAbandoned() {
+        linked();
+        tellToTake(2, 2, Optional.empty());
+        heard(CoordinatorCommand.GroupKeyMade.class);
+        abandon(3, 2);
+        tellToTake(3, 2, Optional.empty());
+        WorkerCommand invitation = new WorkerCommand.JoinGroup(
+                3, heard(CoordinatorCommand.GroupKeyMade.class).key());
+        workers.get(1).tell(invitation);
+        assertThat(heard(ShardReady.class, 2))
+                .allMatch(ready -> ready.holding().getLeaveSeconds() > 0)
+                .allMatch(ready -> ready.holding().getJoinSeconds() > 0);
+    }
+
+    /** Two workers, whose devices speak to each other as the link has it, in the place of those that were there. */
+    private PlayedLink linked() {
+        workers.remove(0).tell(new WorkerCommand.Dismiss());
+        PlayedLink link = new PlayedLink();
+        for (int slot = 0; slot < 2; slot++) {
+            WorkerPlace place = new WorkerPlace("here/" + slot, 2, "127.0.0.1");
+            workers.add(kit.spawn(WorkerActor.create(
+                    place, ear, LocalComponents.none(), device -> Optional.of(link), Optional.empty())));
+            heard(WorkerJoined.class);
+        }
+        return link;
+    }
+
     /** Steps 1 to {@code until} in a new generation, as all ranks report them. */
     private List<StepReport> run(long generation, int worldSize, long until) {
         take(generation, worldSize, Optional.empty());
@@ -250,11 +292,15 @@ final class WorkerTeamTest {
     }
 
     private List<ShardReady> take(long generation, int worldSize, Optional<String> checkpoint) {
-        IntStream.range(0, worldSize)
-                .forEach(rank -> workers.get(rank).tell(takeShard(generation, rank, worldSize, checkpoint)));
+        tellToTake(generation, worldSize, checkpoint);
         return heard(ShardReady.class, worldSize).stream()
                 .sorted(Comparator.comparing(ShardReady::rank))
                 .toList();
+    }
+
+    private void tellToTake(long generation, int worldSize, Optional<String> checkpoint) {
+        IntStream.range(0, worldSize)
+                .forEach(rank -> workers.get(rank).tell(takeShard(generation, rank, worldSize, checkpoint)));
     }
 
     private WorkerCommand.TakeShard takeShard(long generation, int rank, int worldSize, Optional<String> checkpoint) {

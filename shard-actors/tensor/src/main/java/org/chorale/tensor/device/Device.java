@@ -161,6 +161,17 @@ public record Device(int index) {
         }
     }
 
+    /** For people, with what kind of GPU it is. */
+    public String described() {
+        if (!isCuda()) {
+            return toString();
+        }
+        try (TensorScope scope = new TensorScope()) {
+            return this + " "
+                    + torch_cuda.getDeviceProperties((byte) index).name().getString();
+        }
+    }
+
     /** As in torch: {@code cpu}, {@code cuda:0}. */
     @Override
     public String toString() {

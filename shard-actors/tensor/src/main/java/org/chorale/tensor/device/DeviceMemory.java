@@ -59,6 +59,16 @@ public record DeviceMemory(long allocatedBytes, long reservedBytes, long peakAll
         allocator().setMemoryFraction(fraction, index);
     }
 
+    /**
+     * Gives the driver what the allocator keeps for later tensors, on all GPUs of the process; nothing on the CPU. Waits
+     * until the device has done all that it was given.
+     */
+    public static void giveBack(Device device) {
+        if (device.isCuda()) {
+            allocator().emptyCache();
+        }
+    }
+
     /** All of the GPU's memory, whoever has it. */
     public static long totalBytes(Device device) {
         byte index = index(device);

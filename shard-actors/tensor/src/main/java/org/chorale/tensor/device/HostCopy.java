@@ -20,11 +20,18 @@ public final class HostCopy implements AutoCloseable {
 
     private final HeldTensors owner;
     private final Tensor values;
+    private final boolean fromDevice;
     private final BooleanSupplier there;
 
+    /** Of values on their way from a device. */
     HostCopy(HeldTensors owner, Tensor values, BooleanSupplier there) {
+        this(owner, values, true, there);
+    }
+
+    private HostCopy(HeldTensors owner, Tensor values, boolean fromDevice, BooleanSupplier there) {
         this.owner = owner;
         this.values = values;
+        this.fromDevice = fromDevice;
         this.there = there;
     }
 
@@ -36,7 +43,7 @@ public final class HostCopy implements AutoCloseable {
         HeldTensors owner = new HeldTensors();
         try (TensorScope scope = new TensorScope()) {
             if (source.is_cpu()) {
-                return new HostCopy(owner, owner.hold(source), () -> true);
+                return new HostCopy(owner, owner.hold(source), false, () -> true);
             }
             Tensor staged = Device.of(source)
                     .staging(source.scalar_type().intern(), source.sizes().vec().get());
@@ -62,13 +69,30 @@ public final class HostCopy implements AutoCloseable {
      * @throws DeviceTimeoutException where the device takes longer than {@code patience}
      */
     public Tensor await(Duration patience) {
+        return await(patience, () -> {});
+    }
+
+    /**
+     * Waits for the end of the copy of values that ranks have computed together.
+     *
+     * @param check asked again and again, and once more when the values are there: throws where they will not come, or are
+     *     not to be believed, since what computes them was given up. Not asked of values that were in host memory before.
+     * @return the values in host memory, which this owns
+     * @throws DeviceTimeoutException where the device takes longer than {@code patience}
+     */
+    public Tensor await(Duration patience, Runnable check) {
+        if (!fromDevice) {
+            return values;
+        }
         long startNanos = System.nanoTime();
         while (!isThere()) {
+            check.run();
             if (System.nanoTime() - startNanos > patience.toNanos()) {
                 throw new DeviceTimeoutException(patience);
             }
             LockSupport.parkNanos(POLL_NANOS);
         }
+        check.run();
         return values;
     }
 
