@@ -26,10 +26,19 @@ import org.chorale.tensor.device.Device;
  * @param device the GPU whose index is the rank, or the CPU
  */
 record RankPlace(Path folder, int rank, int worldSize, Device device) {
+    /** How many {@link RankProcesses} puts first. */
+    static final int ARGUMENTS = 3;
+
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
-    /** @param arguments those that {@link RankProcesses} puts first */
+    /**
+     * That of this process, which ends when the one that started it does.
+     *
+     * @param arguments those that {@link RankProcesses} puts first
+     */
     static RankPlace of(String[] arguments, boolean onGpus) {
+        ProcessHandle.current().parent().ifPresent(parent -> parent.onExit()
+                .thenRun(() -> Runtime.getRuntime().halt(1)));
         int rank = Integer.parseInt(arguments[1]);
         return new RankPlace(
                 Path.of(arguments[0]), rank, Integer.parseInt(arguments[2]), onGpus ? Device.cuda(rank) : Device.CPU);
