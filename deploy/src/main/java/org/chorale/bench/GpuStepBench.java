@@ -196,10 +196,10 @@ public final class GpuStepBench {
 
     private DeviceMemory largest(DeviceMemory own) {
         return new DeviceMemory(
-                (long) largest(own.allocatedBytes()),
-                (long) largest(own.reservedBytes()),
-                (long) largest(own.peakAllocatedBytes()),
-                (long) largest(own.peakReservedBytes()));
+                (long) largest((double) own.allocatedBytes()),
+                (long) largest((double) own.reservedBytes()),
+                (long) largest((double) own.peakAllocatedBytes()),
+                (long) largest((double) own.peakReservedBytes()));
     }
 
     /** Of all ranks. */

@@ -37,11 +37,21 @@ record RankPlace(Path folder, int rank, int worldSize, Device device) {
      * @param arguments those that {@link RankProcesses} puts first
      */
     static RankPlace of(String[] arguments, boolean onGpus) {
-        ProcessHandle.current().parent().ifPresent(parent -> parent.onExit()
-                .thenRun(() -> Runtime.getRuntime().halt(1)));
+        ProcessHandle.current().parent().ifPresent(RankPlace::endWith);
         int rank = Integer.parseInt(arguments[1]);
         return new RankPlace(
                 Path.of(arguments[0]), rank, Integer.parseInt(arguments[2]), onGpus ? Device.cuda(rank) : Device.CPU);
+    }
+
+    private static void endWith(ProcessHandle parent) {
+        Thread watch = new Thread(
+                () -> {
+                    parent.onExit().join();
+                    Runtime.getRuntime().halt(1);
+                },
+                "watch-parent");
+        watch.setDaemon(true);
+        watch.start();
     }
 
     /** Over TCP on the loopback address, and on GPUs over NCCL besides. */

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
@@ -73,7 +74,7 @@ public final class ShardCheck {
     }
 
     /** @param gradients of the first step, by parameter, flat, of all of it */
-    private record Trained(double[] losses, Map<String, float[]> gradients) {}
+    private record Trained(List<Double> losses, Map<String, float[]> gradients) {}
 
     private ShardCheck(RankPlace place, Collectives world) {
         this.place = place;
@@ -155,11 +156,11 @@ public final class ShardCheck {
             shard.load(model);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
                 TrainStep step = new TrainStep(shard, optimizer, CLIP_NORM);
-                double[] losses = new double[STEPS];
+                List<Double> losses = new ArrayList<>();
                 Map<String, float[]> gradients = new HashMap<>();
                 for (int i = 0; i < STEPS; i++) {
-                    losses[i] = step.run(batches(i, ranks.world(), microBatches), RATE)
-                            .lossNats();
+                    losses.add(step.run(batches(i, ranks.world(), microBatches), RATE)
+                            .lossNats());
                     if (i == 0) {
                         shard.groups().forEach(group -> readInto(gradients, group));
                     }
@@ -192,7 +193,8 @@ public final class ShardCheck {
             host.<FloatBuffer>createBuffer().get(held);
             for (Slice slice : group.layout().slices()) {
                 float[] whole = gradients.computeIfAbsent(
-                        slice.segment().parameter(), name -> nothing(slice.segment().elements()));
+                        slice.segment().parameter(),
+                        name -> nothing(slice.segment().elements()));
                 System.arraycopy(held, (int) slice.at(), whole, (int) slice.from(), (int) slice.elements());
             }
         }
@@ -212,7 +214,7 @@ public final class ShardCheck {
                 .orElseThrow();
         double worst = 0;
         for (Map.Entry<String, float[]> own : together.gradients.entrySet()) {
-            float[] expected = alone.gradients.get(own.getKey());
+            float[] expected = Objects.requireNonNull(alone.gradients.get(own.getKey()));
             for (int i = 0; i < expected.length; i++) {
                 float found = own.getValue()[i]; // what others hold is theirs to compare
                 worst = Float.isNaN(found) ? worst : Math.max(worst, Math.abs(found - expected[i]));
@@ -220,7 +222,7 @@ public final class ShardCheck {
         }
         report(name + ", gradients", worst / largest, tolerance);
         double difference = IntStream.range(0, STEPS)
-                .mapToDouble(i -> Math.abs(together.losses[i] / alone.losses[i] - 1))
+                .mapToDouble(i -> Math.abs(together.losses.get(i) / alone.losses.get(i) - 1))
                 .max()
                 .orElseThrow();
         report(name + ", losses", difference, tolerance);

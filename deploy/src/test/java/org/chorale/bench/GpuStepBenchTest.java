@@ -77,8 +77,7 @@ final class GpuStepBenchTest {
 
     @Test
     void twoRanksMeasureAStepTogether() throws IOException, InterruptedException {
-        JsonNode json =
-                measured(classPath(), "tiny", "device=cpu", "ranks=2", "sequences=2", "tokens=16", "steps=5");
+        JsonNode json = measured(classPath(), "tiny", "device=cpu", "ranks=2", "sequences=2", "tokens=16", "steps=5");
 
         assertThat(json.get("ranks").asInt()).isEqualTo(2);
         assertThat(json.get("tokens_per_second").asDouble())

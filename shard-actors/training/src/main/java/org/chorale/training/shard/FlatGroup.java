@@ -165,7 +165,7 @@ public final class FlatGroup {
 
     /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
     public void refresh() {
-        if (master != null && values != null && master != values) {
+        if (master != null && values != null && !layout.precision().ownMaster()) {
             try (TensorScope scope = new TensorScope()) {
                 values.copy_(master);
             }
@@ -195,7 +195,9 @@ public final class FlatGroup {
 
     /** The tensors that are held whether the unit is open or not, each once, without gradients. */
     List<Tensor> held() {
-        return Stream.of(whole().flatMap(WholeBuffers::kept).orElse(values), master == values ? null : master)
+        return Stream.of(
+                        whole().flatMap(WholeBuffers::kept).orElse(values),
+                        layout.precision().ownMaster() ? null : master)
                 .flatMap(Stream::ofNullable)
                 .toList();
     }
