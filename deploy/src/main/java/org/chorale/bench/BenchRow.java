@@ -7,18 +7,24 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 import org.chorale.training.RecomputePolicy;
 
-/** What is measured on a GPU: the rows of the table in the README. Sizes are those of TinyLlama and of Llama 3. */
+/** What is measured on GPUs: the rows of the table in the README. Sizes are those of TinyLlama and of Llama 3. */
 enum BenchRow {
     /** Full fine-tune of 1.1B parameters. */
-    B1_FULL("1b-full", Shape.B1, 0, 8, 2048, "bf16-true", RecomputePolicy.NONE, 1e-4),
+    B1_FULL("1b-full", Shape.B1, 0, 8, 2048, "bf16-true", RecomputePolicy.NONE, 1e-4, 1),
     /** LoRA on 8B, with little memory. */
-    B8_LORA_RECOMPUTE("8b-lora-recompute", Shape.B8, 16, 4, 2048, "bf16", RecomputePolicy.FULL, 1e-4),
+    B8_LORA_RECOMPUTE("8b-lora-recompute", Shape.B8, 16, 4, 2048, "bf16", RecomputePolicy.FULL, 1e-4, 1),
     /** LoRA on 8B, as fast as may be. */
-    B8_LORA("8b-lora", Shape.B8, 16, 4, 2048, "bf16", RecomputePolicy.NONE, 1e-4),
+    B8_LORA("8b-lora", Shape.B8, 16, 4, 2048, "bf16", RecomputePolicy.NONE, 1e-4, 1),
     /** Full fine-tune of 8B. */
-    B8_FULL("8b-full", Shape.B8, 0, 4, 4096, "bf16-true", RecomputePolicy.FULL, 1e-5),
+    B8_FULL("8b-full", Shape.B8, 0, 4, 4096, "bf16-true", RecomputePolicy.FULL, 1e-5, 1),
+    /** Full fine-tune of 8B with fp32 masters, on two GPUs that hold half of everything each. */
+    B8_FULL_SHARD("8b-full-shard", Shape.B8, 0, 1, 8192, "bf16", RecomputePolicy.FULL, 1e-5, 2),
+    /** Likewise, without masters. */
+    B8_FULL_SHARD_BF16("8b-full-shard-bf16", Shape.B8, 0, 4, 4096, "bf16-true", RecomputePolicy.FULL, 1e-5, 2),
+    /** LoRA on 8B, of which two GPUs hold half each. */
+    B8_LORA_SHARD("8b-lora-shard", Shape.B8, 16, 4, 2048, "bf16", RecomputePolicy.NONE, 1e-4, 2),
     /** So small that launching kernels takes longer than running them. */
-    TINY("tiny", Shape.TINY, 0, 32, 64, "fp32", RecomputePolicy.NONE, 1e-3);
+    TINY("tiny", Shape.TINY, 0, 32, 64, "fp32", RecomputePolicy.NONE, 1e-3, 1);
 
     private final String word;
     private final Shape shape;
@@ -28,6 +34,7 @@ enum BenchRow {
     private final String precision;
     private final RecomputePolicy recompute;
     private final double learningRate;
+    private final int ranks;
 
     /** A Llama's sizes. */
     enum Shape {
@@ -83,7 +90,8 @@ enum BenchRow {
             int tokens,
             String precision,
             RecomputePolicy recompute,
-            double learningRate) {
+            double learningRate,
+            int ranks) {
         this.word = word;
         this.shape = shape;
         this.adapterRank = adapterRank;
@@ -92,6 +100,7 @@ enum BenchRow {
         this.precision = precision;
         this.recompute = recompute;
         this.learningRate = learningRate;
+        this.ranks = ranks;
     }
 
     /** @throws IllegalArgumentException where there is no such row: with those that there are */
@@ -141,5 +150,10 @@ enum BenchRow {
 
     double learningRate() {
         return learningRate;
+    }
+
+    /** GPUs of one machine, each with a part of the model and sequences of its own. */
+    int ranks() {
+        return ranks;
     }
 }

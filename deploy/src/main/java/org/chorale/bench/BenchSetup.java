@@ -27,6 +27,7 @@ import org.chorale.training.shard.Precision;
  * @param tokens T, in a sequence
  * @param steps that are timed, each by itself and then all in one go
  * @param tf32 whether products of fp32 values may round their factors to tf32
+ * @param ranks GPUs, the device being the first one's; sequences are those of each
  * @param memoryGib of the GPU that may be used; 0 for all
  * @param profile where the timeline of some steps goes after the measurement; empty where none is wanted
  */
@@ -40,6 +41,7 @@ record BenchSetup(
         int tokens,
         int steps,
         boolean tf32,
+        int ranks,
         double memoryGib,
         Optional<Path> profile) {
     static final int WARM_UP_STEPS = 3;
@@ -56,6 +58,7 @@ record BenchSetup(
                     "tokens",
                     "steps",
                     "tf32",
+                    "ranks",
                     "memory-gib",
                     "profile");
 
@@ -95,6 +98,7 @@ record BenchSetup(
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
                 tf32(values.getOrDefault("tf32", "false"), device, precision),
+                count(values, "ranks", row.ranks(), 1),
                 gibibytes(values.getOrDefault("memory-gib", "0")),
                 Optional.ofNullable(values.get("profile")).map(Path::of));
     }

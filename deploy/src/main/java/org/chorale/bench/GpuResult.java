@@ -37,6 +37,7 @@ record GpuResult(
         double lastLoss) {
     private static final double GIB = 1 << 30;
 
+    /** Of each device. */
     double tokensPerSecond() {
         return tokens() / Medians.median(stepSeconds);
     }
@@ -60,7 +61,7 @@ record GpuResult(
                 | %s | %s | %s | %s | %s | %d | %d | %,.0f | %.1f, %.1f, %.1f | %,.0f tokens/s | %s | %.1f | %.1f %% of %.1f | %.4f to %.4f |
                 """,
                 setup.row().word(),
-                setup.device(),
+                setup.ranks() == 1 ? setup.device() : setup.ranks() + " from " + setup.device(),
                 setup.precision().word(),
                 setup.fp8Word(),
                 recompute,
@@ -85,6 +86,7 @@ record GpuResult(
         json.put("row", setup.row().word())
                 .put("system", "chorale")
                 .put("device", setup.device().toString())
+                .put("ranks", setup.ranks())
                 .put("precision", setup.precision().word())
                 .put("tf32", setup.tf32())
                 .put("fp8", setup.fp8Word())

@@ -8,16 +8,22 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.fp8.Fp8Rule;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.tensor.device.MatmulPeak;
@@ -36,8 +42,9 @@ import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
 
 /**
- * One row of the table of speeds on one GPU: a Llama of the row's shape with random weights trains on one batch of random
- * tokens, AdamW and clipping included. Prints Markdown, and a line of JSON.
+ * One row of the table of speeds on GPUs: a Llama of the row's shape with random weights trains on one batch of random
+ * tokens, AdamW and clipping included. Prints Markdown, and a line of JSON. Of several GPUs, each with a process of its
+ * own, it tells of the slowest, and of the fullest.
  *
  * <p>Arguments: a row, and settings that differ from its own; {@link BenchSetup} says which.
  */
@@ -52,17 +59,19 @@ public final class GpuStepBench {
     private static final double GIB = 1 << 30;
 
     private final BenchSetup setup;
+    private final Collectives world;
     private final TrainStep step;
     private final List<MicroBatch> batch;
 
-    private GpuStepBench(BenchSetup setup, TrainStep step) {
+    private GpuStepBench(BenchSetup setup, Collectives world, TrainStep step) {
         this.setup = setup;
+        this.world = world;
         this.step = step;
-        this.batch = List.of(batch(setup));
+        this.batch = List.of(batch(setup, world.rank()));
     }
 
     /** Measures and prints. */
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) throws IOException, InterruptedException {
         BenchSetup setup;
         try {
             setup = BenchSetup.parse(arguments);
@@ -71,10 +80,14 @@ public final class GpuStepBench {
             System.exit(2);
             return;
         }
-        run(setup, Provenance.of(setup.device(), arguments), System.out);
+        if (setup.ranks() > 1) {
+            System.exit(RankStepBench.startAll(setup, arguments));
+        }
+        run(setup, RankGroups.alone(), Provenance.of(setup.device(), arguments), System.out);
     }
 
-    private static void run(BenchSetup setup, Provenance provenance, PrintStream out) throws IOException {
+    /** Called by all ranks. */
+    static void run(BenchSetup setup, RankGroups ranks, Provenance provenance, PrintStream out) throws IOException {
         Device device = setup.device();
         device.bind();
         Tf32.allow(setup.tf32());
@@ -85,7 +98,7 @@ public final class GpuStepBench {
         Path folder = Files.createTempDirectory("chorale-bench");
         try {
             Files.writeString(folder.resolve("config.json"), setup.row().shape().json(setup.tokens()));
-            GpuResult result = measure(setup, folder, matmulFlops);
+            GpuResult result = measure(setup, ranks, folder, matmulFlops);
             out.print(result.table());
             out.println(provenance.addTo(result.json()));
         } finally {
@@ -94,18 +107,18 @@ public final class GpuStepBench {
         }
     }
 
-    private static GpuResult measure(BenchSetup setup, Path folder, double matmulFlops) {
+    private static GpuResult measure(BenchSetup setup, RankGroups ranks, Path folder, double matmulFlops) {
         OptimizerConfig settings = OptimizerConfig.adamW(setup.row().learningRate(), WEIGHT_DECAY, CLIP_NORM);
         ModelFolder model = open(setup, folder);
         try (ParameterSource weights = new DrawnWeights(model);
-                ModelShard shard = shard(setup, model)) {
+                ModelShard shard = shard(setup, ranks, model)) {
             shard.load(weights);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
                 ActivationPlan activations =
                         ActivationPlan.apply(setup.recompute(), shard, setup.sequences(), setup.tokens());
                 TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
                 double flops = ModelFlops.of(model.config(), model.units()).perToken(setup.tokens());
-                return new GpuStepBench(setup, step).measure(activations, flops, matmulFlops);
+                return new GpuStepBench(setup, ranks.world(), step).measure(activations, flops, matmulFlops);
             }
         }
     }
@@ -119,16 +132,16 @@ public final class GpuStepBench {
                 .orElse(adapted);
     }
 
-    private static ModelShard shard(BenchSetup setup, ModelFolder model) {
+    private static ModelShard shard(BenchSetup setup, RankGroups ranks, ModelFolder model) {
         List<UnitLayout> plan = model.units().stream()
-                .map(unit -> UnitLayout.whole(unit, setup.precision()))
+                .map(unit -> RankCut.of(UnitLayout.whole(unit, setup.precision()), ranks.shard()))
                 .toList();
-        return new ModelShard(model, plan, RankGroups.alone(), setup.device());
+        return new ModelShard(model, plan, ranks, setup.device());
     }
 
     /** Full sequences, the same in each step, so that the loss falls if anything is learnt at all. */
-    private static MicroBatch batch(BenchSetup setup) {
-        long[] tokens = new Random(7)
+    private static MicroBatch batch(BenchSetup setup, int rank) {
+        long[] tokens = new Random(7 + rank)
                 .longs(
                         (long) setup.sequences() * setup.tokens(),
                         0,
@@ -145,8 +158,10 @@ public final class GpuStepBench {
         long heldBytes = allocatedBytes();
         double firstLoss = step();
         long started = System.nanoTime();
-        for (int i = 1; i < BenchSetup.WARM_UP_STEPS || System.nanoTime() - started < WARM_UP_NANOS; i++) {
+        int steps = 1;
+        while (largest(steps < BenchSetup.WARM_UP_STEPS || System.nanoTime() - started < WARM_UP_NANOS ? 1 : 0) > 0) {
             step();
+            steps++;
         }
         long allocatedBytes = allocatedBytes();
         refuseWaits();
@@ -165,18 +180,35 @@ public final class GpuStepBench {
             throw new IllegalStateException("the loss is not finite, so what was timed is no training");
         }
         setup.profile().ifPresent(this::profile);
-        Optional<DeviceMemory> memory = device.isCuda() ? Optional.of(DeviceMemory.of(device)) : Optional.empty();
+        Optional<DeviceMemory> memory = device.isCuda() ? Optional.of(largest(DeviceMemory.of(device))) : Optional.empty();
         return new GpuResult(
                 setup,
                 activations.words(),
                 heldBytes + activations.peakBytes(),
-                stepSeconds,
-                blockSeconds,
+                Arrays.stream(stepSeconds).map(this::largest).toArray(),
+                largest(blockSeconds),
                 memory,
                 flopsPerToken,
                 matmulFlops,
                 firstLoss,
                 lastLoss);
+    }
+
+    private DeviceMemory largest(DeviceMemory own) {
+        return new DeviceMemory(
+                (long) largest((double) own.allocatedBytes()),
+                (long) largest((double) own.reservedBytes()),
+                (long) largest((double) own.peakAllocatedBytes()),
+                (long) largest((double) own.peakReservedBytes()));
+    }
+
+    /** Of all ranks. */
+    private double largest(double own) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor value = HostTensors.ofDoubles(new double[] {own}, 1);
+            world.allReduce(value, Reduction.MAX).await();
+            return value.item_double();
+        }
     }
 
     private double seconds(int steps) {

@@ -26,13 +26,32 @@ import org.chorale.tensor.device.Device;
  * @param device the GPU whose index is the rank, or the CPU
  */
 record RankPlace(Path folder, int rank, int worldSize, Device device) {
+    /** How many {@link RankProcesses} puts first. */
+    static final int ARGUMENTS = 3;
+
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
-    /** @param arguments those that {@link RankProcesses} puts first */
+    /**
+     * That of this process, which ends when the one that started it does.
+     *
+     * @param arguments those that {@link RankProcesses} puts first
+     */
     static RankPlace of(String[] arguments, boolean onGpus) {
+        ProcessHandle.current().parent().ifPresent(RankPlace::endWith);
         int rank = Integer.parseInt(arguments[1]);
         return new RankPlace(
                 Path.of(arguments[0]), rank, Integer.parseInt(arguments[2]), onGpus ? Device.cuda(rank) : Device.CPU);
+    }
+
+    private static void endWith(ProcessHandle parent) {
+        Thread watch = new Thread(
+                () -> {
+                    parent.onExit().join();
+                    Runtime.getRuntime().halt(1);
+                },
+                "watch-parent");
+        watch.setDaemon(true);
+        watch.start();
     }
 
     /** Over TCP on the loopback address, and on GPUs over NCCL besides. */

@@ -10,8 +10,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The processes of a program that measures or checks several ranks: its main class once more for each rank, with the
@@ -42,10 +44,19 @@ final class RankProcesses implements AutoCloseable {
         command.addAll(arguments);
         command.addAll(List.of(more));
         ProcessBuilder builder = new ProcessBuilder(command).inheritIO();
-        builder.environment().putIfAbsent("NCCL_NVLS_ENABLE", "0"); // multicast has failed on machines that have it
+        Map<String, String> environment = builder.environment();
+        environment.putIfAbsent("NCCL_NVLS_ENABLE", "0"); // multicast has failed on machines that have it
+        environment.put("OMP_NUM_THREADS", String.valueOf(threads(environment.get("OMP_NUM_THREADS"))));
+        environment.putIfAbsent("OMP_WAIT_POLICY", "PASSIVE");
         Process process = builder.start();
         started.add(process);
         return process;
+    }
+
+    /** This process's, shared among the ranks. */
+    private int threads(@Nullable String own) {
+        int all = own == null ? Runtime.getRuntime().availableProcessors() : Integer.parseInt(own);
+        return Math.max(1, all / worldSize);
     }
 
     /** Waits for the end of all: the highest exit code, or 1 where one is killed for being late. */

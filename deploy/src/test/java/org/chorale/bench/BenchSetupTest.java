@@ -28,8 +28,10 @@ final class BenchSetupTest {
         assertThat(setup.steps()).isEqualTo(10);
         assertThat(setup.fp8()).isEmpty();
         assertThat(setup.tf32()).isFalse();
+        assertThat(setup.ranks()).isEqualTo(1);
         assertThat(setup.memoryGib()).isZero();
         assertThat(setup.profile()).isEmpty();
+        assertThat(BenchSetup.parse("8b-full-shard").ranks()).isEqualTo(2);
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
     }
 
@@ -45,6 +47,7 @@ final class BenchSetupTest {
                 "tokens=128",
                 "steps=5",
                 "tf32=true",
+                "ranks=4",
                 "memory-gib=79.5",
                 "profile=a.json");
         assertThat(setup.device()).isEqualTo(Device.cuda(1));
@@ -55,6 +58,7 @@ final class BenchSetupTest {
         assertThat(setup.steps()).isEqualTo(5);
         assertThat(setup.fp8()).contains(Fp8Scaling.ROW);
         assertThat(setup.tf32()).isTrue();
+        assertThat(setup.ranks()).isEqualTo(4);
         assertThat(setup.memoryGib()).isEqualTo(79.5);
         assertThat(setup.profile()).contains(Path.of("a.json"));
     }

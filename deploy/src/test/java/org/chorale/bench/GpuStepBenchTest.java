@@ -75,6 +75,18 @@ final class GpuStepBenchTest {
                 .isLessThan(json.get("first_loss").asDouble());
     }
 
+    @Test
+    void twoRanksMeasureAStepTogether() throws IOException, InterruptedException {
+        JsonNode json = measured(classPath(), "tiny", "device=cpu", "ranks=2", "sequences=2", "tokens=16", "steps=5");
+
+        assertThat(json.get("ranks").asInt()).isEqualTo(2);
+        assertThat(json.get("tokens_per_second").asDouble())
+                .as("of each")
+                .isCloseTo(32 / json.get("step_ms_median").asDouble() * 1e3, withinPercentage(1e-6));
+        assertThat(json.get("last_loss").asDouble())
+                .isLessThan(json.get("first_loss").asDouble());
+    }
+
     private JsonNode measured(List<Path> classPath, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

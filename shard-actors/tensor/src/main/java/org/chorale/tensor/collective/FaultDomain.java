@@ -33,6 +33,11 @@ final class FaultDomain {
         onBroken = action;
     }
 
+    /** Makes the calling thread ask the group's own GPU; else it would get a context on the first one. */
+    void enter() {
+        device.bind();
+    }
+
     /** Takes a new communicator in. */
     synchronized Communicator add(String what, Supplier<Communicator> begin) {
         check(what);
@@ -95,7 +100,7 @@ final class FaultDomain {
 
     private synchronized void abortOpen() {
         if (!open.isEmpty()) {
-            device.bind(); // else the thread would get a context on the first GPU
+            enter();
             library.abort(open);
             open.clear();
         }

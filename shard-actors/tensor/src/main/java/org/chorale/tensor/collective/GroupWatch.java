@@ -54,6 +54,7 @@ final class GroupWatch {
     }
 
     private void run() {
+        domain.enter();
         while (!groups.isEmpty() && !domain.isBroken()) {
             try {
                 look();

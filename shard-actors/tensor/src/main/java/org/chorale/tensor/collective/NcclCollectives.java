@@ -299,6 +299,7 @@ public final class NcclCollectives implements Collectives {
 
     @Override
     public List<Flight> flights() {
+        domain.enter();
         return Stream.concat(record.flights().stream(), subgroups.stream().flatMap(group -> group.flights().stream()))
                 .toList();
     }

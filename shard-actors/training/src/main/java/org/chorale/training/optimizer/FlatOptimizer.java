@@ -80,8 +80,7 @@ abstract class FlatOptimizer implements Optimizer {
         FlatGroup group = groups.get(run.buffer());
         return group.layout().precision().ownMaster()
                 ? Optional.empty()
-                : Optional.of(
-                        owner.hold(run.of(groups.stream().map(FlatGroup::values).toList())));
+                : group.values().map(values -> owner.hold(run.in(values)));
     }
 
     private List<Tensor> views(List<ParameterRun> runs, List<Tensor> buffers) {

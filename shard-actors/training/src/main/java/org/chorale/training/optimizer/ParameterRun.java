@@ -20,7 +20,12 @@ import org.chorale.training.shard.UnitLayout.Segment;
 record ParameterRun(int buffer, long from, long until) {
     /** The run's part of one flat tensor per buffer. */
     Tensor of(List<Tensor> buffers) {
-        return buffers.get(buffer).narrow(0, from, until - from);
+        return in(buffers.get(buffer));
+    }
+
+    /** The run's part of a flat tensor of its buffer. */
+    Tensor in(Tensor flat) {
+        return flat.narrow(0, from, until - from);
     }
 
     /**

@@ -13,9 +13,14 @@ import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceStream;
 
 /**
  * Flat buffers that units use in turn, by dtype and length: as many as were ever in use at once, kept until this closes.
+ *
+ * <p>On a GPU a buffer that was given back may still be read, by what has been enqueued on the compute stream; whoever
+ * gives one back that another stream used has let the compute stream wait for that. So whoever takes it uses it on the
+ * compute stream, or on another one that waits for the compute stream first, as every collective does.
  */
 final class BufferPool implements AutoCloseable {
     private record Kind(ScalarType type, long elements) {}
@@ -23,6 +28,7 @@ final class BufferPool implements AutoCloseable {
     private final HeldTensors owner = new HeldTensors();
     private final Map<Kind, Deque<Tensor>> free = new HashMap<>();
     private final Device device;
+    private final DeviceStream aside;
     private final boolean poisoning;
     private long bytes;
     private long peakBytes;
@@ -36,11 +42,17 @@ final class BufferPool implements AutoCloseable {
      */
     BufferPool(Device device, boolean poisoning) {
         this.device = device;
+        this.aside = DeviceStream.pooled(device);
         this.poisoning = poisoning;
     }
 
     Device device() {
         return device;
+    }
+
+    /** The stream of what fills buffers beside the computation. */
+    DeviceStream aside() {
+        return aside;
     }
 
     /** A buffer of this length whose values mean nothing. */
@@ -70,6 +82,7 @@ final class BufferPool implements AutoCloseable {
 
     @Override
     public void close() {
+        aside.close();
         owner.close();
     }
 

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ParameterSource;
@@ -25,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *            master weights   gradients   values, which forward and backward read
- * trained    fp32             fp32        in the precision
+ * trained    fp32             fp32        in the precision; where others hold parts, rounded whenever they are gathered
  * trained    = the values     fp32        in the precision, where it has no other master weights
  * frozen     -                -           in the precision
  * </pre>
@@ -36,10 +37,11 @@ import org.jspecify.annotations.Nullable;
 public final class FlatGroup {
     private final UnitLayout.Group layout;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
-    private final Tensor values;
+    private final @Nullable Tensor values; // null where they are rounded from the master weights for each gather
     private final @Nullable Tensor master;
     private final @Nullable Tensor gradients;
     private final @Nullable WholeBuffers whole;
+    private boolean cleared; // gradients: nothing was reduced into them since
 
     /** Held by one rank. Allocates in host memory; {@code owner} frees it. */
     FlatGroup(UnitLayout.Group layout, HeldTensors owner) {
@@ -68,12 +70,10 @@ public final class FlatGroup {
             Tensor kept = split && ranks.gathering() == Gathering.ALWAYS
                     ? owner.hold(device.zeros(type, layout.elements()))
                     : null;
-            this.values = kept == null
-                    ? owner.hold(device.zeros(type, layout.held()))
-                    : owner.hold(kept.narrow(0, layout.from(), layout.held()));
+            this.values = held(kept, split, device, owner);
             if (layout.trainable()) {
                 this.master = layout.precision().ownMaster()
-                        ? values
+                        ? Objects.requireNonNull(values)
                         : owner.hold(device.zeros(ScalarType.Float, layout.held()));
                 this.gradients = owner.hold(device.zeros(ScalarType.Float, layout.held()));
             } else {
@@ -86,6 +86,14 @@ public final class FlatGroup {
                 views(gradients, owner).forEach(Parameter::setGradient);
             }
         }
+    }
+
+    private @Nullable Tensor held(@Nullable Tensor kept, boolean split, Device device, HeldTensors owner) {
+        if (kept != null) {
+            return owner.hold(kept.narrow(0, layout.from(), layout.held()));
+        }
+        boolean rounded = split && layout.trainable() && !layout.precision().ownMaster();
+        return rounded ? null : owner.hold(device.zeros(layout.precision().type(), layout.held()));
     }
 
     /** Each parameter's part of a whole buffer; none where there is no buffer. */
@@ -105,9 +113,12 @@ public final class FlatGroup {
         return Objects.requireNonNull(parameters.get(segment.parameter()));
     }
 
-    /** This rank's part of what forward and backward read. */
-    public Tensor values() {
-        return values;
+    /**
+     * This rank's part of what forward and backward read, where it is there between steps. Elsewhere each gather begins
+     * with rounding the master weights: a copy of them would take half their memory.
+     */
+    public Optional<Tensor> values() {
+        return Optional.ofNullable(values);
     }
 
     /**
@@ -137,6 +148,7 @@ public final class FlatGroup {
                 gradients().zero_();
             }
         }
+        cleared = true;
     }
 
     /** Zeroes the memory of parameters' gradients that nothing was added to, so that the buffer can be read as a whole. */
@@ -144,9 +156,16 @@ public final class FlatGroup {
         parameters.values().forEach(Parameter::settleGradient);
     }
 
+    /** Whether what is reduced next may take the gradients' place, rather than be added: once after they were cleared. */
+    boolean takesNextGradients() {
+        boolean first = cleared;
+        cleared = false;
+        return first;
+    }
+
     /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
     public void refresh() {
-        if (master != null && !layout.precision().ownMaster()) {
+        if (master != null && values != null && !layout.precision().ownMaster()) {
             try (TensorScope scope = new TensorScope()) {
                 values.copy_(master);
             }
@@ -176,8 +195,11 @@ public final class FlatGroup {
 
     /** The tensors that are held whether the unit is open or not, each once, without gradients. */
     List<Tensor> held() {
-        Tensor read = whole().flatMap(WholeBuffers::kept).orElse(values);
-        return master == null || layout.precision().ownMaster() ? List.of(read) : List.of(read, master);
+        return Stream.of(
+                        whole().flatMap(WholeBuffers::kept).orElse(values),
+                        layout.precision().ownMaster() ? null : master)
+                .flatMap(Stream::ofNullable)
+                .toList();
     }
 
     /** The buffers that hold the other ranks' parts too; empty where there are none. */
@@ -194,7 +216,7 @@ public final class FlatGroup {
     void fill(ParameterSource source) {
         for (Slice slice : layout.slices()) {
             try (TensorScope scope = new TensorScope()) {
-                Tensor flat = master == null ? values : master;
+                Tensor flat = weights();
                 source.copyInto(
                         slice.segment().parameter(),
                         slice.from(),
@@ -214,7 +236,12 @@ public final class FlatGroup {
         if (whole != null) {
             throw new IllegalStateException("other ranks hold a part of " + segment.parameter());
         }
-        return view(master == null ? values : master, segment);
+        return view(weights(), segment);
+    }
+
+    /** What this rank holds of the weights, as exactly as it does. */
+    private Tensor weights() {
+        return Objects.requireNonNull(master == null ? values : master);
     }
 
     private Tensor trained(@Nullable Tensor buffer) {

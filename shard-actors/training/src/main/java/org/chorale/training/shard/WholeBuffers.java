@@ -11,6 +11,8 @@ import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.collective.Collectives.Pending;
+import org.chorale.tensor.device.DeviceEvent;
+import org.chorale.tensor.device.DeviceStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,7 +51,24 @@ final class WholeBuffers implements AutoCloseable {
         if (!gathered && gathering == null) {
             Tensor target = buffer();
             values = target;
-            gathering = ranks.shard().allGather(target, group.values());
+            gathering = group.values()
+                    .map(part -> ranks.shard().allGather(target, part))
+                    .orElseGet(() -> gatherRounded(target));
+        }
+    }
+
+    /** Rounds the master weights into this rank's place, beside what is computed meanwhile, and gathers from there. */
+    private Pending gatherRounded(Tensor target) {
+        UnitLayout.Group layout = group.layout();
+        try (TensorScope scope = new TensorScope();
+                DeviceStream compute = DeviceStream.current(pool.device());
+                DeviceEvent written = compute.record()) { // the master weights, and what was in the buffer was read
+            pool.aside().await(written);
+            try (DeviceStream.Use rounding = pool.aside().use()) {
+                Tensor part = target.narrow(0, layout.from(), layout.held());
+                part.copy_(group.master());
+                return ranks.shard().allGather(target, part);
+            }
         }
     }
 
@@ -118,6 +137,13 @@ final class WholeBuffers implements AutoCloseable {
         gradients = null;
         group.parameters().values().forEach(parameter -> parameter.setGradient(null));
         gradientViews.close();
+        if (group.takesNextGradients()) {
+            Pending reducing = ranks.shard().reduceScatter(group.gradients(), sum);
+            return () -> {
+                reducing.await();
+                pool.give(sum);
+            };
+        }
         Tensor part = pool.take(ScalarType.Float, group.layout().held());
         Pending reducing = ranks.shard().reduceScatter(part, sum);
         return () -> {

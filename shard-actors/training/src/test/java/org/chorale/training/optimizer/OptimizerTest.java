@@ -123,7 +123,7 @@ final class OptimizerTest {
                 Bench bench = new Bench(Precision.BF16, config(type, 0.9, false, List.of()))) {
             bench.step(1);
             Tensor rounded = bench.group.master().to(ScalarType.BFloat16);
-            assertThat(doubles(bench.group.values().to(ScalarType.Float)))
+            assertThat(doubles(bench.group.values().orElseThrow().to(ScalarType.Float)))
                     .isEqualTo(doubles(rounded.to(ScalarType.Float)));
         }
     }
@@ -286,8 +286,9 @@ final class OptimizerTest {
         /** Master weights first. */
         List<double[]> everything() {
             try (TensorScope scope = new TensorScope()) {
-                List<double[]> all = new ArrayList<>(
-                        List.of(doubles(group.master()), doubles(group.values().to(ScalarType.Float))));
+                List<double[]> all = new ArrayList<>(List.of(
+                        doubles(group.master()),
+                        doubles(group.values().orElseThrow().to(ScalarType.Float))));
                 optimizer.moments().values().forEach(kind -> kind.forEach(flat -> all.add(doubles(flat))));
                 optimizer.counters().values().forEach(counter -> all.add(doubles(counter)));
                 return all;

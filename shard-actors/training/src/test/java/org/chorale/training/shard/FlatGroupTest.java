@@ -96,10 +96,12 @@ final class FlatGroupTest {
         try (HeldTensors owner = new HeldTensors()) {
             FlatGroup trained = group(precision, 0, owner);
             FlatGroup frozen = group(precision, 1, owner);
-            long copy = precision == Precision.FP32 ? 0 : trained.values().nbytes();
+            long copy = precision == Precision.FP32
+                    ? 0
+                    : trained.values().orElseThrow().nbytes();
             assertThat(trained.master().nbytes() + trained.gradients().nbytes() + copy)
                     .isEqualTo(trainedBytes * trained.layout().elements());
-            assertThat(frozen.values().nbytes())
+            assertThat(frozen.values().orElseThrow().nbytes())
                     .isEqualTo(frozenBytes * frozen.layout().elements());
         }
     }
@@ -112,7 +114,7 @@ final class FlatGroupTest {
             FlatGroup group = group(precision, 0, owner);
             Parameter c = parameter(group, "c");
             Tensor gradient = Objects.requireNonNull(c.gradient());
-            group.values().fill_(Scalars.of(3));
+            group.values().orElseThrow().fill_(Scalars.of(3));
             group.gradients().fill_(Scalars.of(4));
             assertThat(c.value().scalar_type().intern()).isEqualTo(precision.type());
             assertThat(c.value().to(ScalarType.Float).sum().item_float()).isEqualTo(6);
@@ -131,10 +133,10 @@ final class FlatGroupTest {
             group.master().fill_(Scalars.of(fine));
             group.refresh();
             assertThat(first(group.master())).isEqualTo(fine);
-            assertThat(first(group.values().to(ScalarType.Float))).isEqualTo(1);
+            assertThat(first(group.values().orElseThrow().to(ScalarType.Float))).isEqualTo(1);
             group.master().add_(Scalars.of(1));
             group.refresh();
-            assertThat(first(group.values().to(ScalarType.Float))).isEqualTo(2);
+            assertThat(first(group.values().orElseThrow().to(ScalarType.Float))).isEqualTo(2);
         }
     }
 

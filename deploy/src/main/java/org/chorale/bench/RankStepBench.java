@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.bench;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.collective.SingleRank;
+import org.chorale.training.shard.Gathering;
+import org.chorale.training.shard.RankGroups;
+
+/** One rank of a {@link GpuStepBench} on several GPUs, which hold one copy of the model between them. */
+public final class RankStepBench {
+    private static final long MINUTES = 20;
+
+    private RankStepBench() {}
+
+    /**
+     * Starts the ranks, and waits for their end.
+     *
+     * @return the exit code
+     */
+    static int startAll(BenchSetup setup, String[] arguments) throws IOException, InterruptedException {
+        List<Process> all = new ArrayList<>();
+        try (RankProcesses ranks = new RankProcesses(RankStepBench.class, setup.ranks(), List.of(arguments))) {
+            for (int rank = 0; rank < setup.ranks(); rank++) {
+                all.add(ranks.start(rank));
+            }
+            return RankProcesses.await(all, MINUTES);
+        }
+    }
+
+    /** What {@link RankProcesses} puts first, and the arguments of the bench. */
+    public static void main(String[] arguments) throws IOException {
+        List<String> own = new ArrayList<>(Arrays.asList(arguments).subList(RankPlace.ARGUMENTS, arguments.length));
+        boolean onGpus = BenchSetup.parse(own.toArray(String[]::new)).device().isCuda();
+        RankPlace place = RankPlace.of(arguments, onGpus);
+        place.device().bind();
+        Provenance provenance = Provenance.of(place.device(), own.toArray(String[]::new));
+        own.add("device=" + place.device());
+        try (Collectives world = place.join("world");
+                RankGroups ranks = new RankGroups(world, shard(world), new SingleRank(), Gathering.PER_USE, true)) {
+            GpuStepBench.run(
+                    BenchSetup.parse(own.toArray(String[]::new)),
+                    ranks,
+                    provenance,
+                    place.rank() == 0 ? System.out : nowhere());
+            world.barrier().await();
+        }
+        System.exit(0);
+    }
+
+    private static Collectives shard(Collectives world) {
+        return world.subgroup(
+                "shard", IntStream.range(0, world.worldSize()).boxed().toList());
+    }
+
+    private static PrintStream nowhere() {
+        return new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.bench;
+
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RecomputePlan;
+import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives;
+import org.chorale.tensor.collective.Collectives.Reduction;
+import org.chorale.tensor.collective.SingleRank;
+import org.chorale.training.MicroBatch;
+import org.chorale.training.TrainStep;
+import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.shard.FlatGroup;
+import org.chorale.training.shard.Gathering;
+import org.chorale.training.shard.ModelShard;
+import org.chorale.training.shard.Precision;
+import org.chorale.training.shard.RankGroups;
+import org.chorale.training.shard.UnitLayout;
+import org.chorale.training.shard.UnitLayout.Slice;
+
+/**
+ * A small Llama on several GPUs against the same on one: gradients of the first step and losses of ten, in every mode, in
+ * fp32 and with bf16 compute, from one micro-batch a step and from two. Prints a line for each, the errors being the
+ * largest difference over the largest number; goes on after a failure, and exits with 1 if there was one.
+ *
+ * <p>Arguments: the number of GPUs, and {@code cpu} to try it without any.
+ */
+public final class ShardCheck {
+    private static final long MINUTES = 8;
+    private static final int STEPS = 10;
+    private static final int TOKENS = 64; // T
+    private static final int ROWS = 8; // of all ranks and micro-batches together
+    private static final double RATE = 1e-3;
+    private static final double CLIP_NORM = 1;
+    private static final BenchRow.Shape SHAPE = BenchRow.Shape.TINY;
+
+    private final RankPlace place;
+    private final Collectives world;
+    private int failures;
+
+    /** What a mode does with values, and whether ranks hold parts at all. */
+    private enum Mode {
+        FULL_SHARD(Gathering.PER_USE, true),
+        KEEP_GATHERED(Gathering.PER_STEP, true),
+        OPTIMIZER_ONLY(Gathering.ALWAYS, true),
+        REPLICATE(Gathering.ALWAYS, false);
+
+        private final Gathering gathering;
+        private final boolean cut;
+
+        Mode(Gathering gathering, boolean cut) {
+            this.gathering = gathering;
+            this.cut = cut;
+        }
+    }
+
+    /** @param gradients of the first step, by parameter, flat, of all of it */
+    private record Trained(List<Double> losses, Map<String, float[]> gradients) {}
+
+    private ShardCheck(RankPlace place, Collectives world) {
+        this.place = place;
+        this.world = world;
+    }
+
+    /** Without a folder of {@link RankProcesses} in front of them, starts all ranks. */
+    public static void main(String[] arguments) throws Exception {
+        boolean onGpus = !Arrays.asList(arguments).contains("cpu");
+        if (arguments.length < RankPlace.ARGUMENTS) {
+            System.exit(startAll(arguments.length == 0 ? 2 : Integer.parseInt(arguments[0]), onGpus));
+        }
+        RankPlace place = RankPlace.of(arguments, onGpus);
+        place.device().bind();
+        int failures;
+        try (Collectives world = place.join("world")) {
+            ShardCheck check = new ShardCheck(place, world);
+            check.run();
+            failures = check.failures;
+            world.barrier().await();
+        }
+        System.exit(failures == 0 ? 0 : 1);
+    }
+
+    private static int startAll(int worldSize, boolean onGpus) throws IOException, InterruptedException {
+        List<Process> all = new ArrayList<>();
+        List<String> device = List.of(onGpus ? "cuda" : "cpu");
+        try (RankProcesses ranks = new RankProcesses(ShardCheck.class, worldSize, device)) {
+            for (int rank = 0; rank < worldSize; rank++) {
+                all.add(ranks.start(rank));
+            }
+            return RankProcesses.await(all, MINUTES);
+        }
+    }
+
+    private void run() throws IOException {
+        Path folder = Files.createDirectories(place.folder().resolve("model-" + place.rank()));
+        Files.writeString(folder.resolve("config.json"), SHAPE.json(TOKENS));
+        for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.BF16_TRUE)) {
+            for (int microBatches : new int[] {1, 2}) {
+                Trained alone = train(folder, precision, RankGroups.alone(), microBatches);
+                for (Mode mode : Mode.values()) {
+                    String name = "%s %s, %d micro-batches".formatted(mode, precision, microBatches);
+                    try (Groups groups = groups(name, mode)) {
+                        compare(name, precision, alone, train(folder, precision, groups.ranks, microBatches));
+                    }
+                }
+            }
+        }
+    }
+
+    /** Subgroups of the world, which stays open. */
+    private record Groups(RankGroups ranks) implements AutoCloseable {
+        @Override
+        public void close() {
+            ranks.replicas().close();
+            ranks.shard().close();
+        }
+    }
+
+    private Groups groups(String name, Mode mode) {
+        Collectives all = world.subgroup(
+                name, IntStream.range(0, world.worldSize()).boxed().toList());
+        Collectives own = new SingleRank();
+        return new Groups(new RankGroups(world, mode.cut ? all : own, mode.cut ? own : all, mode.gathering, true));
+    }
+
+    private Trained train(Path folder, Precision precision, RankGroups ranks, int microBatches) {
+        OptimizerConfig settings = OptimizerConfig.adamW(RATE, 0, CLIP_NORM);
+        try (ModelFolder model = ModelFolder.random(folder, 1);
+                ModelShard shard = new ModelShard(
+                        model,
+                        model.units().stream()
+                                .map(unit -> RankCut.of(UnitLayout.whole(unit, precision), ranks.shard()))
+                                .toList(),
+                        ranks,
+                        place.device())) {
+            shard.model().recompute(RecomputePlan.every(Recompute.FULL));
+            shard.load(model);
+            try (AdamW optimizer = new AdamW(settings, shard.groups())) {
+                TrainStep step = new TrainStep(shard, optimizer, CLIP_NORM);
+                List<Double> losses = new ArrayList<>();
+                Map<String, float[]> gradients = new HashMap<>();
+                for (int i = 0; i < STEPS; i++) {
+                    losses.add(step.run(batches(i, ranks.world(), microBatches), RATE)
+                            .lossNats());
+                    if (i == 0) {
+                        shard.groups().forEach(group -> readInto(gradients, group));
+                    }
+                }
+                return new Trained(losses, gradients);
+            }
+        }
+    }
+
+    /** This rank's rows of a step, those of all ranks together being the same whatever their number. */
+    private static List<MicroBatch> batches(int step, Collectives world, int microBatches) {
+        int rows = ROWS / world.worldSize() / microBatches;
+        long[] all = new Random(step)
+                .longs((long) ROWS * TOKENS, 0, SHAPE.vocabulary())
+                .toArray();
+        return IntStream.range(0, microBatches)
+                .mapToObj(i -> {
+                    int from = (world.rank() * microBatches + i) * rows * TOKENS;
+                    long[] tokens = Arrays.copyOfRange(all, from, from + rows * TOKENS);
+                    return MicroBatch.rightPadded(rows, TOKENS, tokens, tokens);
+                })
+                .toList();
+    }
+
+    /** What this rank holds of a group's gradients, NaN elsewhere. */
+    private static void readInto(Map<String, float[]> gradients, FlatGroup group) {
+        try (TensorScope scope = new TensorScope()) {
+            float[] held = new float[(int) group.layout().held()];
+            Tensor host = group.gradients().cpu();
+            host.<FloatBuffer>createBuffer().get(held);
+            for (Slice slice : group.layout().slices()) {
+                float[] whole = gradients.computeIfAbsent(
+                        slice.segment().parameter(),
+                        name -> nothing(slice.segment().elements()));
+                System.arraycopy(held, (int) slice.at(), whole, (int) slice.from(), (int) slice.elements());
+            }
+        }
+    }
+
+    private static float[] nothing(long elements) {
+        float[] values = new float[(int) elements];
+        Arrays.fill(values, Float.NaN);
+        return values;
+    }
+
+    private void compare(String name, Precision precision, Trained alone, Trained together) {
+        double tolerance = precision == Precision.FP32 ? 1e-4 : 1e-2;
+        double largest = alone.gradients.values().stream()
+                .mapToDouble(ShardCheck::largestOf)
+                .max()
+                .orElseThrow();
+        double worst = 0;
+        for (Map.Entry<String, float[]> own : together.gradients.entrySet()) {
+            float[] expected = Objects.requireNonNull(alone.gradients.get(own.getKey()));
+            for (int i = 0; i < expected.length; i++) {
+                float found = own.getValue()[i]; // what others hold is theirs to compare
+                worst = Float.isNaN(found) ? worst : Math.max(worst, Math.abs(found - expected[i]));
+            }
+        }
+        report(name + ", gradients", worst / largest, tolerance);
+        double difference = IntStream.range(0, STEPS)
+                .mapToDouble(i -> Math.abs(together.losses.get(i) / alone.losses.get(i) - 1))
+                .max()
+                .orElseThrow();
+        report(name + ", losses", difference, tolerance);
+    }
+
+    private static double largestOf(float[] values) {
+        return IntStream.range(0, values.length)
+                .mapToDouble(i -> Math.abs(values[i]))
+                .max()
+                .orElseThrow();
+    }
+
+    private void report(String what, double own, double tolerance) {
+        double error = largest(own);
+        boolean good = error <= tolerance;
+        failures += good ? 0 : 1;
+        if (place.rank() == 0) {
+            System.out.println(String.format(
+                    Locale.ROOT, "%s: error %.2g, tolerance %.0e, %s", what, error, tolerance, good ? "ok" : "FAIL"));
+        }
+    }
+
+    /** Of all ranks. */
+    private double largest(double own) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor value = HostTensors.ofDoubles(new double[] {own}, 1);
+            world.allReduce(value, Reduction.MAX).await();
+            return value.item_double();
+        }
+    }
+}
