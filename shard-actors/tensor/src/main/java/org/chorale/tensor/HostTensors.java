@@ -40,7 +40,11 @@ public final class HostTensors {
 
     /** A copy of the values as fp64. */
     public static Tensor ofDoubles(double[] values, long... shape) {
-        Tensor tensor = empty(ScalarType.Double, shape);
+        return put(values, empty(ScalarType.Double, shape));
+    }
+
+    /** Writes the values into an fp64 tensor of as many. */
+    public static Tensor put(double[] values, Tensor tensor) {
         if (values.length > 0) {
             tensor.<DoubleBuffer>createBuffer().put(values);
         }
@@ -49,7 +53,11 @@ public final class HostTensors {
 
     /** A copy of the values as int32. */
     public static Tensor ofInts(int[] values, long... shape) {
-        Tensor tensor = empty(ScalarType.Int, shape);
+        return put(values, empty(ScalarType.Int, shape));
+    }
+
+    /** Writes the values into an int32 tensor of as many. */
+    public static Tensor put(int[] values, Tensor tensor) {
         if (values.length > 0) {
             tensor.<IntBuffer>createBuffer().put(values);
         }

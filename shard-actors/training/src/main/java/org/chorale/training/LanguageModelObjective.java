@@ -12,6 +12,7 @@ import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.llama.LlamaModel;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Uploads.Sent;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.loss.FusedLinearCrossEntropy;
 import org.jspecify.annotations.Nullable;
@@ -55,13 +56,14 @@ public final class LanguageModelObjective implements Objective {
             return 0;
         }
         try (TensorScope scope = new TensorScope();
-                Tape tape = new Tape()) {
+                Tape tape = new Tape();
+                Sent batch = model.send(microBatch.tokens(), rows, microBatch.targets())) {
+            Tensor predicting = batch.column(1);
+            Tensor targets = batch.column(2);
             DropoutKeys dropout = DropoutKeys.of(seed, step, microBatch.samples(), microBatch.width());
             SequenceContext context = LlamaInputs.context(model, microBatch, dropout);
-            Tensor predicting = model.device().ofLongs(rows, rows.length);
-            Tensor hidden = model.forward(LlamaInputs.tokens(model, microBatch), context, tape); // [R, D]
+            Tensor hidden = model.forward(batch.column(0), context, tape); // [R, D]
             Tensor read = hidden.index_select(0, predicting); // [M, D]
-            Tensor targets = model.device().ofLongs(microBatch.targets(), rows.length);
             Tensor dRead = loss.gradients(head(), read, targets, model.vocabulary(), upstream, lossSum);
             Tensor dHidden = torch.zeros_like(hidden);
             dHidden.index_copy_(0, predicting, dRead);
@@ -94,13 +96,14 @@ public final class LanguageModelObjective implements Objective {
                 return scope.keep(model.device().empty(ScalarType.Bool, 0));
             }
             SequenceContext context = LlamaInputs.context(model, microBatch, null);
-            Tensor hidden = model.forward(LlamaInputs.tokens(model, microBatch), context, dropped); // [R, D]
-            Tensor read = hidden.index_select(0, model.device().ofLongs(rows, rows.length)); // [M, D]
-            Tensor targets = model.device().ofLongs(microBatch.targets(), rows.length);
-            Tensor hits = loss.hits(head(), read, targets, model.vocabulary(), lossSum);
-            model.endForward();
-            sums.addTerm(TERM, lossSum, rows.length);
-            return scope.keep(hits);
+            try (Sent batch = model.send(microBatch.tokens(), rows, microBatch.targets())) {
+                Tensor hidden = model.forward(batch.column(0), context, dropped); // [R, D]
+                Tensor read = hidden.index_select(0, batch.column(1)); // [M, D]
+                Tensor hits = loss.hits(head(), read, batch.column(2), model.vocabulary(), lossSum);
+                model.endForward();
+                sums.addTerm(TERM, lossSum, rows.length);
+                return scope.keep(hits);
+            }
         }
     }
 

@@ -9,14 +9,9 @@ import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.llama.LlamaModel;
 import org.jspecify.annotations.Nullable;
 
-/** A micro-batch as a Llama takes it. */
+/** What a Llama is told of a micro-batch besides its tokens. */
 final class LlamaInputs {
     private LlamaInputs() {}
-
-    /** [R] int64 */
-    static Tensor tokens(LlamaModel model, MicroBatch microBatch) {
-        return model.device().ofLongs(microBatch.tokens(), microBatch.tokens().length);
-    }
 
     /** @param dropout null in an evaluation */
     static SequenceContext context(LlamaModel model, MicroBatch microBatch, @Nullable DropoutKeys dropout) {

@@ -4,10 +4,9 @@
 package org.chorale.training;
 
 import java.util.Arrays;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.tensor.Scalars;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
@@ -36,7 +35,8 @@ final class PipelineBatch {
             targets[(int) row] = microBatch.labels()[(int) row + 1];
         }
         context.put(Context.TARGET, matrix(device, microBatch, targets));
-        Tensor places = device.copyOf(torch.arange(Scalars.of((double) microBatch.width()))); // [T]
+        long[] numbers = LongStream.range(0, microBatch.width()).toArray();
+        Tensor places = device.ofLongs(numbers, numbers.length); // [T]
         Tensor lengths = device.ofLongs(microBatch.lengths(), microBatch.sequences(), 1);
         context.put(Context.ATTENTION_MASK, places.lt(lengths).to(ScalarType.Float));
     }

@@ -3,6 +3,7 @@
 
 package org.chorale.model.llama;
 
+import com.google.errorprone.annotations.MustBeClosed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -28,6 +29,7 @@ import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.Uploads;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +55,7 @@ public final class LlamaModel implements AutoCloseable {
     private final Linear head;
     private final LlamaUnits use;
     private RecomputePlan recompute = RecomputePlan.NONE;
+    private final Uploads uploads;
     private HeldTensors rotaryOwner = new HeldTensors();
     private @Nullable Rotary rotaryTable; // of as many positions as the longest sequence so far
 
@@ -81,6 +84,7 @@ public final class LlamaModel implements AutoCloseable {
                 null,
                 adapters.of(LlamaNames.HEAD_MODULE));
         this.use = new LlamaUnits(units, config, firstTrained, embedding.trainable());
+        this.uploads = new Uploads(device);
     }
 
     private int firstTrained() {
@@ -137,6 +141,12 @@ public final class LlamaModel implements AutoCloseable {
                     table.sine().index_select(0, places).view(shape));
             return new SequenceContext(sequences, tokens, keep(scope, turns), null, packed, null);
         }
+    }
+
+    /** Sends numbers of a batch to where this computes, beside what it computes for the batch before. */
+    @MustBeClosed
+    public Uploads.Sent send(long[]... columns) {
+        return uploads.send(columns);
     }
 
     /**
@@ -269,6 +279,7 @@ public final class LlamaModel implements AutoCloseable {
     @Override
     public void close() {
         rotaryOwner.close();
+        uploads.close();
     }
 
     private Tensor embed(Tensor tokens) {

@@ -107,20 +107,29 @@ public record Device(int index) {
 
     /** A copy of the values as int64. */
     public Tensor ofLongs(long[] values, long... shape) {
-        return isCuda() ? uploaded(values, shape) : HostTensors.ofLongs(values, shape);
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(copyOf(HostTensors.put(values, staging(ScalarType.Long, shape))));
+        }
     }
 
     /** A copy of the values as int32. */
     public Tensor ofInts(int[] values, long... shape) {
-        return copyOf(HostTensors.ofInts(values, shape));
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(copyOf(HostTensors.put(values, staging(ScalarType.Int, shape))));
+        }
     }
 
     /** A copy of the values as fp64. */
     public Tensor ofDoubles(double[] values, long... shape) {
-        return copyOf(HostTensors.ofDoubles(values, shape));
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(copyOf(HostTensors.put(values, staging(ScalarType.Double, shape))));
+        }
     }
 
-    /** A copy of a tensor of the host; on the CPU the tensor itself. */
+    /**
+     * A copy of a tensor of the host; on the CPU the tensor itself. Of memory that is not {@link #staging} the copy lets the
+     * host wait for the GPU.
+     */
     public Tensor copyOf(Tensor host) {
         if (!isCuda()) {
             return host;
@@ -134,13 +143,6 @@ public record Device(int index) {
     /** Host memory from which, and to which, copies run beside whatever the GPU computes; ordinary memory for the CPU. */
     public Tensor staging(ScalarType type, long... shape) {
         return torch.empty(shape, CPU.options(type, isCuda()), null);
-    }
-
-    private Tensor uploaded(long[] values, long... shape) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor staged = HostTensors.put(values, staging(ScalarType.Long, shape));
-            return scope.keep(empty(ScalarType.Long, shape).copy_(staged, true));
-        }
     }
 
     /** Made once for each kind of tensor; the process owns them. */

@@ -22,6 +22,8 @@ final class DeviceTest {
             Tensor numbers = Device.CPU.ofLongs(new long[] {3, 4, 5, 6}, 2, 2);
             assertThat(Device.of(numbers)).isEqualTo(Device.CPU).hasToString("cpu");
             assertThat(numbers.select(0, 1).select(0, 0).item_long()).isEqualTo(5);
+            assertThat(Device.CPU.ofInts(new int[] {7, -9}, 2, 1).select(0, 1).item_int())
+                    .isEqualTo(-9);
             assertThat(Device.CPU.zeros(ScalarType.BFloat16, 3).sum().item_float())
                     .isZero();
             assertThat(Device.CPU.ofDoubles(new double[] {0.5, 0.25}, 2).sum().item_double())
