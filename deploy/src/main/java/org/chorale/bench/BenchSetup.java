@@ -119,8 +119,9 @@ record BenchSetup(
             throw new IllegalArgumentException("tf32=" + word + ": must be true or false");
         }
         if (word.equals("true") && !(device.isCuda() && precision == Precision.FP32)) {
-            throw new IllegalArgumentException("tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
-                    .formatted(device, precision.word()));
+            throw new IllegalArgumentException(
+                    "tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
+                            .formatted(device, precision.word()));
         }
         return word.equals("true");
     }

@@ -67,8 +67,8 @@ public final class SpeedTable {
         int begin = text.indexOf(BEGIN);
         int end = text.indexOf(END);
         if (begin < 0 || end < begin) {
-            throw new IllegalArgumentException("README.md: has no lines %s and %s, in this order"
-                    .formatted(BEGIN.strip(), END.strip()));
+            throw new IllegalArgumentException(
+                    "README.md: has no lines %s and %s, in this order".formatted(BEGIN.strip(), END.strip()));
         }
         return text.substring(0, begin + BEGIN.length()) + table + text.substring(end);
     }
@@ -92,7 +92,12 @@ public final class SpeedTable {
                 .toList();
         String speeds = beside.isEmpty() ? "not measured" : joined(beside, peer -> speed(peer, own));
         return "| %s | %s | %s | %s | %s |\n"
-                .formatted(words(own), figure(own.tokensPerSecond()), memory(own), speeds, joined(beside, SpeedTable::memory));
+                .formatted(
+                        words(own),
+                        figure(own.tokensPerSecond()),
+                        memory(own),
+                        speeds,
+                        joined(beside, SpeedTable::memory));
     }
 
     private static String words(SpeedResult result) {
@@ -151,7 +156,8 @@ public final class SpeedTable {
                                 result.date() + ", " + result.machine(), unused -> new ArrayList<>())
                         .add("`" + result.command() + "`"));
         return commands.entrySet().stream()
-                .map(entry -> entry.getKey() + ": " + entry.getValue().stream().distinct().sorted().collect(Collectors.joining(", ")))
+                .map(entry -> entry.getKey() + ": "
+                        + entry.getValue().stream().distinct().sorted().collect(Collectors.joining(", ")))
                 .sorted()
                 .toList();
     }
