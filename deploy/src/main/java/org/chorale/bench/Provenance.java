@@ -28,10 +28,7 @@ record Provenance(String date, String machine, String command) {
             return "CPU with %d cores".formatted(Runtime.getRuntime().availableProcessors());
         }
         try (TensorScope scope = new TensorScope()) {
-            return torch_cuda
-                    .getDeviceProperties((byte) device.index())
-                    .name()
-                    .getString();
+            return torch_cuda.getDeviceProperties((byte) device.index()).name().getString();
         }
     }
 

@@ -33,7 +33,8 @@ public final class UploadCheck {
 
     /** The exit code is 1 where a sum is another. */
     public static void main(String[] arguments) {
-        System.exit(wrong(Arrays.asList(arguments).contains("cpu") ? Device.CPU : Device.cuda(0), BATCHES) == 0 ? 0 : 1);
+        System.exit(
+                wrong(Arrays.asList(arguments).contains("cpu") ? Device.CPU : Device.cuda(0), BATCHES) == 0 ? 0 : 1);
     }
 
     /** @return how many batches did not arrive as they were sent */
@@ -51,13 +52,15 @@ public final class UploadCheck {
             device.await();
             refuseWaits(device, SyncDebugMode.L_ERROR);
             for (int batch = 0; batch < batches; batch++) {
-                long[] first = random.longs(1 + random.nextInt(LONGEST), 0, 1 << 20).toArray();
+                long[] first =
+                        random.longs(1 + random.nextInt(LONGEST), 0, 1 << 20).toArray();
                 long[] second = random.longs(random.nextInt(9), 0, 1 << 20).toArray();
                 sums[batch] = Arrays.stream(first).sum() - Arrays.stream(second).sum();
                 try (TensorScope step = new TensorScope();
                         Sent sent = uploads.send(first, second)) {
                     torch.mm_out(product, factor, factor); // the sums are taken late
-                    found.select(0, batch).copy_(sent.column(0).sum().sub(sent.column(1).sum()));
+                    found.select(0, batch)
+                            .copy_(sent.column(0).sum().sub(sent.column(1).sum()));
                 }
             }
             refuseWaits(device, SyncDebugMode.L_DISABLED);

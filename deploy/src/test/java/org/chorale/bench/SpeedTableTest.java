@@ -74,8 +74,9 @@ final class SpeedTableTest {
                 line("transformers, eager", "2026-02-01", 490, ", 'control': true"));
         assertThat(table())
                 .contains("| eager 500 |")
-                .endsWith("* Control for drift: `run transformers, eager` gave 490 tokens/s on 2026-02-01, 0.980 of what it"
-                        + " had given on 2026-01-01.\n");
+                .endsWith(
+                        "* Control for drift: `run transformers, eager` gave 490 tokens/s on 2026-02-01, 0.980 of what it"
+                                + " had given on 2026-01-01.\n");
     }
 
     @Test
@@ -92,10 +93,12 @@ final class SpeedTableTest {
                 .satisfies(e -> assertThat(String.valueOf(e.getMessage()).lines())
                         .satisfiesExactly(
                                 problem -> assertThat(problem).startsWith("a.jsonl:1: is no JSON: "),
-                                problem -> assertThat(problem).isEqualTo("a.jsonl:3: command is missing: must be a text"),
+                                problem ->
+                                        assertThat(problem).isEqualTo("a.jsonl:3: command is missing: must be a text"),
                                 problem -> assertThat(problem)
                                         .isEqualTo("a.jsonl:3: tokens_per_second is missing: must be a number above 0"),
-                                problem -> assertThat(problem).isEqualTo("a.jsonl:3: date = 2026-01: must be as 2026-01-31")));
+                                problem -> assertThat(problem)
+                                        .isEqualTo("a.jsonl:3: date = 2026-01: must be as 2026-01-31")));
     }
 
     @Test
