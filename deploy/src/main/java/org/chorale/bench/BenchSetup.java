@@ -9,9 +9,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
@@ -19,6 +21,7 @@ import org.chorale.training.shard.Precision;
 /**
  * A row as it is measured: its own settings, or those that stand behind it on the command line as {@code key=value}.
  *
+ * @param fp8 scaling of FP8 factors in the blocks' linears; empty where there are none
  * @param sequences B, in one forward pass
  * @param tokens T, in a sequence
  * @param steps that are timed, each by itself and then all in one go
@@ -30,6 +33,7 @@ record BenchSetup(
         Device device,
         Precision precision,
         Recompute recompute,
+        Optional<Fp8Scaling> fp8,
         int sequences,
         int tokens,
         int steps,
@@ -40,7 +44,7 @@ record BenchSetup(
     private static final int FEWEST_STEPS = 5;
     private static final int MOST = 1 << 20;
     private static final Set<String> KEYS =
-            Set.of("device", "precision", "recompute", "sequences", "tokens", "steps", "tf32", "memory-gib");
+            Set.of("device", "precision", "recompute", "fp8", "sequences", "tokens", "steps", "tf32", "memory-gib");
 
     static String usage() {
         return "usage: gpu ROW [key=value ...]; rows: " + BenchRow.words() + "; keys: "
@@ -73,6 +77,7 @@ record BenchSetup(
                 device,
                 precision,
                 recompute(values.getOrDefault("recompute", word(row.recompute()))),
+                fp8(values.getOrDefault("fp8", "none")),
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
@@ -119,10 +124,25 @@ record BenchSetup(
             throw new IllegalArgumentException("tf32=" + word + ": must be true or false");
         }
         if (word.equals("true") && !(device.isCuda() && precision == Precision.FP32)) {
-            throw new IllegalArgumentException("tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
-                    .formatted(device, precision.word()));
+            throw new IllegalArgumentException(
+                    "tf32=true: only a GPU with precision=fp32 heeds it, and this is %s with %s"
+                            .formatted(device, precision.word()));
         }
         return word.equals("true");
+    }
+
+    private static Optional<Fp8Scaling> fp8(String word) {
+        return switch (word) {
+            case "none" -> Optional.empty();
+            case "tensor" -> Optional.of(Fp8Scaling.TENSOR);
+            case "row" -> Optional.of(Fp8Scaling.ROW);
+            default -> throw new IllegalArgumentException("fp8=" + word + ": must be none, tensor or row");
+        };
+    }
+
+    /** As it stands on the command line. */
+    String fp8Word() {
+        return fp8.map(scaling -> scaling.name().toLowerCase(Locale.ROOT)).orElse("none");
     }
 
     private static int count(Map<String, String> values, String key, int own, int fewest) {

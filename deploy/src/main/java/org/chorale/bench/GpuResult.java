@@ -49,13 +49,14 @@ record GpuResult(
         return String.format(
                 Locale.ROOT,
                 """
-                | row | device | precision | recompute | B | T | tokens/s | ms a step: min, median, max | in one go | allocated, reserved | TFLOP/s | of matmul peak | loss |
-                | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-                | %s | %s | %s | %s | %d | %d | %,.0f | %.1f, %.1f, %.1f | %,.0f tokens/s | %s | %.1f | %.1f %% of %.1f | %.4f to %.4f |
+                | row | device | precision | fp8 | recompute | B | T | tokens/s | ms a step: min, median, max | in one go | allocated, reserved | TFLOP/s | of matmul peak | loss |
+                | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+                | %s | %s | %s | %s | %s | %d | %d | %,.0f | %.1f, %.1f, %.1f | %,.0f tokens/s | %s | %.1f | %.1f %% of %.1f | %.4f to %.4f |
                 """,
                 setup.row().word(),
                 setup.device(),
                 setup.precision().word(),
+                setup.fp8Word(),
                 setup.recomputeWord(),
                 setup.sequences(),
                 setup.tokens(),
@@ -80,6 +81,7 @@ record GpuResult(
                 .put("device", setup.device().toString())
                 .put("precision", setup.precision().word())
                 .put("tf32", setup.tf32())
+                .put("fp8", setup.fp8Word())
                 .put("recompute", setup.recomputeWord())
                 .put("sequences", setup.sequences())
                 .put("tokens", setup.tokens())

@@ -15,6 +15,7 @@ import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
@@ -102,7 +103,10 @@ public final class GpuStepBench {
     private static ModelFolder open(BenchSetup setup, Path folder) {
         ModelFolder model = ModelFolder.random(folder, 0);
         int rank = setup.row().adapterRank();
-        return rank == 0 ? model : model.adapted(LoraConfig.allLinear(rank, 2.0 * rank), 0);
+        ModelFolder adapted = rank == 0 ? model : model.adapted(LoraConfig.allLinear(rank, 2.0 * rank), 0);
+        return setup.fp8()
+                .map(scaling -> adapted.with(new Fp8Rule(scaling, List.of(), List.of())))
+                .orElse(adapted);
     }
 
     private static ModelShard shard(BenchSetup setup, ModelFolder model) {

@@ -73,6 +73,18 @@ final class KernelCheck {
         });
     }
 
+    /**
+     * Measures products.
+     *
+     * @param operations of one launch, additions and multiplications
+     */
+    void rate(String name, String shape, String dtype, double operations, Runnable launch) {
+        guarded(name + " " + shape + " " + dtype, () -> {
+            double seconds = secondsPerLaunch(launch);
+            line("%s %s %s: %.1f us, %.0f TFLOP/s", name, shape, dtype, seconds * 1e6, operations / seconds / 1e12);
+        });
+    }
+
     /** Prints the sum of all, and says with which code the process is to end. */
     int end() {
         line("%d checks, %d failed", checks, failures);

@@ -6,6 +6,7 @@ package org.chorale.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
@@ -24,6 +25,7 @@ final class BenchSetupTest {
         assertThat(setup.sequences()).isEqualTo(4);
         assertThat(setup.tokens()).isEqualTo(2048);
         assertThat(setup.steps()).isEqualTo(10);
+        assertThat(setup.fp8()).isEmpty();
         assertThat(setup.tf32()).isFalse();
         assertThat(setup.memoryGib()).isZero();
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
@@ -35,6 +37,7 @@ final class BenchSetupTest {
                 "8b-lora-recompute",
                 "device=cuda:1",
                 "precision=fp32",
+                "fp8=row",
                 "recompute=none",
                 "sequences=2",
                 "tokens=128",
@@ -47,6 +50,7 @@ final class BenchSetupTest {
         assertThat(setup.sequences()).isEqualTo(2);
         assertThat(setup.tokens()).isEqualTo(128);
         assertThat(setup.steps()).isEqualTo(5);
+        assertThat(setup.fp8()).contains(Fp8Scaling.ROW);
         assertThat(setup.tf32()).isTrue();
         assertThat(setup.memoryGib()).isEqualTo(79.5);
     }
@@ -65,6 +69,7 @@ final class BenchSetupTest {
                     tiny tf32=yes       | tf32=yes: must be true or false
                     tiny tf32=true device=cpu | tf32=true: only a GPU with precision=fp32 heeds it, and this is cpu with fp32
                     1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true
+                    tiny fp8=yes        | fp8=yes: must be none, tensor or row
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {
