@@ -213,7 +213,7 @@ public final class ModelShard implements AutoCloseable {
     }
 
     private static long wholeValueBytes(FlatGroup group) {
-        return group.layout().elements() * group.values().element_size();
+        return group.layout().elements() * group.layout().precision().stored().bits() / Byte.SIZE;
     }
 
     /** The sum over the rank's own rows, and this rank's part of that over all. */
