@@ -48,19 +48,18 @@ record BenchSetup(
 
     private static final int FEWEST_STEPS = 5;
     private static final int MOST = 1 << 20;
-    private static final Set<String> KEYS =
-            Set.of(
-                    "device",
-                    "precision",
-                    "recompute",
-                    "fp8",
-                    "sequences",
-                    "tokens",
-                    "steps",
-                    "tf32",
-                    "ranks",
-                    "memory-gib",
-                    "profile");
+    private static final Set<String> KEYS = Set.of(
+            "device",
+            "precision",
+            "recompute",
+            "fp8",
+            "sequences",
+            "tokens",
+            "steps",
+            "tf32",
+            "ranks",
+            "memory-gib",
+            "profile");
 
     static String usage() {
         return "usage: gpu ROW [key=value ...]; rows: " + BenchRow.words() + "; keys: "

@@ -180,7 +180,8 @@ public final class GpuStepBench {
             throw new IllegalStateException("the loss is not finite, so what was timed is no training");
         }
         setup.profile().ifPresent(this::profile);
-        Optional<DeviceMemory> memory = device.isCuda() ? Optional.of(largest(DeviceMemory.of(device))) : Optional.empty();
+        Optional<DeviceMemory> memory =
+                device.isCuda() ? Optional.of(largest(DeviceMemory.of(device))) : Optional.empty();
         return new GpuResult(
                 setup,
                 activations.words(),

@@ -16,7 +16,10 @@ import org.chorale.tensor.collective.SingleRank;
 import org.chorale.training.shard.Gathering;
 import org.chorale.training.shard.RankGroups;
 
-/** One rank of a {@link GpuStepBench} on several GPUs, which hold one copy of the model between them. */
+/**
+ * One rank of a {@link GpuStepBench} on several GPUs, which hold one copy of the model between them. A profile's
+ * file has the rank behind its name.
+ */
 public final class RankStepBench {
     private static final long MINUTES = 20;
 
@@ -45,6 +48,7 @@ public final class RankStepBench {
         place.device().bind();
         Provenance provenance = Provenance.of(place.device(), own.toArray(String[]::new));
         own.add("device=" + place.device());
+        own.replaceAll(argument -> argument.startsWith("profile=") ? argument + "." + place.rank() : argument);
         try (Collectives world = place.join("world");
                 RankGroups ranks = new RankGroups(world, shard(world), new SingleRank(), Gathering.PER_USE, true)) {
             GpuStepBench.run(
