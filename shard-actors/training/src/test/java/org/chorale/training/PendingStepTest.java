@@ -11,8 +11,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CyclicBarrier;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
@@ -20,7 +18,6 @@ import org.chorale.model.ModelFolder;
 import org.chorale.tensor.NativeMemory;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
-import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.RankThreads;
 import org.chorale.tensor.device.Device;
@@ -63,21 +60,6 @@ final class PendingStepTest {
                     List<StepResult> expected = prompt.run(STEPS, 0);
                     assertThat(late.run(STEPS, 1)).isEqualTo(expected);
                     assertThat(late.weights()).isDeepEqualTo(prompt.weights());
-                }
-            });
-        }
-    }
-
-    @Test
-    void aStepIsNotBelievedOnceARankIsLost() {
-        CyclicBarrier begun = new CyclicBarrier(2);
-        try (ModelFolder folder = TinyModel.folder(directory, false)) {
-            RankThreads.run(2, world -> {
-                try (Bench bench = new Bench(folder, Precision.FP32, Mode.FULL_SHARD.groups(world, true))) {
-                    PendingStep step = bench.begin(1);
-                    begun.await(30, TimeUnit.SECONDS);
-                    world.abort();
-                    assertThatThrownBy(step::await).isInstanceOf(CollectiveException.class);
                 }
             });
         }
