@@ -215,9 +215,10 @@ final class PendingStepTest {
             RankThreads.run(1, world -> {
                 try (Bench bench = new Bench(folder, Precision.FP32, Mode.REPLICATE.groups(world, false))) {
                     bench.begin(1).await();
+                    bench.begin(2).await(); // batches go to two places in turn
                     long before = NativeMemory.liveReferences();
-                    bench.begin(2).await();
-                    bench.begin(3).close();
+                    bench.begin(3).await();
+                    bench.begin(4).close();
                     assertThat(NativeMemory.liveReferences()).isEqualTo(before);
                 }
             });
