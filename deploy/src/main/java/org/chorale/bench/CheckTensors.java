@@ -59,7 +59,7 @@ record CheckTensors(Device device, Random random) {
     static double error(Tensor actual, Tensor reference, double floor) {
         try (TensorScope scope = new TensorScope()) {
             return error(
-                    actual, reference, reference.to(ScalarType.Double).abs_().clamp_min_(Scalars.of(floor)));
+                    actual, reference, reference.to(ScalarType.Double).abs().clamp_min_(Scalars.of(floor)));
         }
     }
 

@@ -149,10 +149,10 @@ public final class Fp8Check {
         }
     }
 
-    /** The error as a share of the largest result. */
+    /** The error as a share of the largest result; fast sums of thousands of products lose as much as bf16 does, or more. */
     private void product(
             String name, String shape, Fp8Format format, Fp8Matrix a, Fp8Matrix b, ScalarType type, Sums sums) {
-        double tolerance = type == ScalarType.Float ? 2e-3 : 6e-3;
+        double tolerance = type == ScalarType.Float ? 2e-3 : sums == Sums.FAST ? 1.2e-2 : 6e-3;
         check.compare(name, shape, format.name(), tolerance, () -> {
             Tensor exact = original(a).mm(original(b).t());
             double largest = exact.abs().max().item_double();

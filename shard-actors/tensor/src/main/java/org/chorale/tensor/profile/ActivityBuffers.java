@@ -29,7 +29,7 @@ final class ActivityBuffers {
     /** Some 20,000 kernels: NVIDIA advises 1 to 10 MiB. */
     private static final int BUFFER_BYTES = 4 << 20;
 
-    private static final int MOST_BUFFERS = 64;
+    private static final int MOST_BUFFERS = 256;
 
     private static @Nullable ActivityBuffers registered;
 
@@ -47,7 +47,11 @@ final class ActivityBuffers {
      */
     record Filled(BytePointer buffer, long bytes) {}
 
-    private ActivityBuffers() {}
+    /** Whatever scope is open, it does not free what CUPTI calls: it goes on to call it. */
+    private ActivityBuffers() {
+        request.retainReference();
+        complete.retainReference();
+    }
 
     /** Those that CUPTI has; it is given them at first use. */
     static synchronized ActivityBuffers ofThisProcess() {

@@ -14,7 +14,6 @@ import org.bytedeco.cuda.cupti.CUpti_ActivityAPI;
 import org.bytedeco.cuda.cupti.CUpti_ActivityKernel11;
 import org.bytedeco.cuda.cupti.CUpti_ActivityMemcpy6;
 import org.bytedeco.cuda.cupti.CUpti_ActivityMemset4;
-import org.bytedeco.cuda.cupti.CUpti_ActivitySynchronization2;
 import org.bytedeco.cuda.global.cupti;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
@@ -74,8 +73,6 @@ final class ActivityReader {
             add(copies(set.streamId()), "memset", set.start(), set.end(), set.bytes());
         } else if (kind == cupti.CUPTI_ACTIVITY_KIND_RUNTIME) {
             addCall(new CUpti_ActivityAPI(record));
-        } else if (kind == cupti.CUPTI_ACTIVITY_KIND_SYNCHRONIZATION) {
-            addWait(new CUpti_ActivitySynchronization2(record));
         }
     }
 
@@ -91,19 +88,13 @@ final class ActivityReader {
 
     private void addCall(CUpti_ActivityAPI call) {
         calls.computeIfAbsent(call.cbid(), ActivityReader::callName)
-                .ifPresent(name -> add(
-                        new Lane(Kind.CALL, "CUDA calls of thread " + Integer.toUnsignedString(call.threadId())),
-                        name,
-                        call.start(),
-                        call.end(),
-                        0));
+                .ifPresent(name -> add(callLane(name, call.threadId()), name, call.start(), call.end(), 0));
     }
 
-    private void addWait(CUpti_ActivitySynchronization2 wait) {
-        String name = wait(wait.type());
-        if (!name.isEmpty()) {
-            add(new Lane(Kind.WAIT, "waits for the GPU"), name, wait.start(), wait.end(), 0);
-        }
+    private static Lane callLane(String name, int thread) {
+        return name.endsWith("Synchronize")
+                ? new Lane(Kind.WAIT, "waits for the GPU")
+                : new Lane(Kind.CALL, "CUDA calls of thread " + Integer.toUnsignedString(thread));
     }
 
     private void add(Lane lane, String name, long start, long end, long bytes) {
@@ -130,16 +121,6 @@ final class ActivityReader {
             case cupti.CUPTI_ACTIVITY_MEMCPY_KIND_DTOD -> "in the device";
             case cupti.CUPTI_ACTIVITY_MEMCPY_KIND_PTOP -> "device to device";
             default -> "of kind " + copyKind;
-        };
-    }
-
-    /** Empty where it is a stream that waits and not the host. */
-    private static String wait(int type) {
-        return switch (type) {
-            case cupti.CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_EVENT_SYNCHRONIZE -> "for an event";
-            case cupti.CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE -> "for a stream";
-            case cupti.CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_CONTEXT_SYNCHRONIZE -> "for the device";
-            default -> "";
         };
     }
 }

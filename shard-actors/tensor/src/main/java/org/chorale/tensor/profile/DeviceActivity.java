@@ -17,8 +17,7 @@ final class DeviceActivity {
         cupti.CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL,
         cupti.CUPTI_ACTIVITY_KIND_MEMCPY,
         cupti.CUPTI_ACTIVITY_KIND_MEMSET,
-        cupti.CUPTI_ACTIVITY_KIND_RUNTIME,
-        cupti.CUPTI_ACTIVITY_KIND_SYNCHRONIZATION
+        cupti.CUPTI_ACTIVITY_KIND_RUNTIME
     };
 
     private static final AtomicBoolean RUNNING = new AtomicBoolean();
