@@ -21,6 +21,7 @@ import java.util.stream.Stream;
  *
  * @param date of the measurement, in UTC
  * @param system {@code chorale}, or a peer and after a comma how it ran
+ * @param ranks that share the model, of which this is one: speed and memory are those of each
  * @param peakGib the most that tensors held of the device's memory; empty where that is not counted
  * @param control whether it measures again what an older result says, to tell whether the machine is still the same
  */
@@ -34,6 +35,7 @@ record SpeedResult(
         String recompute,
         int sequences,
         int tokens,
+        int ranks,
         double tokensPerSecond,
         OptionalDouble peakGib,
         boolean control) {
@@ -104,13 +106,21 @@ record SpeedResult(
                 json.path("command").asText(),
                 json.path("row").asText(),
                 json.path("system").asText(),
-                json.path("precision").asText() + (json.path("tf32").asBoolean() ? " with tf32" : ""),
+                precision(json),
                 json.path("recompute").asText(),
                 json.path("sequences").asInt(),
                 json.path("tokens").asInt(),
+                json.path("ranks").asInt(1),
                 json.path("tokens_per_second").asDouble(),
                 gib.isNumber() ? OptionalDouble.of(gib.asDouble()) : OptionalDouble.empty(),
                 json.path("control").asBoolean());
+    }
+
+    private static String precision(JsonNode json) {
+        String fp8 = json.path("fp8").asText("none");
+        return json.path("precision").asText()
+                + (json.path("tf32").asBoolean() ? " with tf32" : "")
+                + (fp8.equals("none") ? "" : " with FP8 by " + fp8);
     }
 
     boolean isOurs() {
@@ -119,6 +129,6 @@ record SpeedResult(
 
     /** What a later result must have in common with this one to stand in its place. */
     List<Object> setting() {
-        return List.of(row, system, precision, recompute, sequences, tokens, machine);
+        return List.of(row, system, precision, recompute, sequences, tokens, ranks, machine);
     }
 }

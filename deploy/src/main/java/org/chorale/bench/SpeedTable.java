@@ -32,6 +32,9 @@ public final class SpeedTable {
             "8b-lora-recompute", "8B, LoRA r 16",
             "8b-lora", "8B, LoRA r 16",
             "8b-full", "8B, full fine-tune",
+            "8b-full-shard", "8B, full fine-tune",
+            "8b-full-shard-bf16", "8B, full fine-tune",
+            "8b-lora-shard", "8B, LoRA r 16",
             "tiny", "0.9M, full fine-tune");
 
     private final List<SpeedResult> ours;
@@ -101,10 +104,11 @@ public final class SpeedTable {
     }
 
     private static String words(SpeedResult result) {
-        return "%s in %s, B %d T %d, %s"
+        return "%s in %s%s, B %d T %d, %s"
                 .formatted(
                         TITLES.getOrDefault(result.row(), result.row()),
                         result.precision(),
+                        result.ranks() == 1 ? "" : " on each of %d GPUs that share it".formatted(result.ranks()),
                         result.sequences(),
                         result.tokens(),
                         recomputed(result));

@@ -64,7 +64,7 @@ public final class Fp8Matmul {
     }
 
     private static Tensor scaled(Fp8Matrix a, Fp8Matrix b, ScalarType type, Sums sums) {
-        if (a.values().size(0) == 1 && a.inverse().dim() == 2) { // libtorch takes one scale for that of the whole
+        if (a.inverse().dim() < b.inverse().dim()) { // a single row by rows: its scale is taken for one of the whole
             return scaled(twice(a), b, type, sums).narrow(0, 0, 1);
         }
         return SCALED_MM
@@ -75,7 +75,7 @@ public final class Fp8Matmul {
     private static Fp8Matrix twice(Fp8Matrix row) {
         return new Fp8Matrix(
                 row.values().expand(2, row.values().size(1)).contiguous(),
-                row.inverse().expand(2, 1).contiguous());
+                row.inverse().view(1, 1).expand(2, 1).contiguous());
     }
 
     /** What the columns of a result are multiplied by: [1], or [1, N]. */
