@@ -66,11 +66,9 @@ final class RunModel implements AutoCloseable {
                         ConfigReader.read(runConf, "model", ModelConfig.Freezes.class)
                                 .freezing(),
                         seed));
-        refuseRecompute();
-        this.folder = own.isPresent()
-                ? Optional.empty()
-                : Optional.of(open(
-                        ConfigReader.read(runConf, "", PrecisionConfig.class).fp8(), seed));
+        Fp8Config fp8 = ConfigReader.read(runConf, "", PrecisionConfig.class).fp8();
+        refuseRecompute(fp8);
+        this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
         this.source = pipeline.<ParameterSource>map(
@@ -85,7 +83,7 @@ final class RunModel implements AutoCloseable {
     }
 
     /** What a user's own model keeps is libtorch's affair, and what a user's own loss takes is not known ahead. */
-    private void refuseRecompute() {
+    private void refuseRecompute(Fp8Config fp8) {
         if (own.isPresent() && recompute != RecomputePolicy.NONE) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,
@@ -97,6 +95,13 @@ final class RunModel implements AutoCloseable {
                     FaultCode.CONFIG_INVALID,
                     "model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
                             + " none, selective or full");
+        }
+        if (fp8.rule().isPresent() && recompute == RecomputePolicy.AUTO) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "model.recompute = auto: what the FP8 forms of weights and gradients take (fp8.scaling = %s) is not in its"
+                                    .formatted(fp8.word())
+                            + " count; it must be none, selective or full");
         }
     }
 

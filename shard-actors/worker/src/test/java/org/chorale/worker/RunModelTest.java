@@ -78,6 +78,13 @@ final class RunModelTest {
     }
 
     @Test
+    void aChoiceByMemoryIsRefusedBesideFp8WhoseMemoryItDoesNotCount() {
+        String runConf = runConf("model.recompute = auto, precision = bf16, fp8.scaling = tensor");
+        assertThatThrownBy(() -> RunModel.open(runConf, LocalComponents.none()))
+                .hasMessageContainingAll("model.recompute = auto", "fp8.scaling = tensor", "none, selective or full");
+    }
+
+    @Test
     void aUsersOwnModelIsNotToldWhatToRecompute() {
         String own = "pipeline.model.type = \"org.chorale.worker.RunModelTest$Own\", pipeline.loss.type ="
                 + " org.chorale.training.loss.MseLoss, pipeline.contracts = off";
