@@ -37,7 +37,8 @@ public sealed interface Description permits TensorFile, ModelDirectory, Checkpoi
         } else if (Files.exists(path.resolve("adapter_config.json"))) {
             throw new FaultException(
                     FaultCode.MODEL_UNSUPPORTED,
-                    path + " is a PEFT adapter (adapter_config.json): adapters are not supported yet");
+                    path
+                            + " is a PEFT adapter (adapter_config.json), not a whole model: inspect its adapter_model.safetensors");
         }
         throw new FaultException(
                 FaultCode.FILE_MALFORMED,

@@ -216,14 +216,16 @@ final class ChoraleCommandTest {
     }
 
     @Test
-    void anAdapterIsRefusedAndAFamilyThatIsNotTrainedIsDescribedWithThatRemark() throws IOException {
+    void anAdapterIsNoModelAndAFamilyThatIsNotTrainedIsDescribedWithThatRemark() throws IOException {
         Path adapter = Files.createDirectory(folder.resolve("adapter"));
         Files.writeString(adapter.resolve("adapter_config.json"), "{}");
         Path model = Files.createDirectory(folder.resolve("model"));
         Files.writeString(model.resolve("config.json"), "{\"model_type\": \"gpt2\"}");
 
         assertThat(shell.run(folder, "inspect", "adapter")).isEqualTo(2);
-        assertThat(shell.err()).startsWith("error [MODEL_UNSUPPORTED] ").contains("adapters are not supported yet");
+        assertThat(shell.err())
+                .startsWith("error [MODEL_UNSUPPORTED] ")
+                .contains("not a whole model", "adapter_model.safetensors");
 
         assertThat(shell.run(folder, "inspect", "model")).isZero();
         assertThat(shell.out())

@@ -3,7 +3,7 @@
 
 /**
  * Between a rank's tensors and those of the others: what all ranks of a group do together, each in its own process or
- * thread.
+ * thread; over TCP where tensors lie in host memory, over NCCL where they lie on GPUs.
  */
 @NullMarked
 package org.chorale.tensor.collective;

@@ -1,4 +1,4 @@
-/** Where tensors live: host memory or a GPU, and how values get from the one to the other. */
+/** Where tensors live: host memory or a GPU, how values get from the one to the other, and what streams do at once. */
 @NullMarked
 package org.chorale.tensor.device;
 
