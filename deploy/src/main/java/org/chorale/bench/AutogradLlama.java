@@ -14,7 +14,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.chorale.model.llama.LlamaConfig;
+import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
@@ -30,7 +30,7 @@ import org.chorale.training.shard.ModelShard;
  * <p>B batch, T tokens, N heads, K key-value heads, H head width, V vocabulary.
  */
 final class AutogradLlama implements AutoCloseable {
-    private final LlamaConfig config;
+    private final DecoderConfig config;
     private final OptimizerConfig settings;
     private final HeldTensors owner = new HeldTensors();
     private final Map<String, Tensor> parameters = new LinkedHashMap<>();
@@ -39,7 +39,7 @@ final class AutogradLlama implements AutoCloseable {
     private final Tensor frequencies; // [H/2]
 
     /** Takes over a shard's weights as they are. */
-    AutogradLlama(LlamaConfig config, OptimizerConfig settings, ModelShard shard) {
+    AutogradLlama(DecoderConfig config, OptimizerConfig settings, ModelShard shard) {
         this.config = config;
         this.settings = settings;
         try (TensorScope scope = new TensorScope()) {

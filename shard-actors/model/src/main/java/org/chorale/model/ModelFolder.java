@@ -21,15 +21,15 @@ import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.adapter.AdapterSource;
 import org.chorale.model.adapter.LoraConfig;
+import org.chorale.model.decoder.Decoder;
+import org.chorale.model.decoder.DecoderConfig;
+import org.chorale.model.decoder.DecoderInitialization;
 import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Fp8Linears;
 import org.chorale.model.layer.Initialization.Part;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Units;
-import org.chorale.model.llama.LlamaConfig;
-import org.chorale.model.llama.LlamaInitialization;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.InvalidModelException;
@@ -49,13 +49,13 @@ import org.chorale.tensor.safetensors.TensorEntry;
  */
 public final class ModelFolder implements ParameterSource {
     /** Families by Hugging Face's model_type. */
-    private static final Set<String> FAMILIES = Set.of(LlamaConfig.MODEL_TYPE);
+    private static final Set<String> FAMILIES = Set.of(DecoderConfig.MODEL_TYPE);
 
     private static final Set<StoredType> WEIGHT_TYPES =
             Set.of(StoredType.F64, StoredType.F32, StoredType.F16, StoredType.BF16);
 
     private final Path folder;
-    private final LlamaConfig config;
+    private final DecoderConfig config;
     private final List<UnitOutline> units;
     private final Optional<ModelFiles> files; // empty where weights are drawn
     private final Optional<AdapterSource> adapter;
@@ -65,7 +65,7 @@ public final class ModelFolder implements ParameterSource {
 
     private ModelFolder(
             Path folder,
-            LlamaConfig config,
+            DecoderConfig config,
             List<UnitOutline> units,
             Optional<ModelFiles> files,
             Optional<AdapterSource> adapter,
@@ -90,17 +90,10 @@ public final class ModelFolder implements ParameterSource {
      */
     @SuppressWarnings("MustBeClosedChecker") // the model folder owns the files and closes them
     public static ModelFolder pretrained(Path folder) {
-        LlamaConfig config = config(folder);
+        DecoderConfig config = config(folder);
         ModelFiles files = ModelFiles.open(folder);
         ModelFolder model = new ModelFolder(
-                folder,
-                config,
-                LlamaModel.units(config),
-                Optional.of(files),
-                Optional.empty(),
-                Fp8Linears.NONE,
-                false,
-                0);
+                folder, config, Decoder.units(config), Optional.of(files), Optional.empty(), Fp8Linears.NONE, false, 0);
         try {
             model.checkWeights(files);
             return model;
@@ -112,11 +105,11 @@ public final class ModelFolder implements ParameterSource {
 
     /** Opens a folder for its configuration alone; weights are drawn from the seed. */
     public static ModelFolder random(Path folder, long seed) {
-        LlamaConfig config = config(folder);
+        DecoderConfig config = config(folder);
         return new ModelFolder(
                 folder,
                 config,
-                LlamaModel.units(config),
+                Decoder.units(config),
                 Optional.empty(),
                 Optional.empty(),
                 Fp8Linears.NONE,
@@ -146,7 +139,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Fp8Rule rule) {
         try {
-            Set<String> linears = rule.of(LlamaModel.linears(config));
+            Set<String> linears = rule.of(Decoder.linears(config));
             Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
             return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);
         } catch (IllegalArgumentException e) {
@@ -162,7 +155,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder adapted(LoraConfig lora, long adapterSeed) {
         return adapted(
-                () -> lora, own -> AdapterSource.drawn(lora, folder, LlamaModel.linears(own), units(own), adapterSeed));
+                () -> lora, own -> AdapterSource.drawn(lora, folder, Decoder.linears(own), units(own), adapterSeed));
     }
 
     /**
@@ -174,14 +167,14 @@ public final class ModelFolder implements ParameterSource {
     public ModelFolder adapted(Path adapterFolder) {
         return adapted(
                 () -> AdapterSource.config(adapterFolder),
-                own -> AdapterSource.read(adapterFolder, LlamaModel.linears(own), units(own)));
+                own -> AdapterSource.read(adapterFolder, Decoder.linears(own), units(own)));
     }
 
     /** An adapter that trains a copy of head or embedding unties them, as PEFT does; both begin as the embedding. */
-    private ModelFolder adapted(Supplier<LoraConfig> lora, Function<LlamaConfig, AdapterSource> source) {
+    private ModelFolder adapted(Supplier<LoraConfig> lora, Function<DecoderConfig, AdapterSource> source) {
         try {
             boolean unties = config.tied() && lora.get().savesAnEnd();
-            LlamaConfig own = unties ? config.untied() : config;
+            DecoderConfig own = unties ? config.untied() : config;
             AdapterSource found = source.apply(own);
             List<UnitOutline> adapted = found.adapter().units(units(own));
             return new ModelFolder(folder, own, adapted, files, Optional.of(found), fp8, unties, seed);
@@ -191,8 +184,8 @@ public final class ModelFolder implements ParameterSource {
         }
     }
 
-    private List<UnitOutline> units(LlamaConfig own) {
-        return own.equals(config) ? units : LlamaModel.units(own);
+    private List<UnitOutline> units(DecoderConfig own) {
+        return own.equals(config) ? units : Decoder.units(own);
     }
 
     /** The adapter, if there is one. */
@@ -218,7 +211,7 @@ public final class ModelFolder implements ParameterSource {
 
     /** Hugging Face's model_type. */
     public String family() {
-        return LlamaConfig.MODEL_TYPE;
+        return DecoderConfig.MODEL_TYPE;
     }
 
     /** SHA-256 of config.json, in lower-case hexadecimal: two runs with the same one compute the same function. */
@@ -241,7 +234,7 @@ public final class ModelFolder implements ParameterSource {
         return sha256((configSha256() + "\n" + weights + adapted).getBytes(StandardCharsets.UTF_8));
     }
 
-    public LlamaConfig config() {
+    public DecoderConfig config() {
         return config;
     }
 
@@ -268,7 +261,7 @@ public final class ModelFolder implements ParameterSource {
         }
         String origin = origin(parameter);
         if (files.isEmpty()) {
-            LlamaInitialization.draw(config, seed, new Part(origin, elements(origin), from, until), target);
+            DecoderInitialization.draw(config, seed, new Part(origin, elements(origin), from, until), target);
             return;
         }
         try (TensorScope scope = new TensorScope()) {
@@ -287,7 +280,7 @@ public final class ModelFolder implements ParameterSource {
 
     /** The name in the folder of where a parameter comes from. */
     private String origin(String parameter) {
-        return untied && parameter.equals(LlamaModel.HEAD) ? LlamaModel.EMBEDDING : parameter;
+        return untied && parameter.equals(Decoder.HEAD) ? Decoder.EMBEDDING : parameter;
     }
 
     /**
@@ -295,10 +288,10 @@ public final class ModelFolder implements ParameterSource {
      *
      * @param units told when the parameters of each are used
      */
-    public LlamaModel model(Function<String, Parameter> parameters, Units units) {
+    public Decoder model(Function<String, Parameter> parameters, Units units) {
         Adapters adapters =
                 adapter.map(source -> source.adapter().over(parameters)).orElse(Adapters.NONE);
-        return new LlamaModel(config, parameters, units, adapters, fp8);
+        return new Decoder(config, parameters, units, adapters, fp8);
     }
 
     @Override
@@ -311,7 +304,7 @@ public final class ModelFolder implements ParameterSource {
         return adapter.isPresent() && adapter.get().provides(parameter);
     }
 
-    private static LlamaConfig config(Path folder) {
+    private static DecoderConfig config(Path folder) {
         if (!Files.isDirectory(folder)) {
             throw new UncheckedIOException(new NoSuchFileException(
                     folder.toString(), null, "is not a folder; a model folder has a config.json"));
@@ -330,7 +323,7 @@ public final class ModelFolder implements ParameterSource {
             throw new InvalidModelException(
                     Reason.UNSUPPORTED, json.file(), named + ": supported are " + String.join(", ", FAMILIES));
         }
-        return LlamaConfig.from(json);
+        return DecoderConfig.from(json);
     }
 
     private static String sha256(byte[] bytes) {

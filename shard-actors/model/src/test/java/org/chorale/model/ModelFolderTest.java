@@ -22,9 +22,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.adapter.ModuleSelection;
-import org.chorale.model.llama.LlamaConfig;
-import org.chorale.model.llama.LlamaModel;
-import org.chorale.model.llama.RopeFrequencies.Llama3Scaling;
+import org.chorale.model.decoder.Decoder;
+import org.chorale.model.decoder.DecoderConfig;
+import org.chorale.model.decoder.RopeFrequencies.Llama3Scaling;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.NamePattern;
@@ -64,7 +64,7 @@ final class ModelFolderTest {
 
     @Test
     void defaultsAreThoseOfTransformers() throws IOException {
-        LlamaConfig config = config("{" + SIZES + "}");
+        DecoderConfig config = config("{" + SIZES + "}");
         assertThat(config.keyValueHeads()).isEqualTo(2);
         assertThat(config.headWidth()).isEqualTo(4);
         assertThat(config.epsilon()).isEqualTo(1e-6);
@@ -87,7 +87,7 @@ final class ModelFolderTest {
     @ParameterizedTest
     @MethodSource("bothReleasesOfTransformers")
     void ropeIsReadAsBothReleasesWriteIt(String rope) throws IOException {
-        LlamaConfig config = config("{" + SIZES + ", " + rope + "}");
+        DecoderConfig config = config("{" + SIZES + ", " + rope + "}");
         assertThat(config.rope().theta()).isEqualTo(500_000);
         assertThat(config.rope().scaling()).isEqualTo(new Llama3Scaling(8, 1, 4, 32));
     }
@@ -294,10 +294,10 @@ final class ModelFolderTest {
 
     /** All ones, except that some have other shapes and one is left out. */
     private void writeWeights(ScalarType type, Map<String, long[]> otherShapes, String leftOut) throws IOException {
-        LlamaConfig config = config("{" + SIZES + "}");
+        DecoderConfig config = config("{" + SIZES + "}");
         try (TensorScope scope = new TensorScope()) {
             Map<String, Tensor> tensors = new LinkedHashMap<>();
-            LlamaModel.units(config).stream()
+            Decoder.units(config).stream()
                     .flatMap(unit -> unit.parameters().stream())
                     .filter(parameter -> leftOut.isEmpty() || !parameter.name().startsWith(leftOut))
                     .forEach(parameter -> tensors.put(parameter.name(), ones(type, shape(parameter))));
@@ -314,7 +314,7 @@ final class ModelFolderTest {
         return parameter.shape().stream().mapToLong(Long::longValue).toArray();
     }
 
-    private LlamaConfig config(String json) throws IOException {
+    private DecoderConfig config(String json) throws IOException {
         Files.writeString(folder.resolve("config.json"), json);
         try (ModelFolder model = ModelFolder.random(folder, 0)) {
             return model.config();

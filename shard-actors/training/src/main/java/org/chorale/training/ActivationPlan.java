@@ -7,8 +7,8 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.chorale.model.decoder.DecoderMemory;
 import org.chorale.model.layer.RecomputePlan;
-import org.chorale.model.llama.LlamaMemory;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.training.shard.ModelShard;
@@ -71,7 +71,7 @@ public record ActivationPlan(
      *
      * @param tokens in a sequence
      */
-    record Work(LlamaMemory memory, long sequences, long tokens) {
+    record Work(DecoderMemory memory, long sequences, long tokens) {
         /** The cheapest plan that fits; where none does, the one that takes the least, for formulas err on the safe side. */
         ActivationPlan within(long budgetBytes) {
             RecomputePlan plan = memory.cheapest(rows(), tokens, lossBytes(), budgetBytes)

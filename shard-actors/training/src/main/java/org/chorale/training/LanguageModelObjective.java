@@ -7,11 +7,11 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.decoder.Decoder;
+import org.chorale.model.decoder.DecoderMemory;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
-import org.chorale.model.llama.LlamaMemory;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Uploads.Sent;
 import org.chorale.training.loss.CrossEntropySettings;
@@ -25,19 +25,19 @@ import org.jspecify.annotations.Nullable;
 public final class LanguageModelObjective implements Objective {
     private static final String TERM = "cross-entropy";
 
-    private final LlamaModel model;
+    private final Decoder model;
     private final FusedLinearCrossEntropy loss;
     private final long seed;
 
     /** @param seed of the run, which keys dropout */
-    public LanguageModelObjective(LlamaModel model, CrossEntropySettings settings, long seed) {
+    public LanguageModelObjective(Decoder model, CrossEntropySettings settings, long seed) {
         this.model = model;
         this.seed = seed;
         this.loss = new FusedLinearCrossEntropy(settings);
     }
 
     /** The most that a loss takes on a GPU between a forward and its backward, beside what is kept: by formula. */
-    static long lossBytes(LlamaMemory memory, long rows) {
+    static long lossBytes(DecoderMemory memory, long rows) {
         long hiddenAndGradients = 4 * rows * memory.rowBytes(); // of all rows, and of those that are read
         return hiddenAndGradients
                 + FusedLinearCrossEntropy.chunkBytesOnGpu(rows, memory.rowBytes(), memory.logitsBytes());
@@ -69,7 +69,7 @@ public final class LanguageModelObjective implements Objective {
             Tensor predicting = batch.column(1);
             Tensor targets = batch.column(2);
             DropoutKeys dropout = DropoutKeys.of(seed, step, microBatch.samples(), microBatch.width());
-            SequenceContext context = LlamaInputs.context(model, microBatch, dropout);
+            SequenceContext context = DecoderInputs.context(model, microBatch, dropout);
             Tensor hidden = model.forward(batch.column(0), context, tape); // [R, D]
             Tensor read = hidden.index_select(0, predicting); // [M, D]
             Tensor dRead = loss.gradients(head(), read, targets, model.vocabulary(), upstream, lossSum);
@@ -103,7 +103,7 @@ public final class LanguageModelObjective implements Objective {
                 sums.addTerm(TERM, lossSum, 0);
                 return scope.keep(model.device().empty(ScalarType.Bool, 0));
             }
-            SequenceContext context = LlamaInputs.context(model, microBatch, null);
+            SequenceContext context = DecoderInputs.context(model, microBatch, null);
             try (Sent batch = model.send(microBatch.tokens(), rows, microBatch.targets())) {
                 Tensor hidden = model.forward(batch.column(0), context, dropped); // [R, D]
                 Tensor read = hidden.index_select(0, batch.column(1)); // [M, D]

@@ -5,7 +5,7 @@ package org.chorale.training;
 
 import java.util.Arrays;
 import java.util.List;
-import org.chorale.model.llama.LlamaConfig;
+import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.training.MicroBatch.Packing;
@@ -36,7 +36,7 @@ public record ModelFlops(double products, double attention) {
     private static final String EMBEDDING = "model.embed_tokens.weight";
 
     /** Of a Llama with these parameters. */
-    public static ModelFlops of(LlamaConfig config, List<UnitOutline> units) {
+    public static ModelFlops of(DecoderConfig config, List<UnitOutline> units) {
         double products = units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(parameter -> isMatrix(parameter, config))
@@ -73,7 +73,7 @@ public record ModelFlops(double products, double attention) {
         return tokens * perToken(tokens);
     }
 
-    private static boolean isMatrix(ParameterOutline parameter, LlamaConfig config) {
+    private static boolean isMatrix(ParameterOutline parameter, DecoderConfig config) {
         return parameter.shape().size() == 2
                 && (config.tied() || !parameter.name().equals(EMBEDDING));
     }

@@ -9,7 +9,7 @@ import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
 
 /** A model as a pipeline sees it: named tensors in, named tensors out, and gradients back. */
-public sealed interface PipelineModel permits LlamaPipelineModel, WrappedModel {
+public sealed interface PipelineModel permits DecoderPipelineModel, WrappedModel {
     /** Runs forward; the pass owns what its backward needs. */
     Pass forward(NamedTensors inputs, Context context);
 

@@ -247,7 +247,7 @@ final class PendingStepTest {
             this.optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             this.lossScale = LossScale.of(precision, Device.CPU);
             Stages stages = new Stages(List.of(), "Llama", "", List.of(), loss, ContractMode.OFF);
-            this.step = step(new PipelineObjective(new LlamaPipelineModel(shard.model()), stages, shard.view(), 1));
+            this.step = step(new PipelineObjective(new DecoderPipelineModel(shard.model()), stages, shard.view(), 1));
         }
 
         private TrainStep step(Objective objective) {

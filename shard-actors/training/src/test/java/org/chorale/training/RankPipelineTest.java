@@ -137,7 +137,7 @@ final class RankPipelineTest {
                         Stages stages = new Stages(
                                 List.of(), "Llama", "", List.of(), new CrossEntropyLoss(), ContractMode.CHECK);
                         Objective objective =
-                                new PipelineObjective(new LlamaPipelineModel(shard.model()), stages, shard.view(), 1);
+                                new PipelineObjective(new DecoderPipelineModel(shard.model()), stages, shard.view(), 1);
                         TrainStep step = new TrainStep(shard, optimizer, 1, objective, null);
                         for (int i = 1; i <= STEPS; i++) {
                             StepResult result = step.run(

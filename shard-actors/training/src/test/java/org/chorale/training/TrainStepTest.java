@@ -128,7 +128,7 @@ final class TrainStepTest {
             StepResult expected = fused.with(new LanguageModelObjective(fused.shard.model(), settings, 1))
                     .run(1, List.of(batch), 1e-3, false);
             StepResult actual = piped.with(new PipelineObjective(
-                            new LlamaPipelineModel(piped.shard.model()), stages, piped.shard.view(), 1))
+                            new DecoderPipelineModel(piped.shard.model()), stages, piped.shard.view(), 1))
                     .run(1, List.of(TinyModel.part(batch, 0, 2), TinyModel.part(batch, 2, 5)), 1e-3, false);
             assertThat(actual.lossNats()).isCloseTo(expected.lossNats(), within(1e-5));
             assertThat(actual.trainedTokens()).isEqualTo(expected.trainedTokens());

@@ -15,9 +15,9 @@ import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ActivationPlan;
 import org.chorale.training.AutogradSource;
+import org.chorale.training.DecoderPipelineModel;
 import org.chorale.training.Fp8Config;
 import org.chorale.training.LanguageModelObjective;
-import org.chorale.training.LlamaPipelineModel;
 import org.chorale.training.LossSource;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.ModelFlops;
@@ -178,7 +178,7 @@ final class RunModel implements AutoCloseable {
         }
         PipelineModel model = own.isPresent()
                 ? new WrappedModel(own.get().model(), shard.view())
-                : new LlamaPipelineModel(shard.model());
+                : new DecoderPipelineModel(shard.model());
         return new PipelineObjective(model, pipeline.get().stages(), shard.view(), seed);
     }
 

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.decoder.Decoder;
 import org.chorale.model.layer.KeyValueCache;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.tensor.TensorScope;
 
 /**
@@ -33,7 +33,7 @@ public final class Generator implements AutoCloseable {
         boolean token(long token);
     }
 
-    private final LlamaModel model;
+    private final Decoder model;
     private final Set<Long> stops;
     private final long contextTokens;
     private final KeyValueCache cache;
@@ -43,7 +43,7 @@ public final class Generator implements AutoCloseable {
      * @param stops tokens that end a text
      * @param contextTokens that prompt and text together may have
      */
-    public Generator(LlamaModel model, Set<Long> stops, long contextTokens) {
+    public Generator(Decoder model, Set<Long> stops, long contextTokens) {
         this.model = model;
         this.stops = Set.copyOf(stops);
         this.contextTokens = contextTokens;

@@ -24,10 +24,10 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig.Initialize;
+import org.chorale.model.decoder.Decoder;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.layer.Units;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.NamePattern;
@@ -61,7 +61,7 @@ final class PeftFilesTest {
                         SafetensorsFile.open(GOLDENS.resolve(name).resolve("golden.safetensors"));
                 Tape tape = new Tape()) {
             Map<String, Tensor> values = values(model);
-            try (LlamaModel llama = model.model(parameter(values), Units.ALWAYS_OPEN)) {
+            try (Decoder llama = model.model(parameter(values), Units.ALWAYS_OPEN)) {
                 Tensor tokens = golden.tensor("input_ids");
                 Tensor expected = golden.tensor("logits");
                 Tensor hidden = llama.forward(

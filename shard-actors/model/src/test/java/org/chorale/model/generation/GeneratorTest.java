@@ -15,11 +15,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.decoder.Decoder;
+import org.chorale.model.decoder.TinyLlama;
 import org.chorale.model.generation.Generator.End;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.Tape;
-import org.chorale.model.llama.LlamaModel;
-import org.chorale.model.llama.TinyLlama;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.NativeMemory;
 import org.chorale.tensor.TensorScope;
@@ -123,7 +123,7 @@ final class GeneratorTest {
         });
     }
 
-    private static List<Long> generated(LlamaModel model, long[] prompt, Sampling sampling) {
+    private static List<Long> generated(Decoder model, long[] prompt, Sampling sampling) {
         List<Long> tokens = new ArrayList<>();
         try (Generator generator = new Generator(model, Set.of(), 512)) {
             generator.generate(prompt, NEW_TOKENS, new Sampler(sampling), tokens::add);
@@ -132,7 +132,7 @@ final class GeneratorTest {
     }
 
     /** The whole sequence again for every token. */
-    private static List<Long> withoutCache(LlamaModel model, long[] prompt, Sampler sampler) {
+    private static List<Long> withoutCache(Decoder model, long[] prompt, Sampler sampler) {
         long[] sequence = Arrays.copyOf(prompt, prompt.length + NEW_TOKENS);
         List<Long> tokens = new ArrayList<>();
         for (int length = prompt.length; length < sequence.length; length++) {
@@ -149,7 +149,7 @@ final class GeneratorTest {
     }
 
     private interface Check {
-        void of(LlamaModel model);
+        void of(Decoder model);
     }
 
     /** A model with grouped heads. */
@@ -157,7 +157,7 @@ final class GeneratorTest {
         torch.manual_seed(1);
         try (TensorScope scope = new TensorScope();
                 ModelFolder folder = scaled ? TinyLlama.scaledFolder(directory) : TinyLlama.folder(directory);
-                LlamaModel model = TinyLlama.load(folder, ScalarType.Float).model(Recompute.NONE)) {
+                Decoder model = TinyLlama.load(folder, ScalarType.Float).model(Recompute.NONE)) {
             check.of(model);
         }
     }

@@ -14,7 +14,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
-import org.chorale.model.llama.LlamaModel;
+import org.chorale.model.decoder.Decoder;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsFile;
@@ -55,7 +55,7 @@ final class TrainedAdapter {
                     .map(ParameterOutline::name)
                     .forEach(name -> compareMerged(name, name));
             if (folder.config().tied()) {
-                compareMerged(LlamaModel.HEAD, LlamaModel.EMBEDDING);
+                compareMerged(Decoder.HEAD, Decoder.EMBEDDING);
             }
         }
         Path trained = comparison.golden().header().file().resolveSibling(FOLDER);

@@ -16,9 +16,9 @@ import java.util.function.ToLongFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
+import org.chorale.model.decoder.Decoder;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.Units;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +33,7 @@ public final class ModelShard implements AutoCloseable {
     private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final UnitSchedule schedule;
-    private final @Nullable LlamaModel model; // null where the model is a user's own
+    private final @Nullable Decoder model; // null where the model is a user's own
 
     /** Allocates by the plan what one rank holds alone, on the CPU; the weights are zero until they are loaded. */
     public ModelShard(ModelFolder folder, List<UnitLayout> plan) {
@@ -60,7 +60,7 @@ public final class ModelShard implements AutoCloseable {
             List<UnitLayout> plan,
             RankGroups ranks,
             BufferPool pool,
-            BiFunction<Function<String, Parameter>, Units, ? extends @Nullable LlamaModel> model) {
+            BiFunction<Function<String, Parameter>, Units, ? extends @Nullable Decoder> model) {
         this.ranks = ranks;
         this.pool = pool;
         try {
@@ -234,8 +234,8 @@ public final class ModelShard implements AutoCloseable {
     }
 
     /** @throws IllegalStateException where the model is a user's own */
-    public LlamaModel model() {
-        LlamaModel own = model;
+    public Decoder model() {
+        Decoder own = model;
         if (own == null) {
             throw new IllegalStateException("this shard holds the parameters of a model that lives elsewhere");
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -33,7 +33,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A whole adapted model: its gradients, what recomputation repeats, and what cutting a batch leaves as it is. */
-final class LlamaAdapterTest {
+final class DecoderAdapterTest {
     private static final long TOKENS = 8;
 
     @TempDir
@@ -98,7 +98,7 @@ final class LlamaAdapterTest {
     }
 
     private static long keptBytes(TinyLlama llama, Tensor tokens, Recompute recompute) {
-        try (LlamaModel model = llama.model(recompute);
+        try (Decoder model = llama.model(recompute);
                 Tape tape = new Tape()) {
             model.forward(tokens, model.context(tokens.size(0) / TOKENS, TOKENS, null), tape);
             return tape.bytes();
@@ -157,7 +157,7 @@ final class LlamaAdapterTest {
     /** Adds to the gradients. */
     private static Tensor run(
             TinyLlama llama, Tensor tokens, Tensor dLogits, @Nullable DropoutKeys keys, Recompute recompute) {
-        try (LlamaModel model = llama.model(recompute);
+        try (Decoder model = llama.model(recompute);
                 Tape tape = new Tape()) {
             SequenceContext plain = model.context(tokens.size(0) / TOKENS, TOKENS, null);
             SequenceContext context = keys == null ? plain : plain.withDropout(keys);

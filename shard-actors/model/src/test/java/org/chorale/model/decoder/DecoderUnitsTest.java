@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -31,7 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** When a Llama uses which of its units. */
-final class LlamaUnitsTest {
+final class DecoderUnitsTest {
     private static final Freezing ALL_TRAINED = new Freezing(List.of(), List.of());
     private static final Freezing ONLY_THE_LAST_BLOCK =
             new Freezing(List.of(), List.of(NamePattern.glob("model.layers.1.**")));
@@ -90,7 +90,7 @@ final class LlamaUnitsTest {
             List<String> calls = new ArrayList<>();
             try (ModelFolder folder = folder(tied, freezing);
                     TensorScope scope = new TensorScope();
-                    LlamaModel model = model(folder, calls, recompute)) {
+                    Decoder model = model(folder, calls, recompute)) {
                 model.forwardWithoutRows();
                 model.backwardWithoutRows();
             }
@@ -104,7 +104,7 @@ final class LlamaUnitsTest {
         List<String> calls = new ArrayList<>();
         try (ModelFolder folder = folder(tied, ALL_TRAINED);
                 TensorScope scope = new TensorScope();
-                LlamaModel model = model(folder, calls, Recompute.NONE);
+                Decoder model = model(folder, calls, Recompute.NONE);
                 KeyValueCache cache = model.newCache()) {
             model.logits(model.extend(HostTensors.ofLongs(new long[] {1, 2}, 2), cache));
             model.endForward();
@@ -120,7 +120,7 @@ final class LlamaUnitsTest {
         List<String> calls = new ArrayList<>();
         try (ModelFolder folder = folder(tied, freezing);
                 TensorScope scope = new TensorScope();
-                LlamaModel model = model(folder, calls, recompute);
+                Decoder model = model(folder, calls, recompute);
                 Tape tape = new Tape()) {
             SequenceContext context = model.context(1, 3, null);
             Tensor hidden = model.forward(HostTensors.ofLongs(new long[] {1, 2, 3}, 3), context, tape);
@@ -155,7 +155,7 @@ final class LlamaUnitsTest {
         }
     }
 
-    private static LlamaModel model(ModelFolder folder, List<String> calls, Recompute recompute) {
+    private static Decoder model(ModelFolder folder, List<String> calls, Recompute recompute) {
         return TinyLlama.load(folder, ScalarType.Float).model(new Recorder(calls), recompute);
     }
 

@@ -4,22 +4,22 @@
 package org.chorale.training;
 
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.decoder.Decoder;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
-import org.chorale.model.llama.LlamaModel;
 import org.jspecify.annotations.Nullable;
 
 /** What a Llama is told of a micro-batch besides its tokens. */
-final class LlamaInputs {
-    private LlamaInputs() {}
+final class DecoderInputs {
+    private DecoderInputs() {}
 
     /** @param dropout null in an evaluation */
-    static SequenceContext context(LlamaModel model, MicroBatch microBatch, @Nullable DropoutKeys dropout) {
+    static SequenceContext context(Decoder model, MicroBatch microBatch, @Nullable DropoutKeys dropout) {
         SequenceContext context = context(model, microBatch);
         return dropout == null ? context : context.withDropout(dropout);
     }
 
-    private static SequenceContext context(LlamaModel model, MicroBatch microBatch) {
+    private static SequenceContext context(Decoder model, MicroBatch microBatch) {
         MicroBatch.Packing packing = microBatch.packing();
         if (packing != null) {
             return model.packedContext(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +11,7 @@ import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 
 /** The published names of a Llama's parameters, their shapes, and the units that they form. */
-final class LlamaNames {
+final class DecoderNames {
     static final String ROOT_UNIT = "root";
     static final String HEAD_UNIT = "head";
     static final String EMBEDDING = "model.embed_tokens.weight";
@@ -19,19 +19,19 @@ final class LlamaNames {
     static final String HEAD_MODULE = "lm_head";
     static final String HEAD = HEAD_MODULE + ".weight";
 
-    private LlamaNames() {}
+    private DecoderNames() {}
 
     static String block(int layer) {
         return "model.layers." + layer;
     }
 
     /** The blocks' names, which are those of their units. */
-    static List<String> blocks(LlamaConfig config) {
-        return IntStream.range(0, config.layers()).mapToObj(LlamaNames::block).toList();
+    static List<String> blocks(DecoderConfig config) {
+        return IntStream.range(0, config.layers()).mapToObj(DecoderNames::block).toList();
     }
 
     /** Units in the order of the forward pass. A tied head needs its embedding, so both ends are one unit then. */
-    static List<UnitOutline> units(LlamaConfig config) {
+    static List<UnitOutline> units(DecoderConfig config) {
         ParameterOutline embedding = ParameterOutline.of(EMBEDDING, config.vocabulary(), config.width());
         ParameterOutline norm = ParameterOutline.of(NORM, config.width());
         ParameterOutline head = ParameterOutline.of(HEAD, config.vocabulary(), config.width());
@@ -45,7 +45,7 @@ final class LlamaNames {
     }
 
     /** Everything that an adapter may be put on, in the order of the forward pass; the head comes last. */
-    static List<LinearOutline> linears(LlamaConfig config) {
+    static List<LinearOutline> linears(DecoderConfig config) {
         List<LinearOutline> linears = new ArrayList<>();
         for (String block : blocks(config)) {
             linears.addAll(attention(config, block));
@@ -55,7 +55,7 @@ final class LlamaNames {
         return linears;
     }
 
-    private static List<ParameterOutline> blockParameters(LlamaConfig config, String block) {
+    private static List<ParameterOutline> blockParameters(DecoderConfig config, String block) {
         List<ParameterOutline> parameters = new ArrayList<>();
         parameters.add(ParameterOutline.of(block + ".input_layernorm.weight", config.width()));
         attention(config, block).forEach(linear -> parameters.addAll(linear.parameters()));
@@ -64,7 +64,7 @@ final class LlamaNames {
         return parameters;
     }
 
-    private static List<LinearOutline> attention(LlamaConfig config, String block) {
+    private static List<LinearOutline> attention(DecoderConfig config, String block) {
         long queries = config.heads() * config.headWidth();
         long keys = config.keyValueHeads() * config.headWidth();
         boolean bias = config.attentionBias();
@@ -75,7 +75,7 @@ final class LlamaNames {
                 new LinearOutline(block + ".self_attn.o_proj", queries, config.width(), bias, false));
     }
 
-    private static List<LinearOutline> feedForward(LlamaConfig config, String block) {
+    private static List<LinearOutline> feedForward(DecoderConfig config, String block) {
         boolean bias = config.innerBias();
         return List.of(
                 new LinearOutline(block + ".mlp.gate_proj", config.width(), config.innerWidth(), bias, false),

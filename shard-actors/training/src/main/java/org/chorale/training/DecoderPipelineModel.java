@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.decoder.Decoder;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
-import org.chorale.model.llama.LlamaModel;
 import org.chorale.tensor.TensorScope;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
@@ -22,12 +22,12 @@ import org.jspecify.annotations.Nullable;
  * the inputs have {@code documents} and {@code positions}, tokens see their own document only; where they have an
  * {@code attention_mask} [B, T] instead, nobody sees the tokens at which it is 0.
  */
-public final class LlamaPipelineModel implements PipelineModel {
+public final class DecoderPipelineModel implements PipelineModel {
     private static final String ATTENTION_MASK = "attention_mask";
 
-    private final LlamaModel model;
+    private final Decoder model;
 
-    public LlamaPipelineModel(LlamaModel model) {
+    public DecoderPipelineModel(Decoder model) {
         this.model = model;
     }
 
@@ -44,7 +44,7 @@ public final class LlamaPipelineModel implements PipelineModel {
             Tensor logits = model.logits(hidden); // [R, V]
             NamedTensors outputs = NamedTensors.of(NamedTensors.LOGITS, scope.keep(logits.view(sequences, tokens, -1)))
                     .with(NamedTensors.HIDDEN, scope.keep(hidden.view(sequences, tokens, -1)));
-            return new LlamaPass(outputs, scope.keep(hidden), shared, tape);
+            return new DecoderPass(outputs, scope.keep(hidden), shared, tape);
         } catch (RuntimeException | Error e) {
             tape.close();
             throw e;
@@ -105,14 +105,14 @@ public final class LlamaPipelineModel implements PipelineModel {
         return shared;
     }
 
-    private final class LlamaPass implements Pass {
+    private final class DecoderPass implements Pass {
         private final NamedTensors outputs;
         private final Tensor hidden; // [R, D]
         private final SequenceContext shared;
         private final Tape tape;
         private boolean forwardOnly = true;
 
-        LlamaPass(NamedTensors outputs, Tensor hidden, SequenceContext shared, Tape tape) {
+        DecoderPass(NamedTensors outputs, Tensor hidden, SequenceContext shared, Tape tape) {
             this.outputs = outputs;
             this.hidden = hidden;
             this.shared = shared;

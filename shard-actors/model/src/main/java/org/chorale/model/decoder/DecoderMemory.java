@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import java.util.Comparator;
 import java.util.List;
@@ -24,10 +24,10 @@ import org.chorale.model.layer.RecomputePlan;
  * it is what lies on the tape. (Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest
  * document in the place of each, which is not counted.) What is taken in between is estimated from above.
  */
-public final class LlamaMemory {
+public final class DecoderMemory {
     private static final long TOKEN_BYTES = Long.BYTES;
 
-    private final LlamaConfig config;
+    private final DecoderConfig config;
     private final int firstTrained; // block
     private final List<Long> savedForAdapters;
     private final long narrow; // bytes of a number
@@ -40,7 +40,7 @@ public final class LlamaMemory {
      * @param firstTrained block that the backward ends with; those below keep nothing
      * @param savedForAdapters numbers of a row, block by block
      */
-    LlamaMemory(LlamaConfig config, ScalarType type, int firstTrained, List<Long> savedForAdapters) {
+    DecoderMemory(DecoderConfig config, ScalarType type, int firstTrained, List<Long> savedForAdapters) {
         this.savedForAdapters = savedForAdapters;
         this.config = config;
         this.firstTrained = firstTrained;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -13,10 +13,10 @@ import org.chorale.tensor.Scalars;
 
 /** A Llama of libtorch's operators alone, differentiated by autograd: what the real one is held against. */
 public final class PlainLlama {
-    private final LlamaConfig config;
+    private final DecoderConfig config;
     private final Map<String, Tensor> leaves; // by published name
 
-    public PlainLlama(LlamaConfig config, Map<String, Tensor> leaves) {
+    public PlainLlama(DecoderConfig config, Map<String, Tensor> leaves) {
         this.config = config;
         this.leaves = leaves;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -32,7 +32,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The formula of a Llama's memory against its tapes, and what is chosen by it. */
-final class LlamaMemoryTest {
+final class DecoderMemoryTest {
     private static final int TOKENS = 6;
     private static final int ROWS = 2 * TOKENS;
 
@@ -90,7 +90,7 @@ final class LlamaMemoryTest {
         Tensor tokens = torch.randint(0, 29, new long[] {ROWS}).to(ScalarType.Long);
         DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {3, 4}, TOKENS);
         for (RecomputePlan plan : everyPlan(2)) {
-            try (LlamaModel model = llama.model(Recompute.NONE)) {
+            try (Decoder model = llama.model(Recompute.NONE)) {
                 model.recompute(plan);
                 long expected = model.memory().keptBytes(plan, ROWS);
                 assertThat(keptBytes(
@@ -104,13 +104,13 @@ final class LlamaMemoryTest {
         }
     }
 
-    private static SequenceContext packed(LlamaModel model) {
+    private static SequenceContext packed(Decoder model) {
         long[] positions = {0, 1, 0, 1, 2, 0, 0, 1, 2, 3, 4, 5};
         long[] documents = {0, 0, 1, 1, 1, -1, 0, 0, 0, 0, 0, 0};
         return model.packedContext(2, TOKENS, positions, documents);
     }
 
-    private static long keptBytes(LlamaModel model, Tensor tokens, SequenceContext context) {
+    private static long keptBytes(Decoder model, Tensor tokens, SequenceContext context) {
         try (TensorScope scope = new TensorScope();
                 Tape tape = new Tape()) {
             Tensor hidden = model.forward(tokens, context, tape);
@@ -123,7 +123,7 @@ final class LlamaMemoryTest {
 
     @Test
     void aLargeModelKeepsWhatWasComputedByHand() {
-        LlamaMemory memory = large();
+        DecoderMemory memory = large();
         long beside = LARGE_ROWS * (8 + 2 * 4096 + 4);
         assertThat(memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS)).isEqualTo(beside + LARGE_ROWS * 32 * 94_344);
         assertThat(memory.keptBytes(RecomputePlan.every(Recompute.SELECTIVE), LARGE_ROWS))
@@ -134,7 +134,7 @@ final class LlamaMemoryTest {
 
     @Test
     void whereOnlyTheLowerBlocksRecomputeThePeakHasNoRoomForIt() {
-        LlamaMemory memory = large();
+        DecoderMemory memory = large();
         RecomputePlan half = new RecomputePlan(16, 16);
         RecomputePlan full = RecomputePlan.every(Recompute.FULL);
         long work =
@@ -154,7 +154,7 @@ final class LlamaMemoryTest {
                     3.9 | none in 1, selective in 2, full in 29
                     """)
     void asMuchIsRecomputedAsTheBudgetAsksFor(double gibibytes, String words) {
-        LlamaMemory memory = large();
+        DecoderMemory memory = large();
         long budget = (long) (gibibytes * (1L << 30));
         RecomputePlan chosen =
                 memory.cheapest(LARGE_ROWS, 2048, LOSS_BYTES, budget).orElseThrow();
@@ -180,14 +180,14 @@ final class LlamaMemoryTest {
         assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, 3L << 30)).isEmpty();
     }
 
-    private LlamaMemory large() {
+    private DecoderMemory large() {
         try {
             Files.writeString(directory.resolve("config.json"), LARGE);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
         try (ModelFolder folder = ModelFolder.random(directory, 1)) {
-            return new LlamaMemory(folder.config(), ScalarType.BFloat16, 0, Collections.nCopies(32, 0L));
+            return new DecoderMemory(folder.config(), ScalarType.BFloat16, 0, Collections.nCopies(32, 0L));
         }
     }
 }

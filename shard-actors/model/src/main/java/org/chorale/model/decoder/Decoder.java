@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import com.google.errorprone.annotations.MustBeClosed;
 import java.util.ArrayList;
@@ -39,22 +39,22 @@ import org.jspecify.annotations.Nullable;
  * <p>B batch, T tokens, R = B·T rows, D model width, V vocabulary. The hidden states that leave the last norm and the
  * logits are separate steps, so that the head runs only on rows whose logits somebody reads.
  */
-public final class LlamaModel implements AutoCloseable {
+public final class Decoder implements AutoCloseable {
     /** Published name of the embedding, [V, D]. */
-    public static final String EMBEDDING = LlamaNames.EMBEDDING;
+    public static final String EMBEDDING = DecoderNames.EMBEDDING;
 
     /** Published name of the head, [V, D]; a tied model has none. */
-    public static final String HEAD = LlamaNames.HEAD;
+    public static final String HEAD = DecoderNames.HEAD;
 
-    private final LlamaConfig config;
+    private final DecoderConfig config;
     private final ScalarType dtype; // of the computation
     private final Device device;
     private final Embedding embedding;
-    private final List<LlamaBlock> blocks = new ArrayList<>();
+    private final List<DecoderBlock> blocks = new ArrayList<>();
     private final int firstTrained; // block that the backward ends with; all are above a trained embedding
     private final RmsNorm norm;
     private final Linear head;
-    private final LlamaUnits use;
+    private final DecoderUnits use;
     private RecomputePlan recompute = RecomputePlan.NONE;
     private final Uploads uploads;
     private HeldTensors rotaryOwner = new HeldTensors();
@@ -66,27 +66,27 @@ public final class LlamaModel implements AutoCloseable {
      * @param adapters which linears are adapted
      * @param fp8 which of the blocks' linears multiply FP8 factors
      */
-    public LlamaModel(
-            LlamaConfig config,
+    public Decoder(
+            DecoderConfig config,
             Function<String, Parameter> parameters,
             Units units,
             Adapters adapters,
             Fp8Linears fp8) {
         this.config = config;
-        Parameter table = parameters.apply(LlamaNames.EMBEDDING);
+        Parameter table = parameters.apply(DecoderNames.EMBEDDING);
         this.dtype = table.type();
         this.device = table.device();
         this.embedding = new Embedding(table);
-        for (String block : LlamaNames.blocks(config)) {
-            blocks.add(new LlamaBlock(config, block, parameters, adapters, fp8));
+        for (String block : DecoderNames.blocks(config)) {
+            blocks.add(new DecoderBlock(config, block, parameters, adapters, fp8));
         }
         this.firstTrained = firstTrained();
-        this.norm = new RmsNorm(parameters.apply(LlamaNames.NORM), config.epsilon());
+        this.norm = new RmsNorm(parameters.apply(DecoderNames.NORM), config.epsilon());
         this.head = new Linear(
-                parameters.apply(config.tied() ? LlamaNames.EMBEDDING : LlamaNames.HEAD),
+                parameters.apply(config.tied() ? DecoderNames.EMBEDDING : DecoderNames.HEAD),
                 null,
-                adapters.of(LlamaNames.HEAD_MODULE));
-        this.use = new LlamaUnits(units, config, firstTrained, embedding.trainable());
+                adapters.of(DecoderNames.HEAD_MODULE));
+        this.use = new DecoderUnits(units, config, firstTrained, embedding.trainable());
         this.uploads = new Uploads(device);
     }
 
@@ -102,22 +102,22 @@ public final class LlamaModel implements AutoCloseable {
     }
 
     /** What its forward and backward take. */
-    public LlamaMemory memory() {
-        return new LlamaMemory(
+    public DecoderMemory memory() {
+        return new DecoderMemory(
                 config,
                 dtype,
                 firstTrained,
-                blocks.stream().map(LlamaBlock::savedForAdapters).toList());
+                blocks.stream().map(DecoderBlock::savedForAdapters).toList());
     }
 
     /** What such a model is made of. */
-    public static List<UnitOutline> units(LlamaConfig config) {
-        return LlamaNames.units(config);
+    public static List<UnitOutline> units(DecoderConfig config) {
+        return DecoderNames.units(config);
     }
 
     /** The linears that an adapter may be put on, in the order of the forward pass. */
-    public static List<LinearOutline> linears(LlamaConfig config) {
-        return LlamaNames.linears(config);
+    public static List<LinearOutline> linears(DecoderConfig config) {
+        return DecoderNames.linears(config);
     }
 
     /**
@@ -176,7 +176,7 @@ public final class LlamaModel implements AutoCloseable {
             for (int layer = 0; layer < blocks.size(); layer++) {
                 use.openBlock(layer);
                 try (TensorScope ofBlock = new TensorScope()) {
-                    LlamaBlock block = blocks.get(layer);
+                    DecoderBlock block = blocks.get(layer);
                     Tensor x = rows.pop();
                     rows.push(
                             layer < firstTrained

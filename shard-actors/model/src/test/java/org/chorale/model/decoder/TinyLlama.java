@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -90,13 +90,13 @@ public final class TinyLlama {
         return parameters;
     }
 
-    public LlamaModel model(Recompute recompute) {
+    public Decoder model(Recompute recompute) {
         return model(Units.ALWAYS_OPEN, recompute);
     }
 
     /** The model, which tells of its use. */
-    LlamaModel model(Units units, Recompute recompute) {
-        LlamaModel model = folder.model(name -> Objects.requireNonNull(parameters.get(name), name), units);
+    Decoder model(Units units, Recompute recompute) {
+        Decoder model = folder.model(name -> Objects.requireNonNull(parameters.get(name), name), units);
         model.recompute(RecomputePlan.every(recompute));
         return model;
     }

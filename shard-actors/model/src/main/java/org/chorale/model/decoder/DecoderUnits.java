@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import java.util.List;
 import org.chorale.model.layer.Units;
@@ -19,7 +19,7 @@ import org.chorale.model.layer.Units;
  * The head stays open from the end of a forward to the beginning of its backward, and a tied one, which is the
  * embedding, from one end to the other.
  */
-final class LlamaUnits {
+final class DecoderUnits {
     private final Units units;
     private final List<String> blocks;
     private final String head; // the unit that norm and head are in
@@ -27,22 +27,22 @@ final class LlamaUnits {
     private final boolean embeddingTrained;
 
     /** @param firstTrained block that the backward ends with */
-    LlamaUnits(Units units, LlamaConfig config, int firstTrained, boolean embeddingTrained) {
+    DecoderUnits(Units units, DecoderConfig config, int firstTrained, boolean embeddingTrained) {
         this.units = units;
-        this.blocks = LlamaNames.blocks(config);
-        this.head = config.tied() ? LlamaNames.ROOT_UNIT : LlamaNames.HEAD_UNIT;
+        this.blocks = DecoderNames.blocks(config);
+        this.head = config.tied() ? DecoderNames.ROOT_UNIT : DecoderNames.HEAD_UNIT;
         this.firstTrained = firstTrained;
         this.embeddingTrained = embeddingTrained;
     }
 
     void openEmbedding() {
-        units.open(LlamaNames.ROOT_UNIT);
+        units.open(DecoderNames.ROOT_UNIT);
         announce(0);
     }
 
     void closeEmbedding() {
         if (!isTied()) {
-            units.close(LlamaNames.ROOT_UNIT);
+            units.close(DecoderNames.ROOT_UNIT);
         }
     }
 
@@ -89,13 +89,13 @@ final class LlamaUnits {
     /** The backward of a lookup reads no values. */
     void openEmbeddingForBackward() {
         if (embeddingTrained && !isTied()) {
-            units.openForGradients(LlamaNames.ROOT_UNIT);
+            units.openForGradients(DecoderNames.ROOT_UNIT);
         }
     }
 
     void closeEmbeddingAfterBackward() {
         if (embeddingTrained || isTied()) {
-            units.closeAfterBackward(LlamaNames.ROOT_UNIT);
+            units.closeAfterBackward(DecoderNames.ROOT_UNIT);
         }
     }
 
@@ -123,7 +123,7 @@ final class LlamaUnits {
     }
 
     private boolean isTied() {
-        return head.equals(LlamaNames.ROOT_UNIT);
+        return head.equals(DecoderNames.ROOT_UNIT);
     }
 
     private void announce(int layer) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.InvalidModelException.Reason;
@@ -25,7 +25,7 @@ import org.chorale.model.outline.InvalidModelException.Reason;
  * @param initialDeviation of the normal distribution that first weights are drawn from
  * @param rope the frequencies of the rotary embedding
  */
-public record LlamaConfig(
+public record DecoderConfig(
         long vocabulary,
         long width,
         long innerWidth,
@@ -55,14 +55,14 @@ public record LlamaConfig(
      *
      * @throws org.chorale.model.outline.InvalidModelException with every problem, a line each
      */
-    public static LlamaConfig from(ConfigJson json) {
+    public static DecoderConfig from(ConfigJson json) {
         long width = json.count("hidden_size", MAX_WIDTH);
         long heads = json.count("num_attention_heads", MAX_WIDTH);
         if (!json.has("head_dim") && width % heads != 0) {
             json.problem("num_attention_heads = %d: must divide hidden_size = %d where head_dim is not given"
                     .formatted(heads, width));
         }
-        LlamaConfig config = new LlamaConfig(
+        DecoderConfig config = new DecoderConfig(
                 json.count("vocab_size", MAX_VOCABULARY),
                 width,
                 json.count("intermediate_size", MAX_WIDTH),
@@ -84,8 +84,8 @@ public record LlamaConfig(
     }
 
     /** The same model with a head of its own. */
-    public LlamaConfig untied() {
-        return new LlamaConfig(
+    public DecoderConfig untied() {
+        return new DecoderConfig(
                 vocabulary,
                 width,
                 innerWidth,

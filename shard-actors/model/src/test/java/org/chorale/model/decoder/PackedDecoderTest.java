@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Packed documents give what each of them gives alone, gradients included. */
-final class PackedLlamaTest {
+final class PackedDecoderTest {
     private static final int TOKENS = 12;
 
     /** Two rows: documents of 5, 1 and 4 tokens and 2 of padding; 6 and 6 without any. */
@@ -98,7 +98,7 @@ final class PackedLlamaTest {
     /** @return hidden states; adds to the gradients */
     private static Tensor run(
             TinyLlama llama, Tensor tokens, Tensor dHidden, Recompute recompute, @Nullable Packing packing) {
-        try (LlamaModel model = llama.model(recompute);
+        try (Decoder model = llama.model(recompute);
                 Tape tape = new Tape()) {
             SequenceContext context = packing == null
                     ? model.context(1, tokens.size(0), null)

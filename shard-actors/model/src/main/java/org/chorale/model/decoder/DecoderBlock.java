@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
@@ -24,14 +24,14 @@ import org.chorale.tensor.TensorScope;
  *
  * <p>R rows (all tokens of all sequences), D model width.
  */
-final class LlamaBlock {
+final class DecoderBlock {
     private final RmsNorm attentionNorm;
     private final Attention attention;
     private final RmsNorm innerNorm;
     private final SwiGlu feedForward;
 
-    LlamaBlock(
-            LlamaConfig config,
+    DecoderBlock(
+            DecoderConfig config,
             String name,
             Function<String, Parameter> parameters,
             Adapters adapters,

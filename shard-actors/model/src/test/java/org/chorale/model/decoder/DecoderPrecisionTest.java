@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Chorale authors
 
-package org.chorale.model.llama;
+package org.chorale.model.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A whole model in half precision against the same in libtorch's operators and autograd. */
-final class LlamaPrecisionTest {
+final class DecoderPrecisionTest {
     private static final int SEQUENCES = 2;
     private static final int TOKENS = 16;
 
@@ -73,7 +73,7 @@ final class LlamaPrecisionTest {
     /** The logits, and the gradient of each parameter. */
     private static Map<String, Tensor> ours(TinyLlama llama, Tensor tokens, Tensor dLogits) {
         Map<String, Tensor> results = new LinkedHashMap<>();
-        try (LlamaModel model = llama.model(Recompute.NONE);
+        try (Decoder model = llama.model(Recompute.NONE);
                 Tape tape = new Tape()) {
             SequenceContext context = model.context(SEQUENCES, TOKENS, null);
             Tensor hidden = model.forward(tokens, context, tape);
