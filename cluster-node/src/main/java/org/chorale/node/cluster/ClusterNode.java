@@ -7,9 +7,6 @@ import com.typesafe.config.Config;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.pekko.actor.Address;
@@ -18,25 +15,27 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.chorale.node.system.HostPort;
 import org.chorale.node.system.SystemConfig;
+import org.chorale.node.system.SystemEnd;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.RunsCommand;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** A node in this process, from its start until it has left its cluster. */
 public final class ClusterNode implements AutoCloseable {
     /** Handing over what it leads, leaving the cluster, and ending its workers. */
     private static final Duration LEAVING_LIMIT = Duration.ofSeconds(40);
 
-    private static final Logger LOG = LoggerFactory.getLogger(ClusterNode.class);
+    /** Ending its actors, and its workers by them, and then its connections. */
+    private static final Duration TRANSPORT_LIMIT = Duration.ofSeconds(8);
 
     private final ActorSystem<Void> system;
+    private final SystemEnd end;
     private final CompletableFuture<Fault> refused;
 
     private ClusterNode(ActorSystem<Void> system, CompletableFuture<Fault> refused) {
         this.system = system;
+        this.end = SystemEnd.of(system, TRANSPORT_LIMIT);
         this.refused = refused;
     }
 
@@ -93,11 +92,7 @@ public final class ClusterNode implements AutoCloseable {
      * @throws FaultException NODE_UNFIT where the cluster has refused it
      */
     public void awaitEnd() throws InterruptedException {
-        try {
-            system.getWhenTerminated().toCompletableFuture().get();
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("an actor system ends without exceptions", e);
-        }
+        end.await();
         if (refused.isDone()) {
             Fault fault = refused.join();
             throw new FaultException(fault.code(), "the cluster refuses this node: " + fault.message());
@@ -107,13 +102,6 @@ public final class ClusterNode implements AutoCloseable {
     /** Leaves the cluster in order. */
     @Override
     public void close() {
-        system.terminate();
-        try {
-            system.getWhenTerminated().toCompletableFuture().get(LEAVING_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException | ExecutionException e) {
-            LOG.warn("the node has not left its cluster within {} s", LEAVING_LIMIT.toSeconds(), e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        end.bring(LEAVING_LIMIT);
     }
 }
