@@ -4,6 +4,7 @@
 package org.chorale.bench;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -66,7 +67,7 @@ record AttentionCase(long sequences, long tokens, long heads, long keyHeads, lon
                 random(device, keyHeads),
                 random(device, heads).mul_(read.to(type)),
                 read,
-                new SequenceContext(sequences, tokens, unused, mask, packed, null));
+                new SequenceContext(sequences, tokens, List.of(unused), mask, packed, null));
     }
 
     private Tensor random(Device device, long heads) {

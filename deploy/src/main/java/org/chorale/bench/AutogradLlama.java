@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.decoder.AttentionConfig;
 import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
@@ -31,6 +32,7 @@ import org.chorale.training.shard.ModelShard;
  */
 final class AutogradLlama implements AutoCloseable {
     private final DecoderConfig config;
+    private final AttentionConfig attention; // of every block
     private final OptimizerConfig settings;
     private final HeldTensors owner = new HeldTensors();
     private final Map<String, Tensor> parameters = new LinkedHashMap<>();
@@ -41,6 +43,7 @@ final class AutogradLlama implements AutoCloseable {
     /** Takes over a shard's weights as they are. */
     AutogradLlama(DecoderConfig config, OptimizerConfig settings, ModelShard shard) {
         this.config = config;
+        this.attention = config.blocks().get(0).attention();
         this.settings = settings;
         try (TensorScope scope = new TensorScope()) {
             parameterVector = owner.hold(new TensorVector());
@@ -53,10 +56,10 @@ final class AutogradLlama implements AutoCloseable {
             AdamWOptions options = new AdamWOptions(settings.learningRate());
             options.weight_decay().put(settings.weightDecay());
             optimizer = owner.hold(new org.bytedeco.pytorch.AdamW(parameterVector, options));
-            double exponent = -2.0 / config.headWidth();
-            float[] values = new float[(int) config.headWidth() / 2];
+            double exponent = -2.0 / attention.headWidth();
+            float[] values = new float[(int) attention.headWidth() / 2];
             for (int i = 0; i < values.length; i++) {
-                values[i] = (float) Math.pow(config.rope().theta(), exponent * i);
+                values[i] = (float) Math.pow(attention.rope().theta(), exponent * i);
             }
             frequencies = owner.hold(Tensor.create(values));
         }
@@ -107,12 +110,12 @@ final class AutogradLlama implements AutoCloseable {
         Tensor v = heads(torch.linear(x, weight(name + ".v_proj")));
         Tensor mixed = torch.scaled_dot_product_attention(
                 q, k, v, new TensorOptional(), 0.0, true, new DoubleOptional(), true);
-        Tensor joined = mixed.transpose(1, 2).reshape(x.size(0), x.size(1), config.heads() * config.headWidth());
+        Tensor joined = mixed.transpose(1, 2).reshape(x.size(0), x.size(1), attention.queryWidth());
         return torch.linear(joined, weight(name + ".o_proj"));
     }
 
     private Tensor heads(Tensor x) {
-        return x.view(x.size(0), x.size(1), -1, config.headWidth()).transpose(1, 2);
+        return x.view(x.size(0), x.size(1), -1, attention.headWidth()).transpose(1, 2);
     }
 
     private static Tensor turned(Tensor x, Tensor cosine, Tensor sine) {
@@ -129,7 +132,7 @@ final class AutogradLlama implements AutoCloseable {
     private Tensor norm(Tensor x, String name) {
         Tensor meanSquare = x.square().mean(new long[] {-1}, true, new ScalarTypeOptional());
         return weight(name)
-                .mul(x.mul(meanSquare.add(Scalars.of(config.epsilon())).rsqrt()));
+                .mul(x.mul(meanSquare.add(Scalars.of(config.norm().epsilon())).rsqrt()));
     }
 
     private Tensor weight(String module) {

@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import org.chorale.model.decoder.DecoderConfig;
+import org.chorale.model.family.Families;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.SafetensorsHeader;
@@ -49,8 +49,8 @@ record ModelDirectory(Path folder, JsonNode config, Collection<SafetensorsHeader
         lines.add(Layout.field("model folder", folder));
         lines.add(Layout.field("family", config.path("model_type").asText("not named")));
         if (!isTrainable()) {
-            lines.add(
-                    Layout.field("", "this release does not train this family; it trains " + DecoderConfig.MODEL_TYPE));
+            lines.add(Layout.field(
+                    "", "this release does not train this family; it trains " + String.join(", ", Families.names())));
         }
         SHOWN.stream().filter(config::has).forEach(name -> lines.add(Layout.detail(name, config.get(name))));
         lines.add(Layout.field("tokenizer", hasTokenizer() ? "tokenizer.json" : "none"));
@@ -80,7 +80,7 @@ record ModelDirectory(Path folder, JsonNode config, Collection<SafetensorsHeader
 
     /** Whether the family is one of this release's; what else config.json says is not looked at. */
     private boolean isTrainable() {
-        return config.path("model_type").asText().equals(DecoderConfig.MODEL_TYPE);
+        return Families.names().contains(config.path("model_type").asText());
     }
 
     private boolean hasTokenizer() {

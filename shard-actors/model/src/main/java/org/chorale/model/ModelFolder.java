@@ -24,6 +24,7 @@ import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.decoder.Decoder;
 import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.model.decoder.DecoderInitialization;
+import org.chorale.model.family.Families;
 import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Fp8Linears;
@@ -48,11 +49,12 @@ import org.chorale.tensor.safetensors.TensorEntry;
  * floating-point dtype, and that nothing else is. Weights are mapped, and read when they are asked for.
  */
 public final class ModelFolder implements ParameterSource {
-    /** Families by Hugging Face's model_type. */
-    private static final Set<String> FAMILIES = Set.of(DecoderConfig.MODEL_TYPE);
-
     private static final Set<StoredType> WEIGHT_TYPES =
             Set.of(StoredType.F64, StoredType.F32, StoredType.F16, StoredType.BF16);
+
+    /** The ends of names of constants that old releases saved. */
+    private static final List<String> CONSTANTS =
+            List.of(".rotary_emb.inv_freq", ".attention.bias", ".attention.masked_bias");
 
     private final Path folder;
     private final DecoderConfig config;
@@ -93,7 +95,7 @@ public final class ModelFolder implements ParameterSource {
         DecoderConfig config = config(folder);
         ModelFiles files = ModelFiles.open(folder);
         ModelFolder model = new ModelFolder(
-                folder, config, Decoder.units(config), Optional.of(files), Optional.empty(), Fp8Linears.NONE, false, 0);
+                folder, config, config.units(), Optional.of(files), Optional.empty(), Fp8Linears.NONE, false, 0);
         try {
             model.checkWeights(files);
             return model;
@@ -107,14 +109,7 @@ public final class ModelFolder implements ParameterSource {
     public static ModelFolder random(Path folder, long seed) {
         DecoderConfig config = config(folder);
         return new ModelFolder(
-                folder,
-                config,
-                Decoder.units(config),
-                Optional.empty(),
-                Optional.empty(),
-                Fp8Linears.NONE,
-                false,
-                seed);
+                folder, config, config.units(), Optional.empty(), Optional.empty(), Fp8Linears.NONE, false, seed);
     }
 
     /**
@@ -139,7 +134,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Fp8Rule rule) {
         try {
-            Set<String> linears = rule.of(Decoder.linears(config));
+            Set<String> linears = rule.of(config.linears());
             Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
             return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);
         } catch (IllegalArgumentException e) {
@@ -154,8 +149,7 @@ public final class ModelFolder implements ParameterSource {
      * @throws InvalidModelException where the model has nothing of what is named: a line per problem
      */
     public ModelFolder adapted(LoraConfig lora, long adapterSeed) {
-        return adapted(
-                () -> lora, own -> AdapterSource.drawn(lora, folder, Decoder.linears(own), units(own), adapterSeed));
+        return adapted(() -> lora, own -> AdapterSource.drawn(lora, folder, own.linears(), units(own), adapterSeed));
     }
 
     /**
@@ -167,7 +161,7 @@ public final class ModelFolder implements ParameterSource {
     public ModelFolder adapted(Path adapterFolder) {
         return adapted(
                 () -> AdapterSource.config(adapterFolder),
-                own -> AdapterSource.read(adapterFolder, Decoder.linears(own), units(own)));
+                own -> AdapterSource.read(adapterFolder, own.linears(), units(own)));
     }
 
     /** An adapter that trains a copy of head or embedding unties them, as PEFT does; both begin as the embedding. */
@@ -185,7 +179,7 @@ public final class ModelFolder implements ParameterSource {
     }
 
     private List<UnitOutline> units(DecoderConfig own) {
-        return own.equals(config) ? units : Decoder.units(own);
+        return own.equals(config) ? units : own.units();
     }
 
     /** The adapter, if there is one. */
@@ -211,7 +205,7 @@ public final class ModelFolder implements ParameterSource {
 
     /** Hugging Face's model_type. */
     public String family() {
-        return DecoderConfig.MODEL_TYPE;
+        return config.family();
     }
 
     /** SHA-256 of config.json, in lower-case hexadecimal: two runs with the same one compute the same function. */
@@ -261,7 +255,7 @@ public final class ModelFolder implements ParameterSource {
         }
         String origin = origin(parameter);
         if (files.isEmpty()) {
-            DecoderInitialization.draw(config, seed, new Part(origin, elements(origin), from, until), target);
+            new DecoderInitialization(config).draw(seed, new Part(origin, elements(origin), from, until), target);
             return;
         }
         try (TensorScope scope = new TensorScope()) {
@@ -280,7 +274,7 @@ public final class ModelFolder implements ParameterSource {
 
     /** The name in the folder of where a parameter comes from. */
     private String origin(String parameter) {
-        return untied && parameter.equals(Decoder.HEAD) ? Decoder.EMBEDDING : parameter;
+        return untied && parameter.equals(config.headWeight()) ? config.embeddingWeight() : parameter;
     }
 
     /**
@@ -316,14 +310,7 @@ public final class ModelFolder implements ParameterSource {
                     "holds an adapter without its model: name the model's folder, and this one as its adapter"
                             + " (--adapter, or model.adapter.path), or merge them (chorale export --merge)");
         }
-        ConfigJson json = ConfigJson.read(folder);
-        String family = json.text("model_type", "");
-        if (!FAMILIES.contains(family)) {
-            String named = family.isEmpty() ? "model_type is missing" : "model_type = " + family;
-            throw new InvalidModelException(
-                    Reason.UNSUPPORTED, json.file(), named + ": supported are " + String.join(", ", FAMILIES));
-        }
-        return DecoderConfig.from(json);
+        return Families.read(ConfigJson.read(folder));
     }
 
     private static String sha256(byte[] bytes) {
@@ -370,6 +357,6 @@ public final class ModelFolder implements ParameterSource {
 
     /** What Transformers passes over too: constants that old releases saved, and the second copy of a tied head. */
     private boolean isKnownExtra(String name) {
-        return name.endsWith(".rotary_emb.inv_freq") || (config.tied() && name.equals("lm_head.weight"));
+        return CONSTANTS.stream().anyMatch(name::endsWith) || (config.tied() && name.equals(config.headWeight()));
     }
 }

@@ -22,9 +22,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.adapter.ModuleSelection;
-import org.chorale.model.decoder.Decoder;
+import org.chorale.model.decoder.AttentionConfig;
 import org.chorale.model.decoder.DecoderConfig;
-import org.chorale.model.decoder.RopeFrequencies.Llama3Scaling;
+import org.chorale.model.decoder.RopeFrequencies;
+import org.chorale.model.decoder.RopeScaling;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.NamePattern;
@@ -65,14 +66,14 @@ final class ModelFolderTest {
     @Test
     void defaultsAreThoseOfTransformers() throws IOException {
         DecoderConfig config = config("{" + SIZES + "}");
-        assertThat(config.keyValueHeads()).isEqualTo(2);
-        assertThat(config.headWidth()).isEqualTo(4);
-        assertThat(config.epsilon()).isEqualTo(1e-6);
+        AttentionConfig attention = config.blocks().get(0).attention();
+        assertThat(attention.keyValueHeads()).isEqualTo(2);
+        assertThat(attention.headWidth()).isEqualTo(4);
+        assertThat(config.norm().epsilon()).isEqualTo(1e-6);
         assertThat(config.contextTokens()).isEqualTo(2048);
-        assertThat(config.rope().theta()).isEqualTo(10_000);
-        assertThat(config.rope().scaling()).isNull();
+        assertThat(attention.rope()).isEqualTo(new RopeFrequencies(4, 10_000, new RopeScaling.None()));
         assertThat(config.tied()).isFalse();
-        assertThat(config.attentionBias()).isFalse();
+        assertThat(attention.output().bias()).isFalse();
     }
 
     static Stream<String> bothReleasesOfTransformers() {
@@ -88,14 +89,14 @@ final class ModelFolderTest {
     @MethodSource("bothReleasesOfTransformers")
     void ropeIsReadAsBothReleasesWriteIt(String rope) throws IOException {
         DecoderConfig config = config("{" + SIZES + ", " + rope + "}");
-        assertThat(config.rope().theta()).isEqualTo(500_000);
-        assertThat(config.rope().scaling()).isEqualTo(new Llama3Scaling(8, 1, 4, 32));
+        assertThat(config.blocks().get(0).attention().rope())
+                .isEqualTo(new RopeFrequencies(4, 500_000, new RopeScaling.Llama3(8, 1, 4, 32)));
     }
 
     static Stream<Arguments> badConfigurations() {
         return Stream.of(
-                Arguments.of("{\"model_type\": \"mixtral\"}", "model_type = mixtral: supported are llama"),
-                Arguments.of("{}", "model_type is missing: supported are llama"),
+                Arguments.of("{\"model_type\": \"bert\"}", "model_type = bert: supported are gemma2, gemma3_text"),
+                Arguments.of("{}", "model_type is missing: supported are gemma2"),
                 Arguments.of("[]", "must hold a JSON object"),
                 Arguments.of("{\"model_type\": ", "is not JSON"),
                 Arguments.of("{\"model_type\": \"llama\", \"model_type\": \"llama\"}", "is not JSON"),
@@ -110,12 +111,14 @@ final class ModelFolderTest {
                 Arguments.of("{" + SIZES + ", \"head_dim\": 5}", "head_dim = 5: must be even"),
                 Arguments.of("{" + SIZES + ", \"rms_norm_eps\": 0}", "rms_norm_eps = 0: must be a number above 0"),
                 Arguments.of("{" + SIZES + ", \"mlp_bias\": \"yes\"}", "mlp_bias = \"yes\": must be true or false"),
-                Arguments.of("{" + SIZES + ", \"hidden_act\": \"gelu\"}", "hidden_act = gelu: only silu is supported"),
+                Arguments.of(
+                        "{" + SIZES + ", \"hidden_act\": \"relu\"}",
+                        "hidden_act = relu: supported are gelu, gelu_fast"),
                 Arguments.of("{" + SIZES + ", \"attention_dropout\": 0.1}", "attention_dropout = 0.1: only 0"),
                 Arguments.of("{" + SIZES + ", \"quantization_config\": {}}", "quantised weights are not supported"),
                 Arguments.of(
-                        "{" + SIZES + ", \"rope_scaling\": {\"type\": \"yarn\"}}",
-                        "rope_type = yarn: only default and llama3 are supported"),
+                        "{" + SIZES + ", \"rope_scaling\": {\"type\": \"longrope\"}}",
+                        "rope_type = longrope: supported are default, linear, dynamic, llama3 and yarn"),
                 Arguments.of(
                         "{" + SIZES + ", \"rope_parameters\": {\"rope_type\": \"llama3\", \"factor\": 0}}",
                         "factor = 0: must be a number above 0"),
@@ -297,7 +300,7 @@ final class ModelFolderTest {
         DecoderConfig config = config("{" + SIZES + "}");
         try (TensorScope scope = new TensorScope()) {
             Map<String, Tensor> tensors = new LinkedHashMap<>();
-            Decoder.units(config).stream()
+            config.units().stream()
                     .flatMap(unit -> unit.parameters().stream())
                     .filter(parameter -> leftOut.isEmpty() || !parameter.name().startsWith(leftOut))
                     .forEach(parameter -> tensors.put(parameter.name(), ones(type, shape(parameter))));

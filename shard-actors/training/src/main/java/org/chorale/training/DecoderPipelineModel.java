@@ -18,7 +18,7 @@ import org.chorale.training.pipeline.NamedTensors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Llama in a pipeline: {@code batch} [B, T] int64 in, {@code logits} [B, T, V] and {@code hidden} [B, T, D] out. Where
+ * A decoder in a pipeline: {@code batch} [B, T] int64 in, {@code logits} [B, T, V] and {@code hidden} [B, T, D] out. Where
  * the inputs have {@code documents} and {@code positions}, tokens see their own document only; where they have an
  * {@code attention_mask} [B, T] instead, nobody sees the tokens at which it is 0.
  */
@@ -32,21 +32,24 @@ public final class DecoderPipelineModel implements PipelineModel {
     }
 
     @Override
-    @SuppressWarnings("MustBeClosedChecker") // the pass owns the tape
+    @SuppressWarnings("MustBeClosedChecker") // the pass owns the tapes
     public Pass forward(NamedTensors inputs, Context context) {
         Tape tape = new Tape();
+        Tape ofLogits = new Tape();
         try (TensorScope scope = new TensorScope()) {
             Tensor batch = inputs.get(NamedTensors.BATCH);
             long sequences = batch.size(0);
             long tokens = batch.size(1);
-            SequenceContext shared = keep(scope, sequences(inputs, sequences, tokens, context));
+            SequenceContext shared =
+                    sequences(inputs, sequences, tokens, context).keptBy(scope);
             Tensor hidden = model.forward(batch.reshape(-1), shared, tape); // [R, D]
-            Tensor logits = model.logits(hidden); // [R, V]
+            Tensor logits = model.logits(hidden, ofLogits); // [R, V]
             NamedTensors outputs = NamedTensors.of(NamedTensors.LOGITS, scope.keep(logits.view(sequences, tokens, -1)))
                     .with(NamedTensors.HIDDEN, scope.keep(hidden.view(sequences, tokens, -1)));
-            return new DecoderPass(outputs, scope.keep(hidden), shared, tape);
+            return new DecoderPass(outputs, scope.keep(hidden), shared, tape, ofLogits);
         } catch (RuntimeException | Error e) {
             tape.close();
+            ofLogits.close();
             throw e;
         }
     }
@@ -96,27 +99,20 @@ public final class DecoderPipelineModel implements PipelineModel {
         return values;
     }
 
-    private static SequenceContext keep(TensorScope scope, SequenceContext shared) {
-        scope.keep(shared.rotary().cosine());
-        scope.keep(shared.rotary().sine());
-        if (shared.mask() != null) {
-            scope.keep(shared.mask());
-        }
-        return shared;
-    }
-
     private final class DecoderPass implements Pass {
         private final NamedTensors outputs;
         private final Tensor hidden; // [R, D]
         private final SequenceContext shared;
         private final Tape tape;
+        private final Tape ofLogits;
         private boolean forwardOnly = true;
 
-        DecoderPass(NamedTensors outputs, Tensor hidden, SequenceContext shared, Tape tape) {
+        DecoderPass(NamedTensors outputs, Tensor hidden, SequenceContext shared, Tape tape, Tape ofLogits) {
             this.outputs = outputs;
             this.hidden = hidden;
             this.shared = shared;
             this.tape = tape;
+            this.ofLogits = ofLogits;
         }
 
         @Override
@@ -130,7 +126,7 @@ public final class DecoderPipelineModel implements PipelineModel {
             try (TensorScope scope = new TensorScope()) {
                 Tensor dLogits = gradients.get(NamedTensors.LOGITS);
                 Tensor dHidden = sum(
-                        dLogits == null ? null : model.logitsBackward(rows(dLogits), hidden),
+                        dLogits == null ? null : model.logitsBackward(rows(dLogits), hidden, ofLogits),
                         gradients.containsKey(NamedTensors.HIDDEN) ? rows(gradients.get(NamedTensors.HIDDEN)) : null);
                 if (dHidden == null) {
                     model.backwardWithoutRows();
@@ -143,6 +139,7 @@ public final class DecoderPipelineModel implements PipelineModel {
         @Override
         public void close() {
             tape.close();
+            ofLogits.close();
             if (forwardOnly) {
                 model.endForward();
             }

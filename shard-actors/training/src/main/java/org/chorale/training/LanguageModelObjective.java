@@ -65,6 +65,7 @@ public final class LanguageModelObjective implements Objective {
         }
         try (TensorScope scope = new TensorScope();
                 Tape tape = new Tape();
+                Tape ofLogits = new Tape();
                 Sent batch = model.send(microBatch.tokens(), rows, microBatch.targets())) {
             Tensor predicting = batch.column(1);
             Tensor targets = batch.column(2);
@@ -72,7 +73,7 @@ public final class LanguageModelObjective implements Objective {
             SequenceContext context = DecoderInputs.context(model, microBatch, dropout);
             Tensor hidden = model.forward(batch.column(0), context, tape); // [R, D]
             Tensor read = hidden.index_select(0, predicting); // [M, D]
-            Tensor dRead = loss.gradients(head(), read, targets, model.vocabulary(), upstream, lossSum);
+            Tensor dRead = loss.gradients(head(ofLogits), read, targets, model.vocabulary(), upstream, lossSum);
             Tensor dHidden = torch.zeros_like(hidden);
             dHidden.index_copy_(0, predicting, dRead);
             model.backward(dHidden, context, tape);
@@ -107,7 +108,7 @@ public final class LanguageModelObjective implements Objective {
             try (Sent batch = model.send(microBatch.tokens(), rows, microBatch.targets())) {
                 Tensor hidden = model.forward(batch.column(0), context, dropped); // [R, D]
                 Tensor read = hidden.index_select(0, batch.column(1)); // [M, D]
-                Tensor hits = loss.hits(head(), read, batch.column(2), model.vocabulary(), lossSum);
+                Tensor hits = loss.hits(model::logits, read, batch.column(2), model.vocabulary(), lossSum);
                 model.endForward();
                 sums.addTerm(TERM, lossSum, rows.length);
                 return scope.keep(hits);
@@ -115,16 +116,17 @@ public final class LanguageModelObjective implements Objective {
         }
     }
 
-    private FusedLinearCrossEntropy.Head head() {
+    /** @param tape of one chunk at a time */
+    private FusedLinearCrossEntropy.Head head(Tape tape) {
         return new FusedLinearCrossEntropy.Head() {
             @Override
             public Tensor logits(Tensor hidden) {
-                return model.logits(hidden);
+                return model.logits(hidden, tape);
             }
 
             @Override
             public Tensor backward(Tensor dLogits, Tensor hidden) {
-                return model.logitsBackward(dLogits, hidden);
+                return model.logitsBackward(dLogits, hidden, tape);
             }
         };
     }

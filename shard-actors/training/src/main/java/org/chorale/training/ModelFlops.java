@@ -5,6 +5,9 @@ package org.chorale.training;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.chorale.model.decoder.BlockConfig;
 import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
@@ -21,33 +24,53 @@ import org.chorale.training.MicroBatch.Packing;
  *    the weight's
  * Q  those that are frozen: no gradient of the weight
  * L  layers, N query heads of width H: the two products of attention are 4 N H T in the forward pass and twice that in
- *    the backward; half of it, since a token sees only those before it
+ *    the backward; half of it, since a token sees only those before it,
+ *    and less where its window is shorter
  * </pre>
  *
  * <p>The embedding is looked up, which is no product, unless it is the head too. PaLM's own formula has 12 L N H T: it does
  * not halve attention. Norms, activations, loss and optimizer do not count.
  *
  * @param products 6 P + 4 Q: of a token, wherever it stands
- * @param attention 6 L N H: of a token, for each token of its document
+ * @param attention 6 L N H, of the L layers with a window of so many tokens
  */
-public record ModelFlops(double products, double attention) {
+public record ModelFlops(double products, Map<Long, Double> attention) {
+    /** The window of layers that see all that went before. */
+    static final long EVERYTHING = Long.MAX_VALUE;
+
     private static final int TRAINED = 6;
     private static final int FROZEN = 4;
-    private static final String EMBEDDING = "model.embed_tokens.weight";
 
-    /** Of a Llama with these parameters. */
+    /** Of a decoder with these parameters. */
     public static ModelFlops of(DecoderConfig config, List<UnitOutline> units) {
         double products = units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(parameter -> isMatrix(parameter, config))
                 .mapToDouble(parameter -> (double) parameter.elements() * (parameter.trainable() ? TRAINED : FROZEN))
                 .sum();
-        return new ModelFlops(products, 6.0 * config.layers() * config.heads() * config.headWidth());
+        Map<Long, Double> attention = new TreeMap<>();
+        for (BlockConfig block : config.blocks()) {
+            Long window = block.attention().window();
+            attention.merge(
+                    window == null ? EVERYTHING : window,
+                    6.0 * block.attention().queryWidth(),
+                    Double::sum);
+        }
+        return new ModelFlops(products, attention);
     }
 
     /** Of one token of a document of so many, forward and backward. */
     public double perToken(long tokens) {
-        return products + attention * tokens;
+        return products
+                + attention.entrySet().stream()
+                        .mapToDouble(layers -> layers.getValue() * 2 * meanSeen(layers.getKey(), tokens))
+                        .sum();
+    }
+
+    /** Tokens that one sees of a document, on average: half of it, less where a window is shorter. */
+    private static double meanSeen(long window, long tokens) {
+        double most = Math.min(window, tokens);
+        return most - most * most / (2.0 * tokens);
     }
 
     /** Of all documents of a micro-batch, each a sequence of its own unless they are packed. */
@@ -75,6 +98,6 @@ public record ModelFlops(double products, double attention) {
 
     private static boolean isMatrix(ParameterOutline parameter, DecoderConfig config) {
         return parameter.shape().size() == 2
-                && (config.tied() || !parameter.name().equals(EMBEDDING));
+                && (config.tied() || !parameter.name().equals(config.embeddingWeight()));
     }
 }

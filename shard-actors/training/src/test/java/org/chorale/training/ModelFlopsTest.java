@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
 import org.junit.jupiter.api.Test;
@@ -46,7 +47,8 @@ final class ModelFlopsTest {
         long[] places = new long[2 * 4];
         MicroBatch batch = MicroBatch.rightPadded(2, 4, places, places).withLengths(new long[] {4, 1});
 
-        assertThat(new ModelFlops(100, 1).of(batch)).isEqualTo(100 * 5 + 4 * 4 + 1 * 1);
+        assertThat(new ModelFlops(100, Map.of(ModelFlops.EVERYTHING, 1.0)).of(batch))
+                .isEqualTo(100 * 5 + 4 * 4 + 1 * 1);
     }
 
     @Test
@@ -56,8 +58,10 @@ final class ModelFlopsTest {
         MicroBatch batch =
                 new MicroBatch(2, 4, places, places, null, new MicroBatch.Packing(new long[2 * 4], documents));
 
-        assertThat(new ModelFlops(100, 1).of(batch)).isEqualTo(100 * 6 + 3 * 3 + 1 + 2 * 2);
-        assertThat(new ModelFlops(100, 1).of(empty())).isZero();
+        assertThat(new ModelFlops(100, Map.of(ModelFlops.EVERYTHING, 1.0)).of(batch))
+                .isEqualTo(100 * 6 + 3 * 3 + 1 + 2 * 2);
+        assertThat(new ModelFlops(100, Map.of(ModelFlops.EVERYTHING, 1.0)).of(empty()))
+                .isZero();
     }
 
     /** What a rank gets that has fewer rows than others. */

@@ -9,24 +9,20 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Embedding;
 import org.chorale.model.layer.Fp8Linears;
 import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.layer.Linear;
+import org.chorale.model.layer.Norm;
 import org.chorale.model.layer.PackedDocuments;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.RecomputePlan;
-import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.Rotary;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.layer.Units;
-import org.chorale.model.outline.LinearOutline;
-import org.chorale.model.outline.UnitOutline;
-import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
@@ -34,31 +30,24 @@ import org.chorale.tensor.device.Uploads;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Llama: embedding, blocks, norm, head.
+ * A decoder-only language model: embedding, blocks, norm, head.
  *
  * <p>B batch, T tokens, R = B·T rows, D model width, V vocabulary. The hidden states that leave the last norm and the
  * logits are separate steps, so that the head runs only on rows whose logits somebody reads.
  */
 public final class Decoder implements AutoCloseable {
-    /** Published name of the embedding, [V, D]. */
-    public static final String EMBEDDING = DecoderNames.EMBEDDING;
-
-    /** Published name of the head, [V, D]; a tied model has none. */
-    public static final String HEAD = DecoderNames.HEAD;
-
     private final DecoderConfig config;
     private final ScalarType dtype; // of the computation
     private final Device device;
     private final Embedding embedding;
     private final List<DecoderBlock> blocks = new ArrayList<>();
     private final int firstTrained; // block that the backward ends with; all are above a trained embedding
-    private final RmsNorm norm;
+    private final Norm norm;
     private final Linear head;
     private final DecoderUnits use;
     private RecomputePlan recompute = RecomputePlan.NONE;
     private final Uploads uploads;
-    private HeldTensors rotaryOwner = new HeldTensors();
-    private @Nullable Rotary rotaryTable; // of as many positions as the longest sequence so far
+    private final Rotaries rotaries;
 
     /**
      * @param parameters by published name; their owner outlives the model
@@ -73,19 +62,19 @@ public final class Decoder implements AutoCloseable {
             Adapters adapters,
             Fp8Linears fp8) {
         this.config = config;
-        Parameter table = parameters.apply(DecoderNames.EMBEDDING);
+        Parameter table = parameters.apply(config.embeddingWeight());
         this.dtype = table.type();
         this.device = table.device();
-        this.embedding = new Embedding(table);
-        for (String block : DecoderNames.blocks(config)) {
-            blocks.add(new DecoderBlock(config, block, parameters, adapters, fp8));
-        }
+        this.embedding = new Embedding(table, config.embeddingScale());
+        this.rotaries = new Rotaries(config.ropes(), dtype, device);
+        Layers layers = new Layers(parameters, adapters, fp8, config.ropes());
+        config.blocks().forEach(block -> blocks.add(new DecoderBlock(block, layers)));
         this.firstTrained = firstTrained();
-        this.norm = new RmsNorm(parameters.apply(DecoderNames.NORM), config.epsilon());
+        this.norm = layers.existing(config.norm());
         this.head = new Linear(
-                parameters.apply(config.tied() ? DecoderNames.EMBEDDING : DecoderNames.HEAD),
+                parameters.apply(config.tied() ? config.embeddingWeight() : config.headWeight()),
                 null,
-                adapters.of(DecoderNames.HEAD_MODULE));
+                adapters.of(config.head()));
         this.use = new DecoderUnits(units, config, firstTrained, embedding.trainable());
         this.uploads = new Uploads(device);
     }
@@ -110,16 +99,6 @@ public final class Decoder implements AutoCloseable {
                 blocks.stream().map(DecoderBlock::savedForAdapters).toList());
     }
 
-    /** What such a model is made of. */
-    public static List<UnitOutline> units(DecoderConfig config) {
-        return DecoderNames.units(config);
-    }
-
-    /** The linears that an adapter may be put on, in the order of the forward pass. */
-    public static List<LinearOutline> linears(DecoderConfig config) {
-        return DecoderNames.linears(config);
-    }
-
     /**
      * Sets up what the blocks of one forward and its backward share.
      *
@@ -129,7 +108,7 @@ public final class Decoder implements AutoCloseable {
     public SequenceContext context(long sequences, long tokens, @Nullable Tensor keyMask) {
         try (TensorScope scope = new TensorScope()) {
             Tensor mask = keyMask == null ? null : scope.keep(causalMask(tokens, keyMask));
-            return new SequenceContext(sequences, tokens, keep(scope, rotary(0, tokens)), mask);
+            return new SequenceContext(sequences, tokens, rotaries.of(0, tokens), mask).keptBy(scope);
         }
     }
 
@@ -144,14 +123,10 @@ public final class Decoder implements AutoCloseable {
         long furthest = LongStream.of(positions).max().orElse(0);
         try (TensorScope scope = new TensorScope()) {
             Tensor places = device.ofLongs(positions, positions.length);
-            Rotary table = rotary(0, furthest + 1);
             PackedDocuments packed = PackedDocuments.of(device, tokens, documents);
             scope.keep(packed.offsets());
-            long[] shape = {sequences, tokens, 1, table.cosine().size(-1)};
-            Rotary turns = new Rotary(
-                    table.cosine().index_select(0, places).view(shape),
-                    table.sine().index_select(0, places).view(shape));
-            return new SequenceContext(sequences, tokens, keep(scope, turns), null, packed, null);
+            List<Rotary> turns = rotaries.at(places, sequences, tokens, furthest);
+            return new SequenceContext(sequences, tokens, turns, null, packed, null).keptBy(scope);
         }
     }
 
@@ -241,7 +216,7 @@ public final class Decoder implements AutoCloseable {
         try (TensorScope scope = new TensorScope();
                 Tape dropped = new Tape()) {
             long added = tokens.size(0);
-            SequenceContext context = new SequenceContext(1, added, rotary(cache.tokens(), added), null);
+            SequenceContext context = new SequenceContext(1, added, rotaries.of(cache.tokens(), added), null);
             Tensor x = embed(tokens);
             for (int layer = 0; layer < blocks.size(); layer++) {
                 use.openBlock(layer);
@@ -258,19 +233,43 @@ public final class Decoder implements AutoCloseable {
         return new KeyValueCache(blocks.size());
     }
 
-    /** [rows, D] → logits [rows, V] */
+    /** [rows, D] → logits [rows, V], where no backward follows */
     public Tensor logits(Tensor hidden) {
-        return head.forward(hidden);
+        try (Tape dropped = new Tape()) {
+            return logits(hidden, dropped);
+        }
+    }
+
+    /** [rows, D] → logits [rows, V] */
+    public Tensor logits(Tensor hidden, Tape tape) {
+        Tensor logits = head.forward(hidden);
+        return config.logitCap() == 0 ? logits : capped(logits, tape);
+    }
+
+    private Tensor capped(Tensor logits, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor shares = logits.div(Scalars.of(config.logitCap())).tanh_();
+            tape.push(shares);
+            return scope.keep(shares.mul(Scalars.of(config.logitCap())));
+        }
     }
 
     /**
      * Adds to the head's gradient.
      *
+     * @param tape of {@link #logits(Tensor, Tape)} of the same rows
      * @return the gradient of the hidden states, [rows, D]
      */
-    public Tensor logitsBackward(Tensor dLogits, Tensor hidden) {
-        use.openHeadForBackward();
-        return head.backward(dLogits, hidden);
+    public Tensor logitsBackward(Tensor dLogits, Tensor hidden, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            use.openHeadForBackward();
+            Tensor uncapped = dLogits;
+            if (config.logitCap() != 0) {
+                Tensor shares = tape.pop();
+                uncapped = dLogits.mul(shares.square_().neg_().add_(Scalars.of(1)));
+            }
+            return scope.keep(head.backward(uncapped, hidden));
+        }
     }
 
     /** That computes, and where tokens, masks and gradients must be. */
@@ -290,7 +289,7 @@ public final class Decoder implements AutoCloseable {
 
     @Override
     public void close() {
-        rotaryOwner.close();
+        rotaries.close();
         uploads.close();
     }
 
@@ -299,42 +298,6 @@ public final class Decoder implements AutoCloseable {
         Tensor x = embedding.forward(tokens);
         use.closeEmbedding();
         return x;
-    }
-
-    /** The turns of some positions, [tokens, 1, H/2], in the open scope. */
-    private Rotary rotary(long first, long tokens) {
-        Rotary table = rotaryTable;
-        if (table == null || table.cosine().size(0) < first + tokens) {
-            rotaryOwner.close();
-            rotaryOwner = new HeldTensors();
-            table = makeRotary(tablePositions(first + tokens));
-            rotaryTable = table;
-        }
-        return new Rotary(table.cosine().narrow(0, first, tokens), table.sine().narrow(0, first, tokens));
-    }
-
-    /** A power of two, so that a sequence that grows token by token does not make a table for each. */
-    private static long tablePositions(long needed) {
-        return Math.max(256, 2 * Long.highestOneBit(needed - 1));
-    }
-
-    private static Rotary keep(TensorScope scope, Rotary rotary) {
-        return new Rotary(scope.keep(rotary.cosine()), scope.keep(rotary.sine()));
-    }
-
-    /** Computed in fp32 and then rounded to the dtype of the computation, as in Transformers. */
-    private Rotary makeRotary(long positions) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor frequencies = config.rope().compute(config.headWidth()); // [H/2]
-            Tensor angles = torch.arange(Scalars.of((double) positions))
-                    .to(ScalarType.Float)
-                    .unsqueeze(-1)
-                    .mul(frequencies)
-                    .unsqueeze(1); // [positions, 1, H/2]
-            return new Rotary(
-                    rotaryOwner.hold(device.copyOf(angles.cos().to(dtype))),
-                    rotaryOwner.hold(device.copyOf(angles.sin().to(dtype))));
-        }
     }
 
     /**

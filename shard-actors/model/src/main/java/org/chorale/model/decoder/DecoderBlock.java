@@ -3,68 +3,63 @@
 
 package org.chorale.model.decoder;
 
-import java.util.function.Function;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.model.kernel.RmsNormKernel.Normed;
-import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Attention;
-import org.chorale.model.layer.Fp8Linears;
+import org.chorale.model.layer.FeedForward;
 import org.chorale.model.layer.KeyValues;
-import org.chorale.model.layer.Linear;
-import org.chorale.model.layer.Parameter;
+import org.chorale.model.layer.Norm;
+import org.chorale.model.layer.Norm.Normed;
 import org.chorale.model.layer.Recompute;
-import org.chorale.model.layer.RmsNorm;
 import org.chorale.model.layer.SequenceContext;
-import org.chorale.model.layer.SwiGlu;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One transformer block: h = x + attention(norm(x)), y = h + feedForward(norm(h)).
+ * One transformer block, as {@link BlockConfig} says.
  *
  * <p>R rows (all tokens of all sequences), D model width.
  */
 final class DecoderBlock {
-    private final RmsNorm attentionNorm;
+    private final @Nullable Norm beforeAttention;
     private final Attention attention;
-    private final RmsNorm innerNorm;
-    private final SwiGlu feedForward;
+    private final @Nullable Norm afterAttention;
+    private final @Nullable Norm beforeInner;
+    private final FeedForward inner;
+    private final @Nullable Norm afterInner;
+    private final boolean parallel;
 
-    DecoderBlock(
-            DecoderConfig config,
-            String name,
-            Function<String, Parameter> parameters,
-            Adapters adapters,
-            Fp8Linears fp8) {
-        this.attentionNorm = new RmsNorm(parameters.apply(name + ".input_layernorm.weight"), config.epsilon());
-        this.attention = new Attention(
-                linear(name + ".self_attn.q_proj", config.attentionBias(), parameters, adapters, fp8),
-                linear(name + ".self_attn.k_proj", config.attentionBias(), parameters, adapters, fp8),
-                linear(name + ".self_attn.v_proj", config.attentionBias(), parameters, adapters, fp8),
-                linear(name + ".self_attn.o_proj", config.attentionBias(), parameters, adapters, fp8),
-                config.headWidth());
-        this.innerNorm = new RmsNorm(parameters.apply(name + ".post_attention_layernorm.weight"), config.epsilon());
-        this.feedForward = new SwiGlu(
-                linear(name + ".mlp.gate_proj", config.innerBias(), parameters, adapters, fp8),
-                linear(name + ".mlp.up_proj", config.innerBias(), parameters, adapters, fp8),
-                linear(name + ".mlp.down_proj", config.innerBias(), parameters, adapters, fp8));
+    DecoderBlock(BlockConfig config, Layers layers) {
+        this.beforeAttention = layers.norm(config.beforeAttention());
+        this.attention = layers.attention(config.attention());
+        this.afterAttention = layers.norm(config.afterAttention());
+        this.beforeInner = layers.norm(config.beforeInner());
+        this.inner = layers.feedForward(config.inner());
+        this.afterInner = layers.norm(config.afterInner());
+        this.parallel = config.parallel();
     }
 
     /** Whether a backward has anything to do but hand the gradient on. */
     boolean trainable() {
-        return attentionNorm.trainable() || attention.trainable() || innerNorm.trainable() || feedForward.trainable();
+        return attention.trainable()
+                || inner.trainable()
+                || Stream.of(beforeAttention, afterAttention, beforeInner, afterInner)
+                        .anyMatch(norm -> norm != null && norm.trainable());
     }
 
     /** Columns of what a forward saves for adapters where it keeps everything. */
     long savedForAdapters() {
-        return attention.savedForAdapters() + feedForward.savedForAdapters();
+        return attention.savedForAdapters() + inner.savedForAdapters();
     }
 
     /** [R, D] → [R, D]; saves x, and as much of what its backward reads as is not to be recomputed. */
     Tensor forward(Tensor x, SequenceContext context, Recompute recompute, Tape tape) {
         try (Tape dropped = new Tape()) {
             Tape attended = recompute == Recompute.FULL ? dropped : tape;
-            Tensor y = forward(x, context, attended, recompute == Recompute.NONE ? tape : dropped);
+            Tape whole = recompute == Recompute.NONE ? tape : dropped;
+            Tensor y = forward(x, context, rows -> attention.forward(rows, context, attended, whole), whole);
             tape.push(x);
             return y;
         }
@@ -73,26 +68,24 @@ final class DecoderBlock {
     /** [R, D] → [R, D], where no backward follows. */
     Tensor forwardAlone(Tensor x, SequenceContext context) {
         try (Tape dropped = new Tape()) {
-            return forward(x, context, dropped, dropped);
+            return forward(x, context, rows -> attention.forward(rows, context, dropped), dropped);
         }
     }
 
-    /**
-     * What the norms give is computed again in the backward, whatever is kept.
-     *
-     * @param attended gets what attention gives
-     * @param tape gets everything else: h and the scales of the rows of x and h, above what attention and feed-forward
-     *     save
-     */
-    private Tensor forward(Tensor x, SequenceContext context, Tape attended, Tape tape) {
+    /** The next tokens of a sequence whose earlier ones are cached, without a backward: [t, D] → [t, D]. */
+    Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
+        try (Tape dropped = new Tape()) {
+            return forward(x, context, rows -> attention.extend(rows, context, cache), dropped);
+        }
+    }
+
+    private Tensor forward(Tensor x, SequenceContext context, UnaryOperator<Tensor> attend, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Normed normedX = attentionNorm.normalise(x);
-            Tensor h = attention.forward(normedX.rows(), context, attended, tape);
-            Normed normedH = innerNorm.addAndNormalise(h, x);
-            Tensor y = feedForward.forward(normedH.rows(), context.dropout(), tape);
-            y.add_(h);
-            tape.push(normedX.scale(), h, normedH.scale());
-            return scope.keep(y);
+            Middle middle = toMiddle(x, attend, tape);
+            Tensor added = inner.forward(middle.rows(), context.dropout(), tape);
+            save(middle, tape);
+            Tensor y = afterInner == null ? added : afterInner.forward(added, tape);
+            return scope.keep(y.add_(middle.sum()));
         }
     }
 
@@ -103,14 +96,65 @@ final class DecoderBlock {
      */
     private void again(Tensor x, SequenceContext context, Recompute recompute, Tape kept, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Normed normedX = attentionNorm.normalise(x);
-            Tensor h = recompute == Recompute.FULL
-                    ? attention.forward(normedX.rows(), context, tape)
-                    : attention.again(normedX.rows(), context, kept, tape);
-            Normed normedH = innerNorm.addAndNormalise(h, x);
-            feedForward.again(normedH.rows(), context.dropout(), tape);
-            tape.push(normedX.scale(), h, normedH.scale());
+            UnaryOperator<Tensor> attend = recompute == Recompute.FULL
+                    ? rows -> attention.forward(rows, context, tape)
+                    : rows -> attention.again(rows, context, kept, tape);
+            Middle middle = toMiddle(x, attend, tape);
+            if (afterInner == null) {
+                inner.again(middle.rows(), context.dropout(), tape);
+                save(middle, tape);
+            } else {
+                Tensor added = inner.forward(middle.rows(), context.dropout(), tape);
+                save(middle, tape);
+                afterInner.forward(added, tape);
+            }
         }
+    }
+
+    /**
+     * Between attention and the feed-forward network.
+     *
+     * @param rows what the network reads
+     * @param sum what it adds to
+     */
+    private record Middle(Tensor rows, Tensor sum) {}
+
+    private Middle toMiddle(Tensor x, UnaryOperator<Tensor> attend, Tape tape) {
+        Tensor read = normalised(beforeAttention, x, tape);
+        Tensor added = attend.apply(read);
+        if (beforeAttention != null) {
+            tape.push(read);
+        }
+        Tensor sum = afterAttention == null ? added : afterAttention.forward(added, tape);
+        if (parallel) {
+            return new Middle(normalised(beforeInner, x, tape), sum.add_(x));
+        }
+        if (beforeInner == null) {
+            sum.add_(x);
+            return new Middle(sum, sum);
+        }
+        Normed normed = beforeInner.addAndNormalise(sum, x);
+        tape.push(normed.statistics());
+        return new Middle(normed.rows(), sum);
+    }
+
+    private void save(Middle middle, Tape tape) {
+        if (!parallel) {
+            tape.push(middle.sum());
+        }
+        if (beforeInner != null) {
+            tape.push(middle.rows());
+        }
+    }
+
+    /** Saves what it found of the rows. */
+    private static Tensor normalised(@Nullable Norm norm, Tensor x, Tape tape) {
+        if (norm == null) {
+            return x;
+        }
+        Normed normed = norm.normalise(x);
+        tape.push(normed.statistics());
+        return normed.rows();
     }
 
     /**
@@ -132,48 +176,39 @@ final class DecoderBlock {
 
     private Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor scaleOfH = tape.pop();
-            Tensor h = tape.pop();
-            Tensor scaleOfX = tape.pop();
-            Tensor dh = throughFeedForward(dy, h, scaleOfH, context, tape);
-            return scope.keep(throughAttention(dh, x, scaleOfX, context, tape));
+            Tensor dSum = throughInner(dy, x, context, tape);
+            Tensor dAttended = parallel ? dy : dSum;
+            return scope.keep(throughAttention(dAttended, dSum, x, context, tape));
         }
     }
 
-    /** The gradient of h, of which y is the sum with what the feed-forward makes of it. */
-    private Tensor throughFeedForward(Tensor dy, Tensor h, Tensor scale, SequenceContext context, Tape tape) {
+    /** The gradient of what the feed-forward network adds to and reads: h, or x where the block is parallel. */
+    private Tensor throughInner(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor dNormed = feedForward.backward(dy, innerNorm.again(h, scale), context.dropout(), tape);
-            return scope.keep(innerNorm.backward(dNormed, h, scale, dy));
+            Tensor dAdded = afterInner == null ? dy : afterInner.backward(dy, tape);
+            Tensor rows = beforeInner == null ? null : tape.pop();
+            Tensor sum = parallel ? x : tape.pop();
+            Tensor dRows = inner.backward(dAdded, rows == null ? sum : rows, context.dropout(), tape);
+            return scope.keep(throughNorm(beforeInner, dRows, sum, dy, tape));
         }
     }
 
-    /** The gradient of x, of which h is the sum with what attention makes of it. */
-    private Tensor throughAttention(Tensor dh, Tensor x, Tensor scale, SequenceContext context, Tape tape) {
+    /**
+     * The gradient of x.
+     *
+     * @param dAttended that of what attention gave, or of its norm
+     * @param residual what x has for a gradient by the way around attention
+     */
+    private Tensor throughAttention(Tensor dAttended, Tensor residual, Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor dNormed = attention.backward(dh, attentionNorm.again(x, scale), context, tape);
-            return scope.keep(attentionNorm.backward(dNormed, x, scale, dh));
+            Tensor dAdded = afterAttention == null ? dAttended : afterAttention.backward(dAttended, tape);
+            Tensor rows = beforeAttention == null ? x : tape.pop();
+            Tensor dRows = attention.backward(dAdded, rows, context, tape);
+            return scope.keep(throughNorm(beforeAttention, dRows, x, residual, tape));
         }
     }
 
-    /** The next tokens of a sequence whose earlier ones are cached, without a backward: [t, D] → [t, D]. */
-    Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
-        try (TensorScope scope = new TensorScope();
-                Tape dropped = new Tape()) {
-            Tensor h = attention.extend(attentionNorm.normalise(x).rows(), context, cache);
-            Normed normedH = innerNorm.addAndNormalise(h, x);
-            Tensor y = feedForward.forward(normedH.rows(), context.dropout(), dropped);
-            y.add_(h);
-            return scope.keep(y);
-        }
-    }
-
-    private static Linear linear(
-            String name, boolean bias, Function<String, Parameter> parameters, Adapters adapters, Fp8Linears fp8) {
-        return new Linear(
-                parameters.apply(name + ".weight"),
-                bias ? parameters.apply(name + ".bias") : null,
-                adapters.of(name),
-                fp8.of(name));
+    private static Tensor throughNorm(@Nullable Norm norm, Tensor dRows, Tensor x, Tensor residual, Tape tape) {
+        return norm == null ? dRows.add_(residual) : norm.backward(dRows, x, tape.pop(), residual);
     }
 }

@@ -3,126 +3,114 @@
 
 package org.chorale.model.decoder;
 
-import org.chorale.model.outline.ConfigJson;
-import org.chorale.model.outline.InvalidModelException.Reason;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.chorale.model.outline.LinearOutline;
+import org.chorale.model.outline.UnitOutline;
+import org.chorale.model.outline.UnitOutline.ParameterOutline;
 
 /**
- * What a Llama's config.json says, as Transformers 4 ({@code rope_theta}, {@code rope_scaling}) and 5 ({@code
- * rope_parameters}) write it.
+ * A decoder-only language model: what it computes, and the published names of what it has. A family makes it of a
+ * config.json.
  *
+ * @param family Hugging Face's model_type
  * @param vocabulary V, rows of the embedding
  * @param width D, of the model
- * @param innerWidth F, of the feed-forward network
- * @param layers blocks
- * @param heads N, query heads
- * @param keyValueHeads K, each shared by N/K query heads
- * @param headWidth H; N·H need not be D
  * @param contextTokens longest sequence that the model was made for
- * @param epsilon of the norms
- * @param attentionBias whether the four attention projections have biases
- * @param innerBias whether the three feed-forward projections have biases
+ * @param embedding the published module, such as {@code model.embed_tokens}
+ * @param embeddingScale what embeddings are multiplied by
+ * @param blocks from the bottom
+ * @param norm behind the last block
+ * @param head the published module; where it is tied, nothing is published by this name
  * @param tied whether the head is the embedding
+ * @param logitCap logits are cap · tanh(logits / cap); 0 for none
  * @param initialDeviation of the normal distribution that first weights are drawn from
- * @param rope the frequencies of the rotary embedding
  */
 public record DecoderConfig(
+        String family,
         long vocabulary,
         long width,
-        long innerWidth,
-        int layers,
-        long heads,
-        long keyValueHeads,
-        long headWidth,
         long contextTokens,
-        double epsilon,
-        boolean attentionBias,
-        boolean innerBias,
+        String embedding,
+        double embeddingScale,
+        List<BlockConfig> blocks,
+        NormConfig norm,
+        String head,
         boolean tied,
-        double initialDeviation,
-        RopeFrequencies rope) {
-    /** Hugging Face's name of the family. */
-    public static final String MODEL_TYPE = "llama";
+        double logitCap,
+        double initialDeviation) {
+    static final String ROOT_UNIT = "root";
+    static final String HEAD_UNIT = "head";
 
-    /** Above any published model, and small enough that sizes cannot overflow. */
-    private static final long MAX_WIDTH = 1 << 20;
+    public DecoderConfig {
+        blocks = List.copyOf(blocks);
+    }
 
-    private static final long MAX_VOCABULARY = 1 << 24;
-    private static final long MAX_LAYERS = 4096;
-    private static final long MAX_CONTEXT_TOKENS = 1L << 32;
-
-    /**
-     * Reads and checks a configuration. Defaults are Transformers'.
-     *
-     * @throws org.chorale.model.outline.InvalidModelException with every problem, a line each
-     */
-    public static DecoderConfig from(ConfigJson json) {
-        long width = json.count("hidden_size", MAX_WIDTH);
-        long heads = json.count("num_attention_heads", MAX_WIDTH);
-        if (!json.has("head_dim") && width % heads != 0) {
-            json.problem("num_attention_heads = %d: must divide hidden_size = %d where head_dim is not given"
-                    .formatted(heads, width));
-        }
-        DecoderConfig config = new DecoderConfig(
-                json.count("vocab_size", MAX_VOCABULARY),
-                width,
-                json.count("intermediate_size", MAX_WIDTH),
-                (int) json.count("num_hidden_layers", MAX_LAYERS),
-                heads,
-                json.count("num_key_value_heads", MAX_WIDTH, heads),
-                json.count("head_dim", MAX_WIDTH, Math.max(1, width / heads)),
-                json.count("max_position_embeddings", MAX_CONTEXT_TOKENS, 2048),
-                json.positive("rms_norm_eps", 1e-6),
-                json.flag("attention_bias", false),
-                json.flag("mlp_bias", false),
-                json.flag("tie_word_embeddings", false),
-                json.positive("initializer_range", 0.02),
-                RopeFrequencies.from(json));
-        config.checkHeads(json);
-        json.throwProblems(Reason.MISMATCH);
-        refuseWhatIsNotSupported(json);
-        return config;
+    /** How many blocks there are. */
+    public int layers() {
+        return blocks.size();
     }
 
     /** The same model with a head of its own. */
     public DecoderConfig untied() {
         return new DecoderConfig(
+                family,
                 vocabulary,
                 width,
-                innerWidth,
-                layers,
-                heads,
-                keyValueHeads,
-                headWidth,
                 contextTokens,
-                epsilon,
-                attentionBias,
-                innerBias,
+                embedding,
+                embeddingScale,
+                blocks,
+                norm,
+                head,
                 false,
-                initialDeviation,
-                rope);
+                logitCap,
+                initialDeviation);
     }
 
-    private void checkHeads(ConfigJson json) {
-        if (heads % keyValueHeads != 0) {
-            json.problem(
-                    "num_key_value_heads = %d: must divide num_attention_heads = %d".formatted(keyValueHeads, heads));
-        }
-        if (headWidth % 2 != 0) {
-            json.problem("head_dim = %d: must be even, because rotary embedding turns pairs".formatted(headWidth));
-        }
+    /** The parameter [V, D]. */
+    public String embeddingWeight() {
+        return embedding + ".weight";
     }
 
-    private static void refuseWhatIsNotSupported(ConfigJson json) {
-        if (!json.text("hidden_act", "silu").equals("silu")) {
-            json.problem("hidden_act = %s: only silu is supported".formatted(json.text("hidden_act", "")));
+    /** The parameter [V, D] of a head that is not tied. */
+    public String headWeight() {
+        return head + ".weight";
+    }
+
+    /**
+     * The sharding units, in the order of the forward pass. A tied head needs its embedding, so both ends are one unit
+     * then.
+     */
+    public List<UnitOutline> units() {
+        List<ParameterOutline> first =
+                new ArrayList<>(List.of(ParameterOutline.of(embeddingWeight(), vocabulary, width)));
+        List<ParameterOutline> last = new ArrayList<>(norm.parameters());
+        if (tied) {
+            first.addAll(last);
+        } else {
+            last.add(ParameterOutline.of(headWeight(), vocabulary, width));
         }
-        if (json.root().path("attention_dropout").asDouble(0) != 0) {
-            json.problem("attention_dropout = %s: only 0 is supported"
-                    .formatted(json.root().path("attention_dropout")));
+        List<UnitOutline> units = new ArrayList<>();
+        units.add(new UnitOutline(ROOT_UNIT, first));
+        blocks.forEach(block -> units.add(new UnitOutline(block.name(), block.parameters())));
+        if (!tied) {
+            units.add(new UnitOutline(HEAD_UNIT, last));
         }
-        if (json.has("quantization_config")) {
-            json.problem("quantization_config: quantised weights are not supported");
-        }
-        json.throwProblems(Reason.UNSUPPORTED);
+        return units;
+    }
+
+    /** Everything that an adapter may be put on, in the order of the forward pass; the head comes last. */
+    public List<LinearOutline> linears() {
+        return Stream.concat(
+                        blocks.stream().flatMap(BlockConfig::linears),
+                        Stream.of(new LinearOutline(head, width, vocabulary, false, true)))
+                .toList();
+    }
+
+    /** The rotary embeddings that its blocks use, each once. */
+    List<RopeFrequencies> ropes() {
+        return blocks.stream().map(block -> block.attention().rope()).distinct().toList();
     }
 }

@@ -16,9 +16,11 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RecomputePlan;
+import org.chorale.model.outline.LinearOutline;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Bytes that a Llama's forward and backward take beside parameters and their gradients, by formula.
+ * Bytes that a decoder's forward and backward take beside parameters and their gradients, by formula.
  *
  * <p>R rows, D model width, F inner width, N query heads, K key-value heads, H head width. What a forward keeps is exact:
  * it is what lies on the tape. (Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest
@@ -82,7 +84,7 @@ public final class DecoderMemory {
         long peak = kept + lossBytes;
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
             long own = kept(block, plan.of(block));
-            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward()));
+            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)));
             kept -= rows * own;
         }
         return peak;
@@ -115,17 +117,29 @@ public final class DecoderMemory {
 
     /** Operations that are repeated for a row. Those of attention count twice: it runs at half of a product's speed. */
     long price(RecomputePlan plan, long tokens) {
-        long heads = config.heads() * config.headWidth();
-        long outputs = 2 * heads + 2 * config.keyValueHeads() * config.headWidth() + 2 * config.innerWidth();
-        long products = 2 * config.width() * outputs;
-        long attention = 2 * tokens * heads; // causal: half of the keys, on average
         return trainedBlocks()
                 .mapToLong(block -> switch (plan.of(block)) {
                     case NONE -> 0;
-                    case SELECTIVE -> products;
-                    case FULL -> products + 2 * attention;
+                    case SELECTIVE -> products(config.blocks().get(block));
+                    case FULL ->
+                        products(config.blocks().get(block))
+                                + 2 * attention(config.blocks().get(block), tokens);
                 })
                 .sum();
+    }
+
+    /** All but that of down, whose result nobody reads twice. */
+    private static long products(BlockConfig block) {
+        LinearOutline down = block.inner().down();
+        return block.linears()
+                .filter(linear -> !linear.equals(down) || block.afterInner() != null)
+                .mapToLong(linear -> 2 * linear.inputs() * linear.outputs())
+                .sum();
+    }
+
+    /** Causal: half of the keys, on average. */
+    private static long attention(BlockConfig block, long tokens) {
+        return 2 * tokens * block.attention().queryWidth();
     }
 
     /** A plan in words: what the blocks that are trained recompute, and how many of them where they differ. */
@@ -149,23 +163,41 @@ public final class DecoderMemory {
     }
 
     /** That a block keeps of a row. */
-    private long kept(int block, Recompute recompute) {
+    private long kept(int number, Recompute recompute) {
+        BlockConfig block = config.blocks().get(number);
+        AttentionConfig attention = block.attention();
         long input = rowBytes();
-        long attended = narrow * config.heads() * config.headWidth() + wide * config.heads(); // and its log-sum-exp
-        long projected = narrow * (config.heads() + 2 * config.keyValueHeads()) * config.headWidth() // q, k, v
-                + narrow * 2 * config.innerWidth(); // gate, up
-        long sum = rowBytes() + 2 * wide; // h, and the scales of two norms
-        long adapted = narrow * savedForAdapters.get(block);
+        long attended = narrow * attention.queryWidth() + wide * attention.heads(); // and its log-sum-exp
+        long projected = narrow * (attention.queryWidth() + 2 * attention.keyWidth()) // q, k, v
+                + ofHeadNorm(attention.queryNorm(), attention.queryWidth())
+                + ofHeadNorm(attention.keyNorm(), attention.keyWidth())
+                + narrow * block.inner().projectedWidth();
+        long rows = ofNorm(block.beforeAttention())
+                + ofNorm(block.afterAttention())
+                + (block.parallel() ? 0 : rowBytes()) // h
+                + ofNorm(block.beforeInner())
+                + ofNorm(block.afterInner());
+        long adapted = narrow * savedForAdapters.get(number);
         return switch (recompute) {
-            case NONE -> input + attended + projected + sum + adapted;
+            case NONE -> input + attended + projected + rows + adapted;
             case SELECTIVE -> input + attended;
             case FULL -> input;
         };
     }
 
+    /** What it gives, or what it was given, and what it found of the rows. */
+    private long ofNorm(@Nullable NormConfig norm) {
+        return norm == null ? 0 : rowBytes() + wide * norm.statistics();
+    }
+
+    /** What it was given, and what it found of each head or of all. */
+    private long ofHeadNorm(@Nullable NormConfig norm, long width) {
+        return norm == null ? 0 : narrow * width + wide * norm.statistics() * (width / norm.width());
+    }
+
     /** The tokens, and what the last norm keeps. */
     private long besideBlocks() {
-        return TOKEN_BYTES + rowBytes() + wide;
+        return TOKEN_BYTES + rowBytes() + wide * config.norm().statistics();
     }
 
     /**
@@ -174,12 +206,15 @@ public final class DecoderMemory {
      * gradients of q, k and v twice, those of k and v for each query head, that of q in fp32, and four of the width; gate
      * and up have been given back by then.
      */
-    private long backward() {
-        long heads = config.heads() * config.headWidth();
-        long keys = config.keyValueHeads() * config.headWidth();
-        long feedForward = 3 * narrow * config.innerWidth();
-        long attention =
-                narrow * (2 * (heads + 2 * keys) + 3 * heads) + Float.BYTES * heads - 2 * narrow * config.innerWidth();
+    private long backward(int number) {
+        BlockConfig block = config.blocks().get(number);
+        long heads = block.attention().queryWidth();
+        long keys = block.attention().keyWidth();
+        long inner = block.inner().innerWidth();
+        long feedForward = 3 * narrow * inner;
+        long attention = narrow * (2 * (heads + 2 * keys) + 3 * heads)
+                + Float.BYTES * heads
+                - narrow * block.inner().projectedWidth();
         return Math.max(feedForward, attention) + 4 * rowBytes();
     }
 }

@@ -7,7 +7,7 @@ import java.util.List;
 import org.chorale.model.layer.Units;
 
 /**
- * The order in which a Llama uses its units.
+ * The order in which a decoder uses its units.
  *
  * <pre>
  *            forward                              backward
@@ -29,20 +29,20 @@ final class DecoderUnits {
     /** @param firstTrained block that the backward ends with */
     DecoderUnits(Units units, DecoderConfig config, int firstTrained, boolean embeddingTrained) {
         this.units = units;
-        this.blocks = DecoderNames.blocks(config);
-        this.head = config.tied() ? DecoderNames.ROOT_UNIT : DecoderNames.HEAD_UNIT;
+        this.blocks = config.blocks().stream().map(BlockConfig::name).toList();
+        this.head = config.tied() ? DecoderConfig.ROOT_UNIT : DecoderConfig.HEAD_UNIT;
         this.firstTrained = firstTrained;
         this.embeddingTrained = embeddingTrained;
     }
 
     void openEmbedding() {
-        units.open(DecoderNames.ROOT_UNIT);
+        units.open(DecoderConfig.ROOT_UNIT);
         announce(0);
     }
 
     void closeEmbedding() {
         if (!isTied()) {
-            units.close(DecoderNames.ROOT_UNIT);
+            units.close(DecoderConfig.ROOT_UNIT);
         }
     }
 
@@ -89,13 +89,13 @@ final class DecoderUnits {
     /** The backward of a lookup reads no values. */
     void openEmbeddingForBackward() {
         if (embeddingTrained && !isTied()) {
-            units.openForGradients(DecoderNames.ROOT_UNIT);
+            units.openForGradients(DecoderConfig.ROOT_UNIT);
         }
     }
 
     void closeEmbeddingAfterBackward() {
         if (embeddingTrained || isTied()) {
-            units.closeAfterBackward(DecoderNames.ROOT_UNIT);
+            units.closeAfterBackward(DecoderConfig.ROOT_UNIT);
         }
     }
 
@@ -123,7 +123,7 @@ final class DecoderUnits {
     }
 
     private boolean isTied() {
-        return head.equals(DecoderNames.ROOT_UNIT);
+        return head.equals(DecoderConfig.ROOT_UNIT);
     }
 
     private void announce(int layer) {

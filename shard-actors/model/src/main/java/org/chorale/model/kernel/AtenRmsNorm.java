@@ -29,7 +29,8 @@ final class AtenRmsNorm implements RmsNormKernel {
                     .mul_(Scalars.of(inverseRootWidth)); // [R, 1]
             Tensor scale = scope.keep(
                     rootMeanSquare.square_().add_(Scalars.of(epsilon)).rsqrt_()); // [R, 1]
-            return new Normed(scope.keep(again(x, scale, weight)), scale);
+            Tensor rows = wide(x).mul(scale).to(x.scalar_type()).mul(weight);
+            return new Normed(scope.keep(rows), scale);
         }
     }
 
@@ -37,13 +38,6 @@ final class AtenRmsNorm implements RmsNormKernel {
     public Normed addAndForward(Tensor sum, Tensor addend, Tensor weight, double epsilon) {
         sum.add_(addend);
         return forward(sum, weight, epsilon);
-    }
-
-    @Override
-    public Tensor again(Tensor x, Tensor scale, Tensor weight) {
-        try (TensorScope scope = new TensorScope()) {
-            return scope.keep(wide(x).mul(scale).to(x.scalar_type()).mul(weight));
-        }
     }
 
     @Override

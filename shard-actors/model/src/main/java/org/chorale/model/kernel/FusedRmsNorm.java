@@ -92,19 +92,6 @@ final class FusedRmsNorm implements RmsNormKernel {
     }
 
     @Override
-    public Tensor again(Tensor x, Tensor scale, Tensor weight) {
-        Tensor y = torch.empty_like(x);
-        Variant variant = variant(x, weight, y);
-        launch(variant, "rms_norm_again")
-                .tensor(x)
-                .tensor(scale)
-                .tensor(weight)
-                .tensor(y)
-                .run(rows(x), variant.threads());
-        return y;
-    }
-
-    @Override
     public Tensor backward(
             Tensor dy,
             Tensor x,

@@ -10,8 +10,7 @@ import org.jspecify.annotations.Nullable;
  * y = w · x̂ with x̂ = x · scale and scale = 1 / √(mean(x²) + ε), row by row, in fp32 at least; x̂ is rounded to the dtype
  * of x before it is weighted, as Transformers' Llama does it.
  *
- * <p>R rows, D model width. A backward computes x̂ and y again from x and scale: a pass over memory is cheaper than to
- * keep them.
+ * <p>R rows, D model width. A backward computes x̂ again from x and scale.
  */
 public sealed interface RmsNormKernel permits FusedRmsNorm, AtenRmsNorm {
     /**
@@ -35,9 +34,6 @@ public sealed interface RmsNormKernel permits FusedRmsNorm, AtenRmsNorm {
 
     /** Adds to a sum, [R, D] both, and normalises what it is then. */
     Normed addAndForward(Tensor sum, Tensor addend, Tensor weight, double epsilon);
-
-    /** The rows of a forward, once more. */
-    Tensor again(Tensor x, Tensor scale, Tensor weight);
 
     /**
      * dx = scale (w·dy − x̂ mean(w·dy·x̂)) + residual, rounded once.

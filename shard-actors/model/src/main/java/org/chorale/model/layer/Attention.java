@@ -14,25 +14,44 @@ import org.jspecify.annotations.Nullable;
 /**
  * Causal self-attention with rotary positions and grouped key-value heads (Ainslie et al. 2023, arXiv 2305.13245).
  *
- * <p>B batch, T tokens, R = B·T rows, D model width, N query heads, K key-value heads, H head width. The scores are
- * scaled by 1/√H and never stand in memory as a whole: the flash kernel saves their log-sum-exp. Its own input is handed
- * to the backward by the layer around it.
+ * <p>B batch, T tokens, R = B·T rows, D model width, N query heads, K key-value heads, H head width. The flash kernel
+ * saves the log-sum-exp of the scores, which never stand in memory as a whole unless they are capped. Its own input is
+ * handed to the backward by the layer around it.
  */
 public final class Attention {
-    private final FlashAttention flash = new FlashAttention();
     private final SideBySide inputs; // query, key and value
     private final Linear output;
-    private final long headWidth;
+    private final HeadShape shape;
+    private final @Nullable HeadNorm queryNorm;
+    private final @Nullable HeadNorm keyNorm;
+    private final FlashAttention flash;
 
-    public Attention(Linear query, Linear key, Linear value, Linear output, long headWidth) {
-        this.inputs = new SideBySide(query, key, value);
+    /**
+     * @param inputs linears for query, key and value, or one for all of them
+     * @param queryNorm null for none, and so is keyNorm then
+     */
+    public Attention(
+            SideBySide inputs,
+            Linear output,
+            HeadShape shape,
+            @Nullable HeadNorm queryNorm,
+            @Nullable HeadNorm keyNorm,
+            FlashAttention flash) {
+        this.inputs = inputs;
         this.output = output;
-        this.headWidth = headWidth;
+        this.shape = shape;
+        this.queryNorm = queryNorm;
+        this.keyNorm = keyNorm;
+        this.flash = flash;
     }
 
     /** Whether a backward has anything to do but hand the gradient on. */
     public boolean trainable() {
-        return inputs.trainable() || output.trainable();
+        return inputs.trainable() || output.trainable() || trainable(queryNorm) || trainable(keyNorm);
+    }
+
+    private static boolean trainable(@Nullable HeadNorm norm) {
+        return norm != null && norm.norm().trainable();
     }
 
     /** Columns of what a forward saves for its linears' adapters. */
@@ -55,7 +74,7 @@ public final class Attention {
         try (TensorScope scope = new TensorScope()) {
             Tensor[] qkv = projected(x, context, projected);
             Attended result = flash.forward(qkv[0], qkv[1], qkv[2], context);
-            Tensor y = output.forward(rows(result.mixed(), x), context.dropout(), projected);
+            Tensor y = output.forward(HeadShape.row(result.mixed()), context.dropout(), projected);
             attended.push(result.mixed(), result.logSumExp());
             projected.push(qkv);
             return scope.keep(y);
@@ -72,7 +91,7 @@ public final class Attention {
             Tensor logSumExp = attended.pop();
             Tensor mixed = attended.pop();
             Tensor[] qkv = projected(x, context, tape);
-            Tensor y = output.forward(rows(mixed, x), context.dropout(), tape);
+            Tensor y = output.forward(HeadShape.row(mixed), context.dropout(), tape);
             tape.push(mixed, logSumExp);
             tape.push(qkv);
             return scope.keep(y);
@@ -81,16 +100,31 @@ public final class Attention {
 
     /** Query [B, T, N, H], key and value [B, T, K, H], in the innermost scope. */
     private Tensor[] projected(Tensor x, SequenceContext context, Tape tape) {
-        Tensor[] parts = inputs.split(inputs.forward(x, context.dropout(), tape));
-        for (int i = 0; i < parts.length; i++) {
-            parts[i] = heads(parts[i], context);
+        Tensor[] qkv = shape.split(inputs.forward(x, context.dropout(), tape), context);
+        if (queryNorm != null && keyNorm != null) {
+            qkv[0] = queryNorm.forward(qkv[0], tape);
+            qkv[1] = keyNorm.forward(qkv[1], tape);
         }
-        context.rotary().turn(parts[0], parts[1]);
-        return parts;
+        context.rotary(shape.rotary()).turn(shape.turned(qkv[0]), shape.turned(qkv[1]));
+        return qkv;
+    }
+
+    /** The backward of {@link #projected} but for the linears: [R, (N + 2K)·H]. What is given is overwritten. */
+    private Tensor joined(Tensor dq, Tensor dk, Tensor dv, SequenceContext context, Tape tape) {
+        Rotary rotary = context.rotary(shape.rotary());
+        if (queryNorm == null && shape.turnsAll() && !shape.interleaved()) {
+            return rotary.joinTurnedBack(dq, dk, dv);
+        }
+        rotary.turnBack(shape.turned(dq), shape.turned(dk));
+        if (queryNorm == null || keyNorm == null) {
+            return shape.join(dq, dk, dv);
+        }
+        Tensor dRawKey = keyNorm.backward(dk, tape);
+        return shape.join(queryNorm.backward(dq, tape), dRawKey, dv);
     }
 
     /**
-     * Adds to the gradients of the four linears.
+     * Adds to the gradients of linears and norms.
      *
      * @param dy [R, D]
      * @param x [R, D], what forward was given
@@ -104,9 +138,10 @@ public final class Attention {
             Tensor q = tape.pop();
             Tensor logSumExp = tape.pop();
             Tensor mixed = tape.pop();
-            Tensor dMixed = heads(output.backward(dy, rows(mixed, x), dropout, tape), context); // [B, T, N, H]
+            Tensor dMixed =
+                    output.backward(dy, HeadShape.row(mixed), dropout, tape).view_as(mixed); // [B, T, N, H]
             Tensor[] gradients = flash.backward(dMixed, q, k, v, new Attended(mixed, logSumExp), context);
-            Tensor joined = context.rotary().joinTurnedBack(gradients[0], gradients[1], gradients[2]);
+            Tensor joined = joined(gradients[0], gradients[1], gradients[2], context, tape);
             return scope.keep(inputs.backward(joined, x, dropout, tape));
         }
     }
@@ -123,15 +158,12 @@ public final class Attention {
     public Tensor extend(Tensor x, SequenceContext context, KeyValues cache) {
         try (TensorScope scope = new TensorScope();
                 Tape dropped = new Tape()) {
-            Tensor[] parts = inputs.split(inputs.forward(x, null, dropped));
-            Tensor q = heads(parts[0], context); // [1, t, N, H]
-            Tensor k = heads(parts[1], context); // [1, t, K, H]
-            context.rotary().turn(q, k);
-            cache.append(k, heads(parts[2], context));
+            Tensor[] qkv = projected(x, context, dropped); // [1, t, heads, H]
+            cache.append(qkv[1], qkv[2]);
             boolean first = cache.tokens() == context.tokens();
             Tensor mask = first ? null : laterHidden(Device.of(x), context.tokens(), cache.tokens());
-            Attended attended = flash.forward(q, cache.keys(), cache.values(), first, mask);
-            return scope.keep(output.forward(rows(attended.mixed(), x)));
+            Attended attended = flash.forward(qkv[0], cache.keys(), cache.values(), first, mask);
+            return scope.keep(output.forward(HeadShape.row(attended.mixed())));
         }
     }
 
@@ -144,15 +176,5 @@ public final class Attention {
                 .fill_(Scalars.of(Double.NEGATIVE_INFINITY))
                 .triu(keys - queries + 1)
                 .view(1, 1, queries, keys);
-    }
-
-    /** [R, heads·H] → [B, T, heads, H] */
-    private Tensor heads(Tensor rows, SequenceContext context) {
-        return rows.view(context.sequences(), context.tokens(), -1, headWidth);
-    }
-
-    /** [B, T, heads, H] → [R, heads·H] */
-    private static Tensor rows(Tensor heads, Tensor x) {
-        return heads.reshape(x.size(0), heads.size(2) * heads.size(3));
     }
 }

@@ -32,7 +32,7 @@ final class CpuFlash implements AttentionKernel {
                     NO_DROPOUT,
                     sight.causal() && mask == null,
                     optional(mask),
-                    Operator.NONE);
+                    sight.scores().scaleArgument());
             Tensor mixed = headsFirst(attended[0]).to(q.scalar_type());
             return new Attended(scope.keep(mixed), scope.keep(headsFirst(attended[1])));
         }
@@ -52,7 +52,7 @@ final class CpuFlash implements AttentionKernel {
                     NO_DROPOUT,
                     sight.causal() && mask == null,
                     optional(mask),
-                    Operator.NONE);
+                    sight.scores().scaleArgument());
             for (int i = 0; i < gradients.length; i++) {
                 gradients[i] = scope.keep(headsFirst(gradients[i]).to(q.scalar_type()));
             }

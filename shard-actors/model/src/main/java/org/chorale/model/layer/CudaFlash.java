@@ -57,7 +57,7 @@ final class CudaFlash implements AttentionKernel {
             NO_DROPOUT,
             sight.causal(),
             NO_DEBUG_MASK,
-            Operator.NONE, // scale: 1/√H
+            sight.scores().scaleArgument(), // scale
             windowBehind(sight),
             Operator.NONE, // window ahead: as causal says
             Operator.NONE, // keys used
@@ -84,7 +84,7 @@ final class CudaFlash implements AttentionKernel {
             sight.causal(),
             attended.logSumExp(), // random state
             attended.logSumExp(), // unused
-            Operator.NONE, // scale
+            sight.scores().scaleArgument(), // scale
             windowBehind(sight),
             Operator.NONE // window ahead
         };

@@ -55,7 +55,7 @@ final class CudnnAttention implements AttentionKernel {
             NO_DROPOUT,
             sight.causal(),
             NO_DEBUG_MASK,
-            Operator.NONE // scale: 1/√H
+            sight.scores().scaleArgument() // scale
         };
     }
 
@@ -77,7 +77,7 @@ final class CudnnAttention implements AttentionKernel {
             k.size(1),
             NO_DROPOUT,
             sight.causal(),
-            Operator.NONE // scale
+            sight.scores().scaleArgument() // scale
         };
     }
 }

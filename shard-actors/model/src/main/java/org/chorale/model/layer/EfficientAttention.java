@@ -66,7 +66,7 @@ final class EfficientAttention implements AttentionKernel {
             NO_DROPOUT,
             sight.causal() ? CAUSAL : UNMASKED,
             WITH_LOG_SUM_EXP,
-            Operator.NONE, // scale: 1/√H
+            sight.scores().scaleArgument(), // scale
             Operator.NONE, // keys used
             Operator.NONE // window
         };
@@ -93,7 +93,7 @@ final class EfficientAttention implements AttentionKernel {
             attended.logSumExp(), // offset
             sight.causal() ? CAUSAL : UNMASKED,
             NO_BIAS_GRADIENT,
-            Operator.NONE, // scale
+            sight.scores().scaleArgument(), // scale
             Operator.NONE, // into how many parts the keys are split
             Operator.NONE, // window
             SEPARATE_GRADIENTS

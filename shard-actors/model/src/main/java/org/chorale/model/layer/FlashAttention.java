@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * softmax(q kᵀ/√H + mask) v by the kernel that suits the tensors; all but the plain one never hold the scores as a whole
+ * softmax(scores + mask) v by the kernel that suits the tensors; all but the plain one never hold the scores as a whole
  * (Dao 2023, arXiv 2307.08691).
  *
  * <p>B batch, T tokens, N query heads, K key-value heads, H head width.
@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 public final class FlashAttention {
     private final AttentionSettings settings = AttentionSettings.read(System.getProperties());
     private final long window;
+    private final Scores scores;
     private final @Nullable AttentionWay forced;
 
     /** Made when attention first runs on a GPU, and shared by all layers, which have the same shape. */
@@ -32,14 +33,15 @@ public final class FlashAttention {
     public record Attended(Tensor mixed, Tensor logSumExp) {}
 
     public FlashAttention() {
-        this(Sight.EVERYTHING, null);
+        this(Sight.EVERYTHING, Scores.PLAIN, null);
     }
 
-    private FlashAttention(long window, @Nullable AttentionWay forced) {
+    private FlashAttention(long window, Scores scores, @Nullable AttentionWay forced) {
         if (window < 1) {
             throw new IllegalArgumentException("a window of " + window + " tokens: a query sees itself at least");
         }
         this.window = window;
+        this.scores = scores;
         this.forced = forced;
     }
 
@@ -49,29 +51,34 @@ public final class FlashAttention {
      * @param tokens that a query sees at most, itself and those right before it
      */
     public static FlashAttention sliding(long tokens) {
-        return new FlashAttention(tokens, null);
+        return new FlashAttention(tokens, Scores.PLAIN, null);
+    }
+
+    /** The same with other scores. Capped ones stand in memory as a whole: no kernel takes them. */
+    public FlashAttention with(Scores other) {
+        return new FlashAttention(window, other, forced);
     }
 
     /** The same, computed in one way whatever the tensors: it throws where that way does not take them. */
     public FlashAttention by(AttentionWay way) {
-        return new FlashAttention(window, way);
+        return new FlashAttention(window, scores, way);
     }
 
     /** q [B, T, N, H]; k and v [B, T, K, H] */
     public Attended forward(Tensor q, Tensor k, Tensor v, SequenceContext context) {
-        Sight sight = Sight.of(context, window);
+        Sight sight = Sight.of(context, window, scores);
         return way(q, k, v, sight).kernel().forward(q, k, v, sight);
     }
 
     /** q [B, t, N, H] over k and v [B, S, K, H]: causal (S is t then), under a mask [B or 1, 1, t, S], or neither. */
     public Attended forward(Tensor q, Tensor k, Tensor v, boolean causal, @Nullable Tensor mask) {
-        Sight sight = new Sight(causal, window, mask, null);
+        Sight sight = new Sight(causal, window, mask, null, scores);
         return unmeasuredWay(q, sight).kernel().forward(q, k, v, sight);
     }
 
     /** @return the gradients of q, k and v, in their shapes */
     public Tensor[] backward(Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, SequenceContext context) {
-        Sight sight = Sight.of(context, window);
+        Sight sight = Sight.of(context, window, scores);
         AttentionWay way = way(q, k, v, sight);
         return settings.deterministic() && way.hasUnorderedSums()
                 ? Determinism.during(() -> way.kernel().backward(dMixed, q, k, v, attended, sight))
@@ -89,6 +96,9 @@ public final class FlashAttention {
     private AttentionWay unmeasuredWay(Tensor q, Sight sight) {
         if (forced != null) {
             return forced;
+        }
+        if (scores.capped()) {
+            return AttentionWay.PLAIN;
         }
         return q.is_cpu()
                 ? AttentionWay.CPU

@@ -68,9 +68,7 @@ public final class Linear {
             Tensor y = torch.empty(new long[] {x.size(0), outputs()}, x.options(), null);
             adapter.raise(inner, y); // first, so that the large product adds itself to it: a pass over y less
             addProduct(y, x);
-            if (bias != null) {
-                y.add_(bias.value());
-            }
+            addBias(y);
             return scope.keep(y);
         }
     }
@@ -83,6 +81,13 @@ public final class Linear {
         }
         Tensor y = fp8.forward(x, w);
         return bias == null ? y : y.add_(bias.value());
+    }
+
+    /** y += b, [R, O] */
+    void addBias(Tensor y) {
+        if (bias != null) {
+            y.add_(bias.value());
+        }
     }
 
     /** y += x·Wᵀ */
@@ -179,12 +184,17 @@ public final class Linear {
     /** The part of a backward that reads x: adds to the gradients of weight, bias and adapter. */
     void addToGradients(OutputGradient dy, Tensor x, @Nullable Tensor inner, @Nullable DropoutKeys dropout) {
         addToWeightGradient(dy, x);
-        if (bias != null) {
-            bias.addGradientOfRows(dy.rows());
-        }
+        addToBiasGradient(dy.rows());
         Tensor dInner = dy.inner();
         if (adapter != null && inner != null && dInner != null) {
             adapter.addToGradients(dy.rows(), dInner, x, inner, dropout);
+        }
+    }
+
+    /** @param dy [R, O] */
+    void addToBiasGradient(Tensor dy) {
+        if (bias != null) {
+            bias.addGradientOfRows(dy);
         }
     }
 
@@ -200,10 +210,6 @@ public final class Linear {
 
     Parameter weight() {
         return weight;
-    }
-
-    boolean hasBias() {
-        return bias != null;
     }
 
     /** Null where the factors stay in the dtype of the computation. */

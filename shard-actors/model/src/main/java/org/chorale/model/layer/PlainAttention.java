@@ -23,7 +23,8 @@ final class PlainAttention implements AttentionKernel {
     @Override
     public Attended forward(Tensor q, Tensor k, Tensor v, Sight sight) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor scores = scores(grouped(q, k), perHead(k), sight.wholeMask(q, k), q.size(1)); // [B, K, G·T, S]
+            Tensor scores = sight.scores().of(grouped(q, k), perHead(k)); // [B, K, G·T, S]
+            addMask(scores, sight.wholeMask(q, k), q.size(1));
             Tensor mixed = ungrouped(torch.softmax(scores, -1).matmul(perHead(v)), q);
             Tensor logSumExp = ungrouped(torch.logsumexp(scores, LAST, true), q).squeeze(-1); // [B, T, N]
             return new Attended(scope.keep(mixed.to(q.scalar_type())), scope.keep(logSumExp));
@@ -31,7 +32,8 @@ final class PlainAttention implements AttentionKernel {
     }
 
     /**
-     * With P the shares: dv = Pᵀ do; dS = P (do vᵀ − rowsum(do · o)) / √H; dq = dS k; dk = dSᵀ q.
+     * With P the shares: dv = Pᵀ do; dS = P (do vᵀ − rowsum(do · o)) · scale, times the slope of a cap; dq = dS k;
+     * dk = dSᵀ q.
      */
     @Override
     public Tensor[] backward(Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, Sight sight) {
@@ -41,13 +43,17 @@ final class PlainAttention implements AttentionKernel {
             Tensor dOut = grouped(dMixed, k);
             Tensor dotted = dOut.mul(grouped(attended.mixed(), k)).sum(LAST, true, null); // [B, K, G·T, 1]
             Tensor logSumExp = grouped(attended.logSumExp().unsqueeze(-1), k);
-            Tensor shares = scores(groupedQ, keys, sight.wholeMask(q, k), q.size(1))
-                    .sub_(logSumExp)
-                    .exp_();
+            Tensor scores = sight.scores().of(groupedQ, keys);
+            Tensor slope = sight.scores().slope(scores);
+            addMask(scores, sight.wholeMask(q, k), q.size(1));
+            Tensor shares = scores.sub_(logSumExp).exp_();
             Tensor dv = shares.transpose(-2, -1).matmul(dOut); // [B, K, S, H]
             Tensor dScores =
                     dOut.matmul(perHead(v).transpose(-2, -1)).sub_(dotted).mul_(shares);
-            dScores.mul_(Scalars.of(inverseRootWidth(q)));
+            dScores.mul_(Scalars.of(sight.scores().scaleFor(q)));
+            if (slope != null) {
+                dScores.mul_(slope);
+            }
             Tensor[] gradients = {
                 ungrouped(dScores.matmul(keys), q),
                 AttentionKernel.headsFirst(dScores.transpose(-2, -1).matmul(groupedQ)),
@@ -60,17 +66,11 @@ final class PlainAttention implements AttentionKernel {
         }
     }
 
-    /** [B, K, G·T, S] */
-    private static Tensor scores(Tensor groupedQ, Tensor keys, @Nullable Tensor mask, long queries) {
-        Tensor scores = groupedQ.matmul(keys.transpose(-2, -1)).mul_(Scalars.of(inverseRootWidth(groupedQ)));
+    /** [B, K, G·T, S] += [B or 1, 1, T, S] */
+    private static void addMask(Tensor scores, @Nullable Tensor mask, long queries) {
         if (mask != null) {
             scores.unflatten(2, -1, queries).add_(mask.unsqueeze(1)); // [B, K, G, T, S] + [B or 1, 1, 1, T, S]
         }
-        return scores;
-    }
-
-    private static double inverseRootWidth(Tensor q) {
-        return 1 / Math.sqrt((double) q.size(-1));
     }
 
     /** [B, T, N, H] → [B, K, G·T, H] */

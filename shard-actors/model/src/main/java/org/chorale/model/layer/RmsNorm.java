@@ -5,75 +5,73 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.kernel.RmsNormKernel;
-import org.chorale.model.kernel.RmsNormKernel.Normed;
+import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
- * y = w · x / √(mean(x²) + ε), over the last dimension (Zhang and Sennrich 2019, arXiv 1910.07467).
+ * y = w · x / √(mean(x²) + ε), over the last dimension (Zhang and Sennrich 2019, arXiv 1910.07467). Of each row it finds
+ * the scale, 1 / √(mean(x²) + ε).
  *
- * <p>R rows, D model width. A backward needs x and the scale of each of its rows, not y. Alone, a norm saves them on the
- * tape; a block saves them itself, above what the layer behind the norm has saved, because that layer's backward reads
- * y {@link #again}.
+ * <p>R rows, D model width.
  */
-public final class RmsNorm {
+public final class RmsNorm implements Norm {
     private final Parameter weight; // [D]
     private final double epsilon;
+    private final boolean fromOne;
 
     public RmsNorm(Parameter weight, double epsilon) {
-        this.weight = weight;
-        this.epsilon = epsilon;
+        this(weight, epsilon, false);
     }
 
-    /** Whether a backward has anything to do but hand the gradient on. */
+    private RmsNorm(Parameter weight, double epsilon, boolean fromOne) {
+        this.weight = weight;
+        this.epsilon = epsilon;
+        this.fromOne = fromOne;
+    }
+
+    /** Gemma's: the weight is what is added to 1, in fp32 at least. */
+    public static RmsNorm fromOne(Parameter weight, double epsilon) {
+        return new RmsNorm(weight, epsilon, true);
+    }
+
+    @Override
     public boolean trainable() {
         return weight.trainable();
     }
 
-    /** [R, D] → [R, D]; saves its input and the scales of its rows. */
-    public Tensor forward(Tensor x, Tape tape) {
-        try (TensorScope scope = new TensorScope()) {
-            Normed normed = normalise(x);
-            tape.push(x, normed.scale());
-            return scope.keep(normed.rows());
-        }
-    }
-
-    /** dy [R, D] → dx [R, D] */
-    public Tensor backward(Tensor dy, Tape tape) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor scale = tape.pop();
-            return scope.keep(backward(dy, tape.pop(), scale, null));
-        }
-    }
-
-    /** As {@link #forward}, of x [R, D], but saves nothing. */
+    @Override
     public Normed normalise(Tensor x) {
-        return kernel(x).forward(x, weight.value(), epsilon);
+        try (TensorScope scope = new TensorScope()) {
+            Tensor w = weight();
+            return kept(scope, RmsNormKernel.of(x, w).forward(x, w, epsilon), x);
+        }
     }
 
-    /** Adds to a sum and normalises what it is then, in one pass: [R, D] both. */
+    @Override
     public Normed addAndNormalise(Tensor sum, Tensor addend) {
-        return kernel(sum).addAndForward(sum, addend, weight.value(), epsilon);
+        try (TensorScope scope = new TensorScope()) {
+            Tensor w = weight();
+            return kept(scope, RmsNormKernel.of(sum, w).addAndForward(sum, addend, w, epsilon), sum);
+        }
     }
 
-    /** What normalising x, [R, D], gave. */
-    public Tensor again(Tensor x, Tensor scale) {
-        return kernel(x).again(x, scale, weight.value());
+    @Override
+    public Tensor backward(Tensor dy, Tensor x, Tensor statistics, @Nullable Tensor residual) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor w = weight();
+            return scope.keep(RmsNormKernel.of(x, w).backward(dy, x, statistics, w, residual, weight.gradient()));
+        }
     }
 
-    /**
-     * The backward of a norm that saved nothing.
-     *
-     * @param dy [R, D]
-     * @param residual what x has for a gradient by the way around the norm, added to the result; [R, D]
-     * @return dx [R, D]
-     */
-    public Tensor backward(Tensor dy, Tensor x, Tensor scale, @Nullable Tensor residual) {
-        return kernel(x).backward(dy, x, scale, weight.value(), residual, weight.gradient());
+    /** What rows are multiplied by, [D]. */
+    private Tensor weight() {
+        return fromOne ? Wide.of(weight.value()).add(Scalars.of(1)) : weight.value();
     }
 
-    private RmsNormKernel kernel(Tensor x) {
-        return RmsNormKernel.of(x, weight.value());
+    /** Rows in the dtype of x. */
+    private Normed kept(TensorScope scope, RmsNormKernel.Normed normed, Tensor x) {
+        Tensor rows = fromOne ? normed.rows().to(x.scalar_type()) : normed.rows();
+        return new Normed(scope.keep(rows), scope.keep(normed.scale()));
     }
 }

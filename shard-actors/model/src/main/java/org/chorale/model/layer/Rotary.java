@@ -5,6 +5,7 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.kernel.RotaryKernel;
+import org.chorale.tensor.TensorScope;
 
 /**
  * Rotary position embedding (Su et al. 2021, arXiv 2104.09864), in Hugging Face's order: component i turns with
@@ -20,6 +21,14 @@ public record Rotary(Tensor cosine, Tensor sine) {
     /** Turns each head by its token's position, in place: q [B, T, N, H] and k [B, T, K, H]. */
     public void turn(Tensor q, Tensor k) {
         RotaryKernel.of(q, k, cosine, sine).turn(q, k, cosine, sine);
+    }
+
+    /** The backward of {@link #turn}, in place likewise: a rotation's transpose turns back. */
+    public void turnBack(Tensor dq, Tensor dk) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor back = sine.neg();
+            RotaryKernel.of(dq, dk, cosine, back).turn(dq, dk, cosine, back);
+        }
     }
 
     /**

@@ -3,7 +3,9 @@
 
 package org.chorale.model.layer;
 
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param sequences B
  * @param tokens T of each sequence; a block's rows are the B·T tokens, sequence by sequence
- * @param rotary the turn of each position
+ * @param rotaries the turn of each position, by each of the model's rotary embeddings
  * @param mask [B, 1, T, T], added to the attention scores; null where the attention is causal and nothing else, which
  *     is enough for sequences that are padded on the right: no token that counts ever sees the padding
  * @param documents where sequences are packed: each sees itself alone, and rows outside of all see nothing; null where
@@ -21,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 public record SequenceContext(
         long sequences,
         long tokens,
-        Rotary rotary,
+        List<Rotary> rotaries,
         @Nullable Tensor mask,
         @Nullable PackedDocuments documents,
         @Nullable DropoutKeys dropout) {
@@ -29,15 +31,33 @@ public record SequenceContext(
         if (mask != null && documents != null) {
             throw new IllegalArgumentException("packed sequences have no mask: their documents say who sees whom");
         }
+        rotaries = List.copyOf(rotaries);
     }
 
     /** One document in each sequence, and nothing dropped. */
-    public SequenceContext(long sequences, long tokens, Rotary rotary, @Nullable Tensor mask) {
-        this(sequences, tokens, rotary, mask, null, null);
+    public SequenceContext(long sequences, long tokens, List<Rotary> rotaries, @Nullable Tensor mask) {
+        this(sequences, tokens, rotaries, mask, null, null);
+    }
+
+    /** The turn of each position. */
+    Rotary rotary(int number) {
+        return rotaries.get(number);
+    }
+
+    /** Hands what was computed for it to the scope around this one. */
+    public SequenceContext keptBy(TensorScope scope) {
+        rotaries.forEach(rotary -> {
+            scope.keep(rotary.cosine());
+            scope.keep(rotary.sine());
+        });
+        if (mask != null) {
+            scope.keep(mask);
+        }
+        return this;
     }
 
     /** The same forward pass in training, where layers that drop do so by these keys. */
     public SequenceContext withDropout(DropoutKeys keys) {
-        return new SequenceContext(sequences, tokens, rotary, mask, documents, keys);
+        return new SequenceContext(sequences, tokens, rotaries, mask, documents, keys);
     }
 }

@@ -20,14 +20,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Rows R, I inputs, O outputs of all together, r rank of all adapters together. Where their weights follow each other
  * in memory, as they do in a flat buffer, one product serves all, forward and backward. Their adapters read x once
  * between them, and what they add is there before the product, which adds itself to it: a pass over y and one over dx
- * less. Where none of that is so (biases, dropout that is keyed by the layer), each linear is computed by itself.
+ * less. Biases are added part by part. Where none of that is so (dropout that is keyed by the layer), each linear is
+ * computed by itself.
  */
-final class SideBySide {
+public final class SideBySide {
     private final List<Linear> linears;
     private final @Nullable Fp8Products fp8; // of all as one; null where their factors stay in the computation's dtype
     private final boolean uniform; // all are computed alike
 
-    SideBySide(Linear... linears) {
+    public SideBySide(Linear... linears) {
         this.linears = List.of(linears);
         Fp8Scaling scaling = linears[0].fp8Scaling();
         this.uniform = this.linears.stream().allMatch(linear -> linear.fp8Scaling() == scaling);
@@ -46,6 +47,9 @@ final class SideBySide {
     /** [R, I] → [R, O]; saves what the adapters make of x on their way, nothing where there are none. */
     Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
+            if (linears.size() == 1) {
+                return scope.keep(linears.get(0).forward(x, dropout, tape));
+            }
             Tensor weight = mergedWeight(dropout);
             if (weight == null) {
                 TensorVector parts = new TensorVector();
@@ -53,19 +57,30 @@ final class SideBySide {
                 return scope.keep(torch.cat(parts, 1));
             }
             if (adapters().isEmpty()) {
-                return scope.keep(fp8 == null ? Matmul.of(x, weight.t()) : fp8.forward(x, weight));
+                Tensor y = fp8 == null ? Matmul.of(x, weight.t()) : fp8.forward(x, weight);
+                return scope.keep(addBiases(y));
             }
             Tensor inner = Matmul.of(x, downs().t()); // [R, r]
             tape.push(inner);
             if (fp8 != null) {
                 Tensor y = fp8.forward(x, weight);
                 addAdapted(inner, y);
-                return scope.keep(y);
+                return scope.keep(addBiases(y));
             }
             Tensor y = adapted(inner, weight.size(0));
             Matmul.addTo(y, x, weight.t());
-            return scope.keep(y);
+            return scope.keep(addBiases(y));
         }
+    }
+
+    /** y += b, [R, O] */
+    private Tensor addBiases(Tensor y) {
+        long from = 0;
+        for (Linear linear : linears) {
+            linear.addBias(y.narrow(1, from, linear.outputs()));
+            from += linear.outputs();
+        }
+        return y;
     }
 
     /**
@@ -77,9 +92,16 @@ final class SideBySide {
      */
     Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
+            if (linears.size() == 1) {
+                return scope.keep(linears.get(0).backward(dy, x, dropout, tape));
+            }
             Tensor weight = mergedWeight(dropout);
             if (weight == null) {
                 return scope.keep(backwardEach(dy, x, dropout, tape));
+            }
+            Tensor[] parts = split(dy);
+            for (int i = 0; i < parts.length; i++) {
+                linears.get(i).addToBiasGradient(parts[i]);
             }
             if (fp8 != null) {
                 Tensor dx = backwardFp8(fp8, dy, x, weight);
@@ -252,17 +274,14 @@ final class SideBySide {
         return apart || !uniform ? null : merged(Linear::weight, Parameter::value);
     }
 
-    /** One view of all, [O, I], where they follow each other in memory and have no bias; else null. */
+    /** One view of all, [O, I], where they follow each other in memory; else null. */
     private @Nullable Tensor merged(Function<Linear, Parameter> of, Function<Parameter, Tensor> what) {
         Tensor first = what.apply(of.apply(linears.get(0)));
         long outputs = 0;
         for (Linear linear : linears) {
             Tensor own = what.apply(of.apply(linear));
             long expected = first.storage_offset() + outputs * first.size(1);
-            if (linear.hasBias()
-                    || !own.is_alias_of(first)
-                    || own.storage_offset() != expected
-                    || own.size(1) != first.size(1)) {
+            if (!own.is_alias_of(first) || own.storage_offset() != expected || own.size(1) != first.size(1)) {
                 return null;
             }
             outputs += own.size(0);

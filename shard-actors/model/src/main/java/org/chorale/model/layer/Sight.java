@@ -20,25 +20,32 @@ import org.jspecify.annotations.Nullable;
  * @param window keys that a query sees at most, itself and those right before it; {@link #EVERYTHING} for all of them
  * @param mask [B or 1, 1, T, S], added to the scores in the place of {@code causal}
  * @param documents where sequences are packed: causal in each document; B·T rows are queries and keys then
+ * @param scores what the masks are added to
  */
 record Sight(
         boolean causal,
         long window,
         @Nullable Tensor mask,
-        @Nullable PackedDocuments documents) {
+        @Nullable PackedDocuments documents,
+        Scores scores) {
     static final long EVERYTHING = Long.MAX_VALUE;
 
     /** Finite, so that a query that sees nothing sees everything alike instead of becoming no number. */
     private static final double HIDDEN = -Float.MAX_VALUE;
 
+    /** Plain scores. */
+    Sight(boolean causal, long window, @Nullable Tensor mask, @Nullable PackedDocuments documents) {
+        this(causal, window, mask, documents, Scores.PLAIN);
+    }
+
     /** What a forward pass says, in a layer that looks so far back. */
-    static Sight of(SequenceContext context, long window) {
-        return new Sight(context.mask() == null, window, context.mask(), context.documents());
+    static Sight of(SequenceContext context, long window, Scores scores) {
+        return new Sight(context.mask() == null, window, context.mask(), context.documents(), scores);
     }
 
     /** Within one of the documents. */
     Sight inDocument() {
-        return new Sight(true, window, null, null);
+        return new Sight(true, window, null, null, scores);
     }
 
     boolean limited() {

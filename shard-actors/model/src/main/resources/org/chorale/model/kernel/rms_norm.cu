@@ -76,15 +76,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     write(y + start(blockIdx.x), row);
 }
 
-// One block per row: y again, from x and its scale.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    rms_norm_again(const SCALAR* x, const float* scale, const SCALAR* weight, SCALAR* y) {
-    Part row;
-    read(row, x + start(blockIdx.x));
-    weigh(row, weight, scale[blockIdx.x]);
-    write(y + start(blockIdx.x), row);
-}
-
 // dx = scale (w·dy − x̂ mean(w·dy·x̂)), and a residual's gradient added to it, for one row. Where the weight is trained,
 // its gradient's share dy·x̂ is added to dWeight.
 template <bool TRAINED>

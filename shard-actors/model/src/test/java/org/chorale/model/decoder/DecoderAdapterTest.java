@@ -163,7 +163,7 @@ final class DecoderAdapterTest {
             SequenceContext context = keys == null ? plain : plain.withDropout(keys);
             Tensor hidden = model.forward(tokens, context, tape);
             Tensor logits = model.logits(hidden);
-            model.backward(model.logitsBackward(dLogits, hidden), context, tape);
+            model.backward(model.logitsBackward(dLogits, hidden, tape), context, tape);
             return logits;
         }
     }

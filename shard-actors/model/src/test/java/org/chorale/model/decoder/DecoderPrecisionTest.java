@@ -78,7 +78,7 @@ final class DecoderPrecisionTest {
             SequenceContext context = model.context(SEQUENCES, TOKENS, null);
             Tensor hidden = model.forward(tokens, context, tape);
             results.put("logits", model.logits(hidden));
-            model.backward(model.logitsBackward(dLogits, hidden), context, tape);
+            model.backward(model.logitsBackward(dLogits, hidden, tape), context, tape);
         }
         llama.parameters().keySet().forEach(name -> results.put(name, llama.gradient(name)));
         return results;

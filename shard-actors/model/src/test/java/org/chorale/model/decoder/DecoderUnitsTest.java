@@ -125,7 +125,7 @@ final class DecoderUnitsTest {
             SequenceContext context = model.context(1, 3, null);
             Tensor hidden = model.forward(HostTensors.ofLongs(new long[] {1, 2, 3}, 3), context, tape);
             Tensor logits = model.logits(hidden);
-            model.backward(model.logitsBackward(torch.ones_like(logits), hidden), context, tape);
+            model.backward(model.logitsBackward(torch.ones_like(logits), hidden, tape), context, tape);
         }
         return withoutRepetition(calls);
     }

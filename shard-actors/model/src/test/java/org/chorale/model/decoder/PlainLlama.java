@@ -14,10 +14,12 @@ import org.chorale.tensor.Scalars;
 /** A Llama of libtorch's operators alone, differentiated by autograd: what the real one is held against. */
 public final class PlainLlama {
     private final DecoderConfig config;
+    private final AttentionConfig attention; // of every block
     private final Map<String, Tensor> leaves; // by published name
 
     public PlainLlama(DecoderConfig config, Map<String, Tensor> leaves) {
         this.config = config;
+        this.attention = config.blocks().get(0).attention();
         this.leaves = leaves;
     }
 
@@ -38,9 +40,9 @@ public final class PlainLlama {
     }
 
     private Tensor attention(String module, Tensor x, long sequences, Rotary rotary) {
-        Tensor q = PlainFormulas.heads(linear(x, module + ".q_proj"), sequences, config.headWidth(), rotary);
-        Tensor k = PlainFormulas.heads(linear(x, module + ".k_proj"), sequences, config.headWidth(), rotary);
-        Tensor v = PlainFormulas.heads(linear(x, module + ".v_proj"), sequences, config.headWidth(), null);
+        Tensor q = PlainFormulas.heads(linear(x, module + ".q_proj"), sequences, attention.headWidth(), rotary);
+        Tensor k = PlainFormulas.heads(linear(x, module + ".k_proj"), sequences, attention.headWidth(), rotary);
+        Tensor v = PlainFormulas.heads(linear(x, module + ".v_proj"), sequences, attention.headWidth(), null);
         Tensor mixed = PlainFormulas.attention(q, k, v, PlainFormulas.causal(x.size(0) / sequences));
         return linear(mixed.reshape(x.size(0), mixed.size(2)), module + ".o_proj");
     }
@@ -61,14 +63,14 @@ public final class PlainLlama {
     }
 
     private Tensor norm(Tensor x, String module) {
-        return PlainFormulas.rmsNorm(x, leaf(module + ".weight"), config.epsilon());
+        return PlainFormulas.rmsNorm(x, leaf(module + ".weight"), config.norm().epsilon());
     }
 
     private Rotary rotary(long tokens, ScalarType type) {
         Tensor angles = torch.arange(Scalars.of((double) tokens))
                 .to(ScalarType.Float)
                 .unsqueeze(-1)
-                .mul(config.rope().compute(config.headWidth()))
+                .mul(attention.rope().compute(0))
                 .unsqueeze(1);
         return new Rotary(angles.cos().to(type), angles.sin().to(type));
     }

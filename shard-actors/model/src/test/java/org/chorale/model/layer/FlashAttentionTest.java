@@ -74,7 +74,7 @@ final class FlashAttentionTest {
             }
         }
         PackedDocuments packed = PackedDocuments.of(Device.CPU, TOKENS, documents);
-        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, UNUSED, null, packed, null);
+        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, List.of(UNUSED), null, packed, null);
         check(FlashAttention.sliding(window).by(way), 4, 2, context, hidden, 6);
     }
 
@@ -98,7 +98,7 @@ final class FlashAttentionTest {
     void theCpuTakesItsOwnKernel() {
         Tensor q = random(1, TOKENS, 4, 8);
         Tensor k = random(1, TOKENS, 2, 8);
-        SequenceContext context = new SequenceContext(1, TOKENS, UNUSED, null);
+        SequenceContext context = new SequenceContext(1, TOKENS, List.of(UNUSED), null);
         Attended chosen = new FlashAttention().forward(q, k, k, context);
         Attended cpu = new FlashAttention().by(AttentionWay.CPU).forward(q, k, k, context);
         assertThat(chosen.mixed().equal(cpu.mixed())).isTrue();
@@ -188,7 +188,7 @@ final class FlashAttentionTest {
     }
 
     private static SequenceContext context(@Nullable Tensor mask) {
-        return new SequenceContext(SEQUENCES, TOKENS, UNUSED, mask);
+        return new SequenceContext(SEQUENCES, TOKENS, List.of(UNUSED), mask);
     }
 
     /** [1, 1, T, T] */

@@ -6,6 +6,7 @@ package org.chorale.model.layer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.chorale.model.layer.GradientCheck.random;
 
+import java.util.List;
 import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -59,7 +60,10 @@ final class LayerGradientTest {
 
     @Test
     void swiGluIsRight() {
-        SwiGlu network = new SwiGlu(linear("gate", 7, 4, true), linear("up", 7, 4, false), linear("down", 4, 7, true));
+        FeedForward network = new GatedFeedForward(
+                new SideBySide(linear("gate", 7, 4, true), linear("up", 7, 4, false)),
+                linear("down", 4, 7, true),
+                Activation.SILU);
         check.check(
                 new GradientCheck.Layer() {
                     @Override
@@ -102,7 +106,7 @@ final class LayerGradientTest {
     void embeddingGathersAndScatters() {
         Parameter weight = check.parameter("weight", 5, 3);
         Tensor tokens = HostTensors.ofLongs(new long[] {4, 0, 4, 2}, 4);
-        Embedding embedding = new Embedding(weight);
+        Embedding embedding = new Embedding(weight, 1);
         Tensor dy = random(4, 3);
         embedding.backward(dy, tokens);
         Tensor leaf = weight.value().detach().clone();
@@ -122,13 +126,14 @@ final class LayerGradientTest {
     /** D 6, N 4, K 2, H 4: the width of all heads is not the model's width. */
     private void attentionIsRight(@Nullable Tensor mask) {
         Attention attention = new Attention(
-                linear("query", 16, 6, true),
-                linear("key", 8, 6, true),
-                linear("value", 8, 6, true),
+                new SideBySide(linear("query", 16, 6, true), linear("key", 8, 6, true), linear("value", 8, 6, true)),
                 linear("output", 6, 16, true),
-                4);
+                HeadShape.of(4, 2, 4),
+                null,
+                null,
+                new FlashAttention());
         Rotary rotary = new Rotary(random(TOKENS, 1, 2), random(TOKENS, 1, 2));
-        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, rotary, mask);
+        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, List.of(rotary), mask);
         check.check(
                 new GradientCheck.Layer() {
                     @Override
@@ -154,8 +159,8 @@ final class LayerGradientTest {
         Tensor mask = context.mask();
         Tensor hidden = mask == null ? PlainFormulas.causal(TOKENS) : mask.lt(Scalars.of(0));
         Tensor mixed = PlainFormulas.attention(
-                PlainFormulas.heads(q, SEQUENCES, 4, context.rotary()),
-                PlainFormulas.heads(k, SEQUENCES, 4, context.rotary()),
+                PlainFormulas.heads(q, SEQUENCES, 4, context.rotary(0)),
+                PlainFormulas.heads(k, SEQUENCES, 4, context.rotary(0)),
                 PlainFormulas.heads(v, SEQUENCES, 4, null),
                 hidden);
         return torch.addmm(in[8], mixed.reshape(ROWS, 16), in[7].t());

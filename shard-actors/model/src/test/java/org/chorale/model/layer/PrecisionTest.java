@@ -71,7 +71,8 @@ final class PrecisionTest {
     @EnumSource
     void swiGluIsAsExactAsAutograd(Half half) {
         type = half.type;
-        SwiGlu network = new SwiGlu(linear("gate", 48, 40), linear("up", 48, 40), linear("down", 40, 48));
+        FeedForward network = new GatedFeedForward(
+                new SideBySide(linear("gate", 48, 40), linear("up", 48, 40)), linear("down", 40, 48), Activation.SILU);
         check(
                 saving((x, tape) -> network.forward(x, null, tape)),
                 (dy, tape) -> network.backward(dy, tape.pop(), null, tape),
@@ -88,12 +89,17 @@ final class PrecisionTest {
     void attentionIsAsExactAsAutograd(Half half) {
         type = half.type;
         Attention attention = new Attention(
-                linear("query", 32, 40), linear("key", 16, 40), linear("value", 16, 40), linear("output", 40, 32), 8);
+                new SideBySide(linear("query", 32, 40), linear("key", 16, 40), linear("value", 16, 40)),
+                linear("output", 40, 32),
+                HeadShape.of(4, 2, 8),
+                null,
+                null,
+                new FlashAttention());
         Tensor angles = torch.randn(TOKENS, 1, 4);
         SequenceContext context = new SequenceContext(
                 SEQUENCES,
                 TOKENS,
-                new Rotary(angles.cos().to(type), angles.sin().to(type)),
+                List.of(new Rotary(angles.cos().to(type), angles.sin().to(type))),
                 null);
         check(
                 saving((x, tape) -> attention.forward(x, context, tape)),
@@ -101,8 +107,8 @@ final class PrecisionTest {
                 40,
                 in -> {
                     Rotary rotary = new Rotary(
-                            context.rotary().cosine().to(in[0].scalar_type()),
-                            context.rotary().sine().to(in[0].scalar_type()));
+                            context.rotary(0).cosine().to(in[0].scalar_type()),
+                            context.rotary(0).sine().to(in[0].scalar_type()));
                     Tensor q = PlainFormulas.heads(PlainFormulas.linear(in[0], in[1], in[2]), SEQUENCES, 8, rotary);
                     Tensor k = PlainFormulas.heads(PlainFormulas.linear(in[0], in[3], in[4]), SEQUENCES, 8, rotary);
                     Tensor v = PlainFormulas.heads(PlainFormulas.linear(in[0], in[5], in[6]), SEQUENCES, 8, null);
@@ -115,7 +121,7 @@ final class PrecisionTest {
     void embeddingGradientsAddUpInFp32() {
         Parameter table = parameter("table", 5, 3);
         Tensor ones = torch.ones(512, 3).to(type);
-        new Embedding(table).backward(ones, HostTensors.zeros(ScalarType.Long, 512));
+        new Embedding(table, 1).backward(ones, HostTensors.zeros(ScalarType.Long, 512));
         Tensor gradient = Objects.requireNonNull(table.gradient());
         assertThat(gradient.select(0, 0).max().item_double()).isEqualTo(512); // bf16 would stop at 256
     }

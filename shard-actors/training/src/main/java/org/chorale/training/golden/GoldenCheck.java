@@ -218,8 +218,9 @@ public final class GoldenCheck {
     private String inMemoryName(String parameter) {
         return folder.adapter()
                 .map(source -> source.adapter().isOwn(parameter) ? ".default" : ".modules_to_save.default")
-                .map(infix -> "base_model.model." + parameter.replaceFirst("(\\.[^.]+)$", infix + "$1"))
-                .orElse(parameter);
+                .map(infix -> "base_model.model."
+                        + TransformersNames.inMemory(parameter).replaceFirst("(\\.[^.]+)$", infix + "$1"))
+                .orElse(TransformersNames.inMemory(parameter));
     }
 
     private void unknownQuantities() {

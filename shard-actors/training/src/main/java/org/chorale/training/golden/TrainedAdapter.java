@@ -14,7 +14,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
-import org.chorale.model.decoder.Decoder;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.safetensors.SafetensorsFile;
@@ -55,7 +54,7 @@ final class TrainedAdapter {
                     .map(ParameterOutline::name)
                     .forEach(name -> compareMerged(name, name));
             if (folder.config().tied()) {
-                compareMerged(Decoder.HEAD, Decoder.EMBEDDING);
+                compareMerged(folder.config().headWeight(), folder.config().embeddingWeight());
             }
         }
         Path trained = comparison.golden().header().file().resolveSibling(FOLDER);

@@ -3,6 +3,7 @@
 
 package org.chorale.training.loss;
 
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -103,10 +104,11 @@ public final class FusedLinearCrossEntropy {
     /**
      * Forward alone.
      *
+     * @param head [C, D] → [C, V]
      * @param lossSum [1], added to
      * @return whether the most likely class of each row is its target, [M] bool on the device of the hidden states
      */
-    public Tensor hits(Head head, Tensor hidden, Tensor targets, long vocabulary, Tensor lossSum) {
+    public Tensor hits(UnaryOperator<Tensor> head, Tensor hidden, Tensor targets, long vocabulary, Tensor lossSum) {
         try (TensorScope scope = new TensorScope()) {
             long rows = hidden.size(0);
             Tensor hits = Device.of(hidden).empty(ScalarType.Bool, rows);
@@ -114,7 +116,7 @@ public final class FusedLinearCrossEntropy {
             for (long from = 0; from < rows; from += chunk) {
                 try (TensorScope ofChunk = new TensorScope()) {
                     long count = Math.min(chunk, rows - from);
-                    Tensor logits = head.logits(hidden.narrow(0, from, count));
+                    Tensor logits = head.apply(hidden.narrow(0, from, count));
                     Tensor chunkTargets = targets.narrow(0, from, count);
                     Tensor likeliest = torch.argmax(logits, new LongOptional(-1), false); // the first of equals
                     hits.narrow(0, from, count).copy_(likeliest.eq(chunkTargets));

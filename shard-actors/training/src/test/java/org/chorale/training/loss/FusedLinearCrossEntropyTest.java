@@ -114,7 +114,7 @@ final class FusedLinearCrossEntropyTest {
             best.narrow(0, 5, 1).add_(new Scalar(1L)).remainder_(new Scalar(VOCABULARY));
             Tensor sum = HostTensors.zeros(ScalarType.Double, 1);
             Tensor hits = new FusedLinearCrossEntropy(CrossEntropySettings.PLAIN)
-                    .hits(new Linear(weight), hidden, best, VOCABULARY, sum);
+                    .hits(new Linear(weight)::logits, hidden, best, VOCABULARY, sum);
             assertThat(hits.to(ScalarType.Long).sum().item_long()).isEqualTo(ROWS - 1);
             assertThat(hits.select(0, 5).item_bool()).isFalse();
             double plain = plain(CrossEntropySettings.PLAIN, hidden.matmul(weight.t()), best)

@@ -4,65 +4,62 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.model.kernel.SwiGluKernel;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The gated feed-forward network y = down(silu(gate(x)) · up(x)) (Shazeer 2020, arXiv 2002.05202).
+ * The gated feed-forward network down(activation(gate x) · up x) (Shazeer 2020, arXiv 2002.05202).
  *
- * <p>R rows, D model width, F inner width. It saves what gate and up gave, [R, F] each, and computes again what down was
- * given; its own input is handed to the backward by the layer around it.
+ * <p>R rows, D model width, F inner width. For its backward it saves what gate and up gave, side by side; what down was
+ * given is computed again.
  */
-public final class SwiGlu {
+public final class GatedFeedForward implements FeedForward {
     private final SideBySide gateAndUp;
     private final Linear down;
+    private final Activation activation;
 
-    public SwiGlu(Linear gate, Linear up, Linear down) {
-        this.gateAndUp = new SideBySide(gate, up);
+    /** @param gateAndUp two linears, gate first, or one that gives what both would, side by side */
+    public GatedFeedForward(SideBySide gateAndUp, Linear down, Activation activation) {
+        this.gateAndUp = gateAndUp;
         this.down = down;
+        this.activation = activation;
     }
 
-    /** Whether a backward has anything to do but hand the gradient on. */
+    @Override
     public boolean trainable() {
         return gateAndUp.trainable() || down.trainable();
     }
 
-    /** Columns of what a forward saves for its linears' adapters; nothing for that of down. */
+    /** Nothing for that of down. */
+    @Override
     public long savedForAdapters() {
         return gateAndUp.savedWidth();
     }
 
-    /** [R, D] → [R, D] */
+    @Override
     public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor both = gateAndUp.forward(x, dropout, tape); // [R, 2F]
             tape.push(both);
-            Tensor inner = SwiGluKernel.of(gate(both), up(both)).forward(gate(both), up(both)); // [R, F]
+            Tensor inner = activation.gated(gate(both), up(both)); // [R, F]
             return scope.keep(down.forward(inner, dropout));
         }
     }
 
-    /** Saves once more what a forward saved, without what it gave. */
+    @Override
     public void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             tape.push(gateAndUp.forward(x, dropout, tape));
         }
     }
 
-    /**
-     * Adds to the gradients of the three linears.
-     *
-     * @param dy [R, D]
-     * @param x [R, D], what forward was given
-     * @return dx [R, D]
-     */
+    @Override
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor both = tape.pop(); // [R, 2F]
             OutputGradient ofDown = down.outputGradient(dy);
             Tensor dInner = down.inputGradient(ofDown, dropout); // [R, F]
-            Tensor inner = SwiGluKernel.of(gate(both), up(both)).backward(dInner, gate(both), up(both));
+            Tensor inner = activation.gatedBackward(dInner, gate(both), up(both));
             down.addToGradients(ofDown, inner, down.inner(inner, dropout), dropout);
             return scope.keep(gateAndUp.backward(both, x, dropout, tape));
         }
