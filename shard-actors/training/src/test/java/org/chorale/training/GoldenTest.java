@@ -41,7 +41,20 @@ final class GoldenTest {
     private Path copy;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "llama3-rope-tied"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "llama3-rope-tied",
+                "mistral-sliding",
+                "qwen2",
+                "qwen3",
+                "gpt-neox",
+                "gpt-neox-sequential",
+                "gemma2",
+                "gemma3",
+                "phi3",
+                "olmo2"
+            })
     void everyQuantityOfTheReferenceIsReproduced(String family) throws URISyntaxException {
         passes(GoldenCheck.run(
                 folder(family),
@@ -55,7 +68,8 @@ final class GoldenTest {
     @CsvSource({
         "llama, peft-lora-llama", "llama, peft-lora-modules-to-save",
         "llama, peft-lora-head", "llama3-rope-tied, peft-lora-tied",
-        "llama3-rope-tied, peft-lora-tied-head", "llama3-rope-tied, peft-lora-tied-embedding"
+        "llama3-rope-tied, peft-lora-tied-head", "llama3-rope-tied, peft-lora-tied-embedding",
+        "mistral-sliding, peft-rslora-mistral", "gpt-neox, peft-lora-gpt-neox"
     })
     void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String base, String adapter) throws URISyntaxException {
         List<Row> rows = GoldenCheck.run(
@@ -67,12 +81,9 @@ final class GoldenTest {
         passes(rows);
         assertThat(rows)
                 .extracting(Row::quantity)
-                .contains(
-                        "train.losses",
-                        "merged.model.layers.1.self_attn.q_proj.weight",
-                        "trained/adapter_config.json",
-                        "merged.model.layers.1.self_attn.q_proj.weight",
-                        "trained.base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight");
+                .contains("train.losses", "trained/adapter_config.json")
+                .anyMatch(quantity -> quantity.startsWith("merged."))
+                .anyMatch(quantity -> quantity.matches("trained\\.base_model.*\\.lora_B\\.weight"));
     }
 
     @ParameterizedTest
@@ -188,9 +199,8 @@ final class GoldenTest {
     }
 
     private static void passes(List<Row> rows) {
-        assertThat(rows)
-                .hasSizeGreaterThan(20)
-                .allSatisfy(row -> assertThat(row.passed()).as(row.toString()).isTrue());
+        assertThat(rows).hasSizeGreaterThan(20);
+        assertThat(rows).filteredOn(row -> !row.passed()).isEmpty();
     }
 
     private static void shard(Path from, Path to) throws IOException {
