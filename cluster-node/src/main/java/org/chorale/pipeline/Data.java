@@ -8,12 +8,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 import org.chorale.data.disk.DurableFile;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -21,11 +18,12 @@ import org.chorale.proto.fault.FaultException;
 /** What a model is trained on. Each method gives a new one. */
 public final class Data {
     private static final String TRAIN = "data.train.path";
+    private static final String NUMBERS = "data.numbers";
 
     private final Keys keys;
-    private final Optional<List<long[]>> rows; // to be written into the run directory
+    private final Optional<String> rows; // lines of JSON, to be written into the run directory
 
-    private Data(Keys keys, Optional<List<long[]>> rows) {
+    private Data(Keys keys, Optional<String> rows) {
         this.keys = keys;
         this.rows = rows;
     }
@@ -45,9 +43,33 @@ public final class Data {
      * from there.
      */
     public static Data of(Iterable<long[]> rows) {
-        List<long[]> copied = new ArrayList<>();
-        rows.forEach(row -> copied.add(row.clone()));
-        return new Data(Keys.NONE, Optional.of(copied));
+        StringBuilder lines = new StringBuilder();
+        rows.forEach(row -> lines.append("{\"input_ids\":")
+                .append(Arrays.toString(row).replace(" ", ""))
+                .append("}\n"));
+        return new Data(Keys.NONE, Optional.of(lines.toString()));
+    }
+
+    /**
+     * A .jsonl file whose rows have numbers in the place of text, each field as many as it is said to have here. A pipeline
+     * begins with an fp32 tensor [B, N] for each.
+     */
+    public static Data numbers(Path file, Map<String, Integer> fields) {
+        return jsonl(file).with(NUMBERS, fields);
+    }
+
+    /**
+     * Numbers, a row per example, of one field. They are written into the run directory when the run begins, so that it can
+     * go on from there.
+     *
+     * @param width how many each row has
+     */
+    public static Data ofNumbers(String field, int width, Iterable<float[]> rows) {
+        StringBuilder lines = new StringBuilder();
+        rows.forEach(row -> lines.append("{\"%s\":".formatted(field))
+                .append(Arrays.toString(row).replace(" ", ""))
+                .append("}\n"));
+        return new Data(Keys.NONE.with(NUMBERS, Map.of(field, width)), Optional.of(lines.toString()));
     }
 
     /** A folder with tokenizer.json, or the file itself; the model's own where none is given. */
@@ -93,10 +115,7 @@ public final class Data {
         if (rows.isEmpty()) {
             return;
         }
-        byte[] lines = rows.get().stream()
-                .map(Data::line)
-                .collect(Collectors.joining())
-                .getBytes(StandardCharsets.US_ASCII);
+        byte[] lines = rows.get().getBytes(StandardCharsets.UTF_8);
         Path file = rowsFile(runDirectory);
         try {
             if (Files.exists(file)) {
@@ -119,10 +138,6 @@ public final class Data {
                     FaultCode.RUN_DIRECTORY_TAKEN,
                     file + " holds the rows of another run: give the rows that it began with, or another outputDir");
         }
-    }
-
-    private static String line(long[] row) {
-        return LongStream.of(row).mapToObj(Long::toString).collect(Collectors.joining(",", "{\"input_ids\":[", "]}\n"));
     }
 
     private static Path rowsFile(Path runDirectory) {

@@ -24,6 +24,7 @@ import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.pipeline.AutogradModel;
 import org.chorale.training.pipeline.Component;
 import org.chorale.training.pipeline.ContractMode;
+import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.LossCalculator.Part;
 import org.chorale.training.pipeline.PipelineConfig;
@@ -46,8 +47,9 @@ final class PipelineDrawing {
     static String draw(String runConf, LocalComponents local) {
         PipelineConfig pipeline = ConfigReader.read(runConf, PipelineConfig.KEY, PipelineConfig.class);
         CrossEntropySettings loss = ConfigReader.read(runConf, "loss", CrossEntropySettings.class);
-        PipelineDrawing drawing =
-                new PipelineDrawing(PipelineAssembly.parts(pipeline, loss, local), ConfigFactory.parseString(runConf));
+        DataShape data = ConfigReader.read(runConf, DataShape.KEY, DataShape.class);
+        PipelineDrawing drawing = new PipelineDrawing(
+                PipelineAssembly.parts(pipeline, loss, data, local), ConfigFactory.parseString(runConf));
         drawing.model(runConf);
         drawing.flow();
         drawing.contracts();
@@ -95,7 +97,7 @@ final class PipelineDrawing {
 
     private void flow() {
         Stages stages = assembly.stages();
-        stage("Data", "", Stages.DATA_CONTRACT);
+        stage("Data", "", stages.data().contract());
         for (int i = 0; i < stages.preprocessors().size(); i++) {
             Component component = stages.preprocessors().get(i);
             stage("PreProcessor " + (i + 1), called(component), component.contract());

@@ -21,6 +21,7 @@ import org.chorale.data.example.MicroBatch;
 import org.chorale.data.example.TokenizedExample;
 import org.chorale.data.order.BatchOrder;
 import org.chorale.data.order.StepSequences;
+import org.chorale.data.source.NumberFields;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.jspecify.annotations.Nullable;
@@ -43,6 +44,7 @@ public final class BatchStream {
     private final int microBatch;
     private final int prefetchBatches;
     private final boolean packing;
+    private final NumberFields numbers;
     private final long padToken;
     private final Executor executor;
     private final int parallelism;
@@ -57,6 +59,7 @@ public final class BatchStream {
         this.microBatch = config.microBatch();
         this.prefetchBatches = config.prefetchBatches();
         this.packing = config.packing();
+        this.numbers = config.numberFields();
         this.padToken = padToken;
         this.executor = executor;
         this.parallelism = parallelism;
@@ -97,9 +100,11 @@ public final class BatchStream {
         List<List<TokenizedExample>> sequences = Arrays.stream(part.sequences())
                 .map(documents -> LongStream.of(documents).mapToObj(examples).toList())
                 .toList();
-        return part.step().packed()
-                ? MicroBatch.packed(sequences, padToken)
-                : MicroBatch.of(sequences.stream().flatMap(List::stream).toList(), padToken);
+        if (part.step().packed()) {
+            return MicroBatch.packed(sequences, padToken);
+        }
+        List<TokenizedExample> single = sequences.stream().flatMap(List::stream).toList();
+        return numbers.areUsed() ? MicroBatch.ofNumbers(single, numbers) : MicroBatch.of(single, padToken);
     }
 
     /** Collects micro-batches until a step has all of its own, or lacks one. */

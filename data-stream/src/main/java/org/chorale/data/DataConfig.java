@@ -6,11 +6,13 @@ package org.chorale.data;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.chorale.data.example.TrainOn;
 import org.chorale.data.generate.GenerateConfig;
 import org.chorale.data.measure.Truncation;
 import org.chorale.data.source.MalformedRows;
+import org.chorale.data.source.NumberFields;
 
 /**
  * What a run reads and how it makes batches of it: {@code data} of the run's configuration, whose keys
@@ -18,6 +20,7 @@ import org.chorale.data.source.MalformedRows;
  *
  * @param train training examples; without a path, {@code generate} makes them
  * @param eval held-out examples; without a path, those that {@code generate} makes, if it makes any
+ * @param numbers fields of rows that are numbers, with how many each has; empty where rows are texts
  * @param tokenizer without a path, the model's folder
  * @param globalBatch sequences per optimizer step over all workers
  * @param microBatch sequences per forward pass of one worker
@@ -34,6 +37,7 @@ import org.chorale.data.source.MalformedRows;
 public record DataConfig(
         Location train,
         Location eval,
+        Map<String, Integer> numbers,
         Location tokenizer,
         int globalBatch,
         int microBatch,
@@ -78,7 +82,7 @@ public record DataConfig(
                     "data.packing = true with data.group-by-length = true: only one of them can order the examples;"
                             + " packing leaves hardly any padding to save");
         }
-        if ((long) microBatch * sequenceTokens > MAX_MICRO_BATCH_TOKENS) {
+        if (numbers.isEmpty() && (long) microBatch * sequenceTokens > MAX_MICRO_BATCH_TOKENS) {
             problems.add("data.micro-batch = %d with data.sequence-tokens = %d: their product must be at most %d"
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
         }
@@ -86,8 +90,39 @@ public record DataConfig(
             problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
                     + " data.generate.task = reverse-words make examples");
         }
+        if (!numbers.isEmpty()) {
+            checkNumbers(problems, numbers, microBatch);
+            refuseWithNumbers(problems, "chat.template", chat.template().isPresent());
+            refuseWithNumbers(problems, "chat.train-on", chat.trainOn() != TrainOn.ASSISTANT);
+            refuseWithNumbers(problems, "generate.task", generate.task().isPresent());
+            refuseWithNumbers(problems, "group-by-length", groupByLength);
+            refuseWithNumbers(problems, "packing", packing);
+            refuseWithNumbers(problems, "tokenizer.path", tokenizer.path().isPresent());
+            refuseWithNumbers(problems, "truncation", truncation != Truncation.CUT);
+        }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
+        }
+    }
+
+    /** The fields of rows that are numbers. */
+    public NumberFields numberFields() {
+        return new NumberFields(numbers);
+    }
+
+    private static void checkNumbers(List<String> problems, Map<String, Integer> numbers, int microBatch) {
+        problems.addAll(NumberFields.problems(numbers));
+        long count = new NumberFields(numbers).count();
+        if (count * microBatch > MAX_MICRO_BATCH_TOKENS) {
+            problems.add("data.micro-batch = %d with %d numbers a row (data.numbers): their product must be at most %d"
+                    .formatted(microBatch, count, MAX_MICRO_BATCH_TOKENS));
+        }
+    }
+
+    /** Numbers are not cut, packed, tokenized or rendered; whoever asks for that means something else. */
+    private static void refuseWithNumbers(List<String> problems, String key, boolean isSet) {
+        if (isSet) {
+            problems.add("data.%s needs rows of text; with data.numbers it must not be set".formatted(key));
         }
     }
 

@@ -25,7 +25,7 @@ public final class DataPreview implements AutoCloseable {
      */
     public record Document(long index, String place, int tokens, int trainedTokens, long tokensCut, List<Part> parts) {}
 
-    /** Neighbouring tokens as text, all trained or none. */
+    /** Neighbouring tokens as text, all trained or none; of an example that is numbers, these by their fields. */
     public record Part(String text, boolean trained) {}
 
     private final RunData data;
@@ -86,6 +86,9 @@ public final class DataPreview implements AutoCloseable {
 
     private List<Part> parts(TokenizedExample example) {
         List<Part> parts = new ArrayList<>();
+        if (example.numbers().length > 0) {
+            parts.add(new Part(data.settings().data().numberFields().named(example.numbers()), true));
+        }
         int from = 0;
         for (int i = 1; i <= example.tokens().length; i++) {
             if (i == example.tokens().length || trained(example, i) != trained(example, from)) {

@@ -57,9 +57,10 @@ record DataReport(long examples, long rowsSkipped, long epochSteps, Optional<Tok
                                 padding(data, PADDED_STEPS, train::tokens))));
     }
 
-    /** As {@link #known}; where nothing was tokenized yet, a few of the first examples are. */
+    /** As {@link #known}; where nothing was tokenized yet, a few of the first examples are. Numbers are no tokens. */
     static DataReport sampled(RunData data) {
-        if (data.train().totals().isPresent()) {
+        if (data.train().totals().isPresent()
+                || data.settings().data().numberFields().areUsed()) {
             return known(data);
         }
         Map<Long, Integer> lengths = new HashMap<>();

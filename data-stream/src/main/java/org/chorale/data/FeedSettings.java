@@ -82,12 +82,14 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     }
 
     SourceSettings trainSource() {
-        return new SourceSettings("data.train.path", trainPath(), data.malformedRows(), data.sequenceTokens());
+        return new SourceSettings(
+                "data.train.path", trainPath(), data.malformedRows(), data.sequenceTokens(), data.numberFields());
     }
 
     Optional<SourceSettings> evalSource() {
         return evalPath()
-                .map(path -> new SourceSettings("data.eval.path", path, data.malformedRows(), data.sequenceTokens()));
+                .map(path -> new SourceSettings(
+                        "data.eval.path", path, data.malformedRows(), data.sequenceTokens(), data.numberFields()));
     }
 
     /** Of held-out examples that are the training examples there is an index already. */

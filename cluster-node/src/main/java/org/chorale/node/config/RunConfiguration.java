@@ -23,6 +23,7 @@ import org.chorale.training.contract.ContractException;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.ScheduleConfig;
+import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.pipeline.PipelineException;
@@ -40,7 +41,8 @@ final class RunConfiguration {
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
         Optional<CrossEntropySettings> loss = reader.read("loss", CrossEntropySettings.class);
         if (pipeline.filter(PipelineConfig::isUsed).isPresent() && loss.isPresent()) {
-            checkPipeline(reader, pipeline.get(), loss.get(), local);
+            reader.read(DataShape.KEY, DataShape.class)
+                    .ifPresent(data -> checkPipeline(reader, pipeline.get(), loss.get(), data, local));
         }
     }
 
@@ -66,6 +68,9 @@ final class RunConfiguration {
     private static void checkModel(ConfigReader reader) {
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
         reader.read("loss", CrossEntropySettings.class);
+        reader.read(DataShape.KEY, DataShape.class)
+                .flatMap(data -> pipeline.flatMap(data::problem))
+                .ifPresent(reader::problem);
         if (pipeline.filter(PipelineConfig::hasOwnModel).isPresent()) {
             reader.read("model", NoModelFolder.class);
             reader.read("model", ModelConfig.Freezes.class);
@@ -76,9 +81,13 @@ final class RunConfiguration {
     }
 
     private static void checkPipeline(
-            ConfigReader reader, PipelineConfig pipeline, CrossEntropySettings loss, LocalComponents local) {
+            ConfigReader reader,
+            PipelineConfig pipeline,
+            CrossEntropySettings loss,
+            DataShape data,
+            LocalComponents local) {
         try {
-            PipelineAssembly unused = PipelineAssembly.of(pipeline, loss, local);
+            PipelineAssembly unused = PipelineAssembly.of(pipeline, loss, data, local);
         } catch (PipelineException | ContractException e) {
             String.valueOf(e.getMessage()).lines().forEach(reader::problem);
         }

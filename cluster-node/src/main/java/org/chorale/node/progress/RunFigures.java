@@ -117,12 +117,12 @@ final class RunFigures {
         return (started.getUntilStep() - last.getStep()) * recentSeconds;
     }
 
-    /** Loss, pace and time left, as both kinds of progress show them. */
+    /** Loss, pace and time left, as both kinds of progress show them; examples may be no text, and have no tokens. */
     String pace() {
         String loss = last.getSkipped() && !last.getOverflow()
                 ? "not finite, skipped"
                 : "loss " + Wording.loss(last.getLossNats());
-        return "%s  %s tokens/s  %s left"
-                .formatted(loss, Wording.count(Math.round(recentTokensPerSecond())), Wording.duration(secondsLeft()));
+        String pace = tokens == 0 ? "" : "  %s tokens/s".formatted(Wording.count(Math.round(recentTokensPerSecond())));
+        return "%s%s  %s left".formatted(loss, pace, Wording.duration(secondsLeft()));
     }
 }

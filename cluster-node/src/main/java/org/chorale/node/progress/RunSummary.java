@@ -71,11 +71,14 @@ final class RunSummary {
                 "steps",
                 Wording.count(figures.steps())
                         + (figures.areFromTheStart() ? " in this start" : " while it was watched"));
-        add(
-                "tokens",
-                "%s at %s per second of training"
-                        .formatted(
-                                Wording.count(figures.tokens()), Wording.count(Math.round(figures.tokensPerSecond()))));
+        if (figures.tokens() > 0) {
+            add(
+                    "tokens",
+                    "%s at %s per second of training"
+                            .formatted(
+                                    Wording.count(figures.tokens()),
+                                    Wording.count(Math.round(figures.tokensPerSecond()))));
+        }
         add("loss", Wording.loss(figures.last().getLossNats()));
     }
 

@@ -39,13 +39,16 @@ public final class ExampleEncoder {
     /**
      * A text is encoded with special tokens and ends with the end-of-sequence token, if its document ends; all of it is
      * trained. A pair is its prompt with special tokens, its completion without, and the end-of-sequence token; the
-     * prompt is not trained. Token ids stay as they are. A conversation is what the chat template writes, and nothing else. What is longer than a
+     * prompt is not trained. Token ids stay as they are, and so do numbers. A conversation is what the chat template writes, and nothing else. What is longer than a
      * sequence is cut at the end; of a very long text only a beginning that fills the sequence is tokenized, so that at
      * least as many tokens were cut as are counted.
      *
      * @throws UnusableExampleException where a conversation cannot be rendered
      */
     public TokenizedExample encode(Example example) {
+        if (example instanceof Example.Numbers numbers) {
+            return TokenizedExample.ofNumbers(numbers.values());
+        }
         TokenizedExample tokenized = tokenized(example, sequenceTokens).cut(sequenceTokens);
         if (tokenized.trainedTokens() == 0) {
             countUntrained();

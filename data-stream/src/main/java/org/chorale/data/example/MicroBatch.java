@@ -4,6 +4,7 @@
 package org.chorale.data.example;
 
 import java.util.List;
+import org.chorale.data.source.NumberFields;
 import org.chorale.proto.batch.Batch;
 
 /**
@@ -21,6 +22,11 @@ public record MicroBatch(Batch batch, long tokens, long tokensCut) {
     /** Each sequence is several examples, one behind the other, with the columns that keep them apart. */
     public static MicroBatch packed(List<List<TokenizedExample>> sequences, long padToken) {
         return filled(sequences, padToken, true);
+    }
+
+    /** Examples that are numbers, which have no tokens. */
+    public static MicroBatch ofNumbers(List<TokenizedExample> examples, NumberFields fields) {
+        return new MicroBatch(NumberColumns.batch(examples, fields), 0, 0);
     }
 
     private static MicroBatch filled(List<List<TokenizedExample>> sequences, long padToken, boolean packed) {

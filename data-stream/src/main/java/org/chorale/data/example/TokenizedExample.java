@@ -12,9 +12,19 @@ import org.chorale.proto.batch.Batch;
  * @param tokens ids, at most as many as a sequence holds
  * @param labels of each token its own id where it is trained, and {@link Batch#IGNORED} elsewhere
  * @param tokensCut how many did not fit, at least
+ * @param numbers of an example that is numbers and no text; it has no tokens
  */
 @SuppressWarnings("ArrayRecordComponent") // made for one reader, never compared
-public record TokenizedExample(long[] tokens, long[] labels, long tokensCut) {
+public record TokenizedExample(long[] tokens, long[] labels, long tokensCut, float[] numbers) {
+    /** An example of tokens. */
+    public TokenizedExample(long[] tokens, long[] labels, long tokensCut) {
+        this(tokens, labels, tokensCut, new float[0]);
+    }
+
+    static TokenizedExample ofNumbers(float[] numbers) {
+        return new TokenizedExample(new long[0], new long[0], 0, numbers);
+    }
+
     /** An example of which all but the first {@code untrained} tokens are trained. */
     static TokenizedExample trainedFrom(int untrained, long[] tokens, long tokensCut) {
         long[] labels = tokens.clone();

@@ -29,4 +29,12 @@ public sealed interface Example {
     /** Token ids as they are, all of them trained. */
     @SuppressWarnings("ArrayRecordComponent") // read from a row, never compared
     record Ids(long[] tokens) implements Example {}
+
+    /**
+     * Numbers, in the place of text.
+     *
+     * @param values of all fields, one behind the other in the order of {@link NumberFields}
+     */
+    @SuppressWarnings("ArrayRecordComponent") // read from a row, never compared
+    record Numbers(float[] values) implements Example {}
 }

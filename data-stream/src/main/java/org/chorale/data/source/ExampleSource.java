@@ -142,7 +142,7 @@ public final class ExampleSource implements AutoCloseable {
 
     private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
         return switch (files.format()) {
-            case JSONL -> JsonlRow.parse(row);
+            case JSONL -> settings.parse(row);
             case TEXT_FOLDER ->
                 new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
         };

@@ -9,10 +9,12 @@ import java.nio.file.Path;
 
 /** Finds the rows of a {@code .jsonl} file, and reads each once so that none fails later. */
 final class JsonlScanner {
+    private final SourceSettings source;
     private final IndexWriter index;
     private final Rejections rejections;
 
-    JsonlScanner(IndexWriter index, Rejections rejections) {
+    JsonlScanner(SourceSettings source, IndexWriter index, Rejections rejections) {
+        this.source = source;
         this.index = index;
         this.rejections = rejections;
     }
@@ -31,7 +33,7 @@ final class JsonlScanner {
 
     private void scanRow(Path path, LineReader lines) {
         try {
-            Example example = JsonlRow.parse(lines.line());
+            Example example = source.parse(lines.line());
             index.add(lines.offset(), lines.line().remaining());
             if (example instanceof Example.Chat) {
                 index.countChat();

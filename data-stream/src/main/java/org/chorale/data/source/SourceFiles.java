@@ -42,7 +42,12 @@ record SourceFiles(Path root, Format format, List<SourceFile> files) {
     static SourceFiles of(SourceSettings source) {
         Path path = source.path();
         try {
-            if (Files.isDirectory(path)) {
+            if (Files.isDirectory(path) && source.numbers().areUsed()) {
+                throw new FaultException(
+                        FaultCode.CONFIG_INVALID,
+                        "%s = %s: is a folder of texts; with data.numbers it must be a .jsonl file"
+                                .formatted(source.key(), path));
+            } else if (Files.isDirectory(path)) {
                 return new SourceFiles(path, Format.TEXT_FOLDER, list(path));
             } else if (ExpandedFiles.plainName(path.toString()).endsWith(".jsonl") && Files.isRegularFile(path)) {
                 Path folder = path.toAbsolutePath().normalize().getParent();

@@ -45,6 +45,9 @@ final class SourceIndexer {
     /** What the examples depend on besides the contents of the files. */
     static String settings(SourceSettings source, SourceFiles files, TextTokenizer tokenizer) {
         String rows = files.format() + " malformed-rows=" + source.malformedRows();
+        if (source.numbers().areUsed()) {
+            return rows + " numbers=" + source.numbers().widths();
+        }
         return files.format() == SourceFiles.Format.JSONL
                 ? rows
                 : rows + " sequence-tokens=" + source.sequenceTokens() + " tokenizer=" + tokenizer.digest();
@@ -92,7 +95,7 @@ final class SourceIndexer {
         try (InputStream raw = Files.newInputStream(readable);
                 InputStream in = new DigestInputStream(raw, digest)) {
             if (files.format() == SourceFiles.Format.JSONL) {
-                new JsonlScanner(index, rejections).scan(path, in);
+                new JsonlScanner(source, index, rejections).scan(path, in);
             } else {
                 scanText(path, readable, Utf8Check.firstBadLine(in), index);
             }

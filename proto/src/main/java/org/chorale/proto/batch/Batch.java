@@ -13,6 +13,8 @@ import java.util.List;
  * label stands at its own token's place, as in Transformers: position t predicts the label at t + 1, and
  * {@link #IGNORED} marks what does not count (padding and prompts). Packed batches also carry {@link #POSITIONS} and
  * {@link #DOCUMENTS}, both [B, T]; the label of a document's first token is always {@link #IGNORED}.
+ *
+ * <p>Examples that are numbers have a column for each of their fields instead, [B, N] of {@link ColumnType#F32}.
  */
 public record Batch(List<Column> columns) {
     public static final String TOKENS = "tokens";

@@ -34,6 +34,13 @@ public record Column(String name, ColumnType type, long[] shape, byte[] bytes) {
         return new Column(name, ColumnType.I64, shape, buffer.array());
     }
 
+    /** A column of 32-bit floating-point numbers. */
+    public static Column ofFloats(String name, float[] values, long... shape) {
+        ByteBuffer buffer = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        buffer.asFloatBuffer().put(values);
+        return new Column(name, ColumnType.F32, shape, buffer.array());
+    }
+
     /** The elements of an {@link ColumnType#I64} column. */
     public long[] longs() {
         if (type != ColumnType.I64) {
@@ -41,6 +48,16 @@ public record Column(String name, ColumnType type, long[] shape, byte[] bytes) {
         }
         long[] values = new long[bytes.length / Long.BYTES];
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asLongBuffer().get(values);
+        return values;
+    }
+
+    /** The elements of an {@link ColumnType#F32} column. */
+    public float[] floats() {
+        if (type != ColumnType.F32) {
+            throw new IllegalStateException("column " + name + " holds " + type + ", not F32");
+        }
+        float[] values = new float[bytes.length / Float.BYTES];
+        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
         return values;
     }
 

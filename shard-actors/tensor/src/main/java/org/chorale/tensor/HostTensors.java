@@ -4,6 +4,7 @@
 package org.chorale.tensor;
 
 import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import org.bytedeco.pytorch.Tensor;
@@ -47,6 +48,14 @@ public final class HostTensors {
     public static Tensor put(double[] values, Tensor tensor) {
         if (values.length > 0) {
             tensor.<DoubleBuffer>createBuffer().put(values);
+        }
+        return tensor;
+    }
+
+    /** Writes the values into an fp32 tensor of as many. */
+    public static Tensor put(float[] values, Tensor tensor) {
+        if (values.length > 0) {
+            tensor.<FloatBuffer>createBuffer().put(values);
         }
         return tensor;
     }

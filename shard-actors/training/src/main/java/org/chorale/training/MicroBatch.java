@@ -3,6 +3,7 @@
 
 package org.chorale.training;
 
+import java.util.List;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param keyMask B·T, 0 where no token may see this one; null where the padding, if any, is all on the right
  * @param packing which documents a sequence is made of; null where it is one
  * @param lengths B, tokens of each sequence without its padding on the right
+ * @param numbers of examples that are numbers and have no tokens, so that T is 0; else empty
  * @param samples B, a number for each sequence that keys its random numbers: the same whenever the run sees it
  */
 @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
@@ -25,6 +27,7 @@ public record MicroBatch(
         long @Nullable [] keyMask,
         @Nullable Packing packing,
         long[] lengths,
+        List<Numbers> numbers,
         long[] samples) {
     /** Transformers' label of what does not count. */
     public static final long IGNORED = -100;
@@ -39,7 +42,17 @@ public record MicroBatch(
     @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
     public record Packing(long[] positions, long[] documents) {}
 
+    /**
+     * One field of examples that are numbers.
+     *
+     * @param width N, numbers of each example
+     * @param values B·N
+     */
+    @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
+    public record Numbers(String name, int width, float[] values) {}
+
     public MicroBatch {
+        numbers = List.copyOf(numbers);
         boolean fits = tokens.length == sequences * width && labels.length == tokens.length;
         if (!fits || lengths.length != sequences || samples.length != sequences) {
             throw new IllegalArgumentException(
@@ -64,6 +77,7 @@ public record MicroBatch(
                 keyMask,
                 packing,
                 LongStream.generate(() -> width).limit(sequences).toArray(),
+                List.of(),
                 LongStream.range(0, sequences).toArray());
     }
 
@@ -72,14 +86,27 @@ public record MicroBatch(
         return new MicroBatch(sequences, width, tokens, labels, null, null);
     }
 
+    /** Examples that are numbers. */
+    public static MicroBatch ofNumbers(int examples, List<Numbers> numbers) {
+        for (Numbers field : numbers) {
+            if (field.values().length != examples * field.width()) {
+                throw new IllegalArgumentException("%d examples of %d numbers, but %d of %s"
+                        .formatted(examples, field.width(), field.values().length, field.name()));
+            }
+        }
+        long[] none = new long[0];
+        long[] rows = LongStream.range(0, examples).toArray();
+        return new MicroBatch(examples, 0, none, none, null, null, new long[examples], numbers, rows);
+    }
+
     /** The same, with a number for each sequence that stays with it however the run's batches are cut. */
-    public MicroBatch withSamples(long[] numbers) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers);
+    public MicroBatch withSamples(long[] ofSequences) {
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers, ofSequences);
     }
 
     /** The same, with so many tokens in each sequence and padding behind them. */
-    public MicroBatch withLengths(long[] numbers) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, numbers, samples);
+    public MicroBatch withLengths(long[] ofSequences) {
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, ofSequences, numbers, samples);
     }
 
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */

@@ -12,6 +12,7 @@ import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.pipeline.AutogradModel;
 import org.chorale.training.pipeline.Component;
 import org.chorale.training.pipeline.ComponentConfig;
+import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.LossCalculator;
 import org.chorale.training.pipeline.PipelineConfig;
@@ -34,8 +35,9 @@ public record PipelineAssembly(Optional<AutogradModel> model, Stages stages) {
      *
      * @throws PipelineException with every problem, a line each
      */
-    public static PipelineAssembly of(PipelineConfig config, CrossEntropySettings settings, LocalComponents local) {
-        PipelineAssembly assembly = parts(config, settings, local);
+    public static PipelineAssembly of(
+            PipelineConfig config, CrossEntropySettings settings, DataShape data, LocalComponents local) {
+        PipelineAssembly assembly = parts(config, settings, data, local);
         List<String> problems = new ArrayList<>();
         collect(problems, () -> problems.addAll(assembly.stages().problems()));
         refuse(problems);
@@ -47,7 +49,8 @@ public record PipelineAssembly(Optional<AutogradModel> model, Stages stages) {
      *
      * @throws PipelineException where a component cannot be made
      */
-    public static PipelineAssembly parts(PipelineConfig config, CrossEntropySettings settings, LocalComponents local) {
+    public static PipelineAssembly parts(
+            PipelineConfig config, CrossEntropySettings settings, DataShape data, LocalComponents local) {
         List<String> problems = new ArrayList<>();
         List<PreProcessor> preprocessors =
                 all(problems, PipelineConfig.PREPROCESS, config.preprocess(), PreProcessor.class, local);
@@ -86,6 +89,7 @@ public record PipelineAssembly(Optional<AutogradModel> model, Stages stages) {
         return new PipelineAssembly(
                 model,
                 new Stages(
+                        data,
                         preprocessors,
                         model.map(Component::name).orElse(LANGUAGE_MODEL),
                         contract,

@@ -11,12 +11,23 @@ import org.chorale.tensor.device.Device;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
 
-/** A micro-batch of tokens as a pipeline begins with it. */
+/** A micro-batch as a pipeline begins with it. */
 final class PipelineBatch {
     private PipelineBatch() {}
 
-    /** {@code batch} and {@code labels}, and {@code positions} and {@code documents} where it is packed; [B, T] int64. */
+    /**
+     * {@code batch} and {@code labels}, and {@code positions} and {@code documents} where it is packed, [B, T] int64; or of
+     * examples that are numbers, these alone, [B, N] fp32 each.
+     */
     static NamedTensors tensors(MicroBatch microBatch, Device device) {
+        if (!microBatch.numbers().isEmpty()) {
+            NamedTensors tensors = NamedTensors.empty();
+            for (MicroBatch.Numbers field : microBatch.numbers()) {
+                tensors = tensors.with(
+                        field.name(), device.ofFloats(field.values(), microBatch.sequences(), field.width()));
+            }
+            return tensors;
+        }
         NamedTensors tensors = NamedTensors.of(NamedTensors.BATCH, matrix(device, microBatch, microBatch.tokens()))
                 .with(NamedTensors.LABELS, matrix(device, microBatch, microBatch.labels()));
         MicroBatch.Packing packing = microBatch.packing();
@@ -26,8 +37,14 @@ final class PipelineBatch {
                         .with(NamedTensors.DOCUMENTS, matrix(device, microBatch, packing.documents()));
     }
 
-    /** The original batch, where it has tokens and no padding, and each token's successor as the target. */
+    /**
+     * The original batch, where it has tokens and no padding, and each token's successor as the target. Numbers say nothing
+     * of the kind.
+     */
     static void fill(Context context, MicroBatch microBatch, Device device) {
+        if (!microBatch.numbers().isEmpty()) {
+            return;
+        }
         context.put(Context.ORIGINAL_BATCH, matrix(device, microBatch, microBatch.tokens()));
         long[] targets = new long[microBatch.labels().length];
         Arrays.fill(targets, MicroBatch.IGNORED);

@@ -9,6 +9,7 @@ import java.util.List;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.training.MicroBatch;
+import org.chorale.training.MicroBatch.Numbers;
 import org.chorale.training.MicroBatch.Packing;
 
 /** A rank's batch as the train step takes it. */
@@ -32,6 +33,20 @@ final class MicroBatches {
     }
 
     private static MicroBatch of(Batch batch) {
+        return batch.has(Batch.TOKENS) ? ofTokens(batch) : ofNumbers(batch);
+    }
+
+    /** Every column is a field, [B, N] fp32. */
+    private static MicroBatch ofNumbers(Batch batch) {
+        long examples = batch.columns().get(0).shape()[0];
+        return MicroBatch.ofNumbers(
+                (int) examples,
+                batch.columns().stream()
+                        .map(column -> new Numbers(column.name(), (int) column.shape()[1], column.floats()))
+                        .toList());
+    }
+
+    private static MicroBatch ofTokens(Batch batch) {
         long[] shape = batch.column(Batch.TOKENS).shape();
         Packing packing = batch.has(Batch.DOCUMENTS)
                 ? new Packing(

@@ -35,6 +35,7 @@ import org.chorale.training.checkpoint.WeightsExport;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
+import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.shard.ModelShard;
@@ -55,11 +56,13 @@ final class RunModel implements AutoCloseable {
 
     private RunModel(String runConf, LocalComponents local) {
         PipelineConfig config = ConfigReader.read(runConf, PipelineConfig.KEY, PipelineConfig.class);
+        DataShape data = ConfigReader.read(runConf, DataShape.KEY, DataShape.class);
         this.runConf = runConf;
         this.seed = ConfigReader.read(runConf, "run", RunSeed.class).seed();
         this.settings = ConfigReader.read(runConf, "loss", CrossEntropySettings.class);
         this.recompute = ConfigReader.read(runConf, "model", RecomputeKey.class).recompute();
-        this.pipeline = config.isUsed() ? Optional.of(PipelineAssembly.of(config, settings, local)) : Optional.empty();
+        this.pipeline =
+                config.isUsed() ? Optional.of(PipelineAssembly.of(config, settings, data, local)) : Optional.empty();
         this.own = pipeline.flatMap(PipelineAssembly::model)
                 .map(model -> new AutogradSource(
                         model,

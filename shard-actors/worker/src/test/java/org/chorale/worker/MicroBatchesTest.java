@@ -33,6 +33,23 @@ final class MicroBatchesTest {
         assertThat(microBatches.get(1).predictingRows()).isEmpty();
     }
 
+    @Test
+    void numbersKeepTheirFieldsAndSamples() {
+        Batch batch = new Batch(List.of(
+                Column.ofFloats("mass", new float[] {7, 8}, 2, 1),
+                Column.ofFloats("point", new float[] {1, 2, 3, 4}, 2, 2)));
+        Batch none = new Batch(List.of(Column.ofFloats("point", new float[0], 0, 2)));
+        List<MicroBatch> microBatches = MicroBatches.of(
+                new StepBatch(Feed.TRAIN, 1, 0.5, new long[] {40, 41}, 0, 0, List.of(batch, none), false));
+
+        MicroBatch first = microBatches.get(0);
+        assertThat(first.samples()).containsExactly(40, 41);
+        assertThat(first.numbers()).extracting(MicroBatch.Numbers::name).containsExactly("mass", "point");
+        assertThat(first.numbers().get(1).values()).containsExactly(1, 2, 3, 4);
+        assertThat(first.predictingRows()).isEmpty();
+        assertThat(microBatches.get(1).sequences()).isZero();
+    }
+
     /** @param documents of each place, row by row */
     private static Batch packed(int sequences, int width, long... documents) {
         long[] zeros = new long[documents.length];

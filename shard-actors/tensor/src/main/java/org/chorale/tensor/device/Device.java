@@ -119,6 +119,13 @@ public record Device(int index) {
         }
     }
 
+    /** A copy of the values as fp32. */
+    public Tensor ofFloats(float[] values, long... shape) {
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(copyOf(HostTensors.put(values, staging(ScalarType.Float, shape))));
+        }
+    }
+
     /** A copy of the values as fp64. */
     public Tensor ofDoubles(double[] values, long... shape) {
         try (TensorScope scope = new TensorScope()) {

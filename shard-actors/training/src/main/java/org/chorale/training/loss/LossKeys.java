@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.training.pipeline.ComponentConfig;
 import org.chorale.training.pipeline.Context;
 import org.chorale.training.pipeline.NamedTensors;
 
@@ -41,13 +42,7 @@ record LossKeys(String prediction, String target, Optional<String> mask, String 
     }
 
     static void refuseOthers(Config config, Set<String> known) {
-        config.root().keySet().stream()
-                .filter(key -> !known.contains(key))
-                .findFirst()
-                .ifPresent(key -> {
-                    throw new IllegalArgumentException(
-                            "there is no key %s, there are %s".formatted(key, String.join(", ", new TreeSet<>(known))));
-                });
+        ComponentConfig.refuseOtherKeys(config, known);
     }
 
     /** Everything counts, and no contract is declared. */

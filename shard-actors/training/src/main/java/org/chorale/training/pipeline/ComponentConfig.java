@@ -12,6 +12,8 @@ import java.lang.reflect.Modifier;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * A component as a run's configuration names it.
@@ -40,6 +42,17 @@ public record ComponentConfig(String type, Optional<Config> config) {
                 ? new ComponentConfig(component.getClass().getName(), Optional.of(component.config()))
                 : new ComponentConfig(
                         IN_PROCESS, Optional.of(ConfigFactory.parseMap(Map.of("name", component.name()))));
+    }
+
+    /** @throws IllegalArgumentException where a component's configuration has a key that the component does not know */
+    public static void refuseOtherKeys(Config config, Set<String> known) {
+        config.root().keySet().stream()
+                .filter(key -> !known.contains(key))
+                .findFirst()
+                .ifPresent(key -> {
+                    throw new IllegalArgumentException(
+                            "there is no key %s, there are %s".formatted(key, String.join(", ", new TreeSet<>(known))));
+                });
     }
 
     /**

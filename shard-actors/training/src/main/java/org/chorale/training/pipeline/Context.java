@@ -73,9 +73,18 @@ public final class Context implements AutoCloseable {
         return place.samples().length;
     }
 
-    /** Random numbers for one purpose, which sets them apart from other components' and from the next draw. */
+    /**
+     * Random numbers for one purpose, which sets them apart from other components' and from the next draw; on the device
+     * of this micro-batch.
+     */
     public KeyedRandom random(String purpose) {
-        return new KeyedRandom(place.seed(), place.step(), place.samples(), purpose);
+        Device here = place.device();
+        return new KeyedRandom(
+                place.seed(),
+                place.step(),
+                place.samples(),
+                purpose,
+                org.chorale.tensor.device.Device.parse(here.str().getString()));
     }
 
     /** @throws PipelineException where there is none of this key */

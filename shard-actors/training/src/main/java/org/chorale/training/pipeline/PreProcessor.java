@@ -9,7 +9,7 @@ public interface PreProcessor extends Component {
     /**
      * Processes a micro-batch.
      *
-     * @param batch {@code batch} [B, T] int64 at first, and what preprocessors before this one gave
+     * @param batch {@code batch} [B, T] int64 at first, or the fields of {@code data.numbers}, and what preprocessors before this one gave
      * @return what flows on; tensors that the contract does not name flow on by themselves
      */
     NamedTensors process(NamedTensors batch, Context context);

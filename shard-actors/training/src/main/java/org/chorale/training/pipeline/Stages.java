@@ -14,6 +14,7 @@ import org.chorale.training.contract.Stage;
 /**
  * What stands around a model.
  *
+ * @param data what batches bring
  * @param preprocessors in order
  * @param modelName what messages call the model
  * @param modelContract blank where the model does not say what it does
@@ -22,24 +23,27 @@ import org.chorale.training.contract.Stage;
  * @param contracts what becomes of the contracts
  */
 public record Stages(
+        DataShape data,
         List<PreProcessor> preprocessors,
         String modelName,
         String modelContract,
         List<PostProcessor> postprocessors,
         LossCalculator loss,
         ContractMode contracts) {
-    /** What every batch of tokens brings. */
-    public static final String DATA_CONTRACT = "-> %s:2:i64, %s:2:i64 | ctx.%s:2:i64, ctx.%s:2:i64, ctx.%s:2:f32"
-            .formatted(
-                    NamedTensors.BATCH,
-                    NamedTensors.LABELS,
-                    Context.ORIGINAL_BATCH,
-                    Context.TARGET,
-                    Context.ATTENTION_MASK);
-
     /** What a language model of Chorale's own takes and gives. */
     public static final String LANGUAGE_MODEL_CONTRACT =
             "%s:2:i64 -> %s:3:f, %s:3:f".formatted(NamedTensors.BATCH, NamedTensors.LOGITS, NamedTensors.HIDDEN);
+
+    /** Stages for batches of tokens. */
+    public Stages(
+            List<PreProcessor> preprocessors,
+            String modelName,
+            String modelContract,
+            List<PostProcessor> postprocessors,
+            LossCalculator loss,
+            ContractMode contracts) {
+        this(DataShape.TOKENS, preprocessors, modelName, modelContract, postprocessors, loss, contracts);
+    }
 
     public Stages {
         preprocessors = List.copyOf(preprocessors);
@@ -48,7 +52,7 @@ public record Stages(
 
     /** The same stages, with something else done about their contracts. */
     public Stages with(ContractMode mode) {
-        return new Stages(preprocessors, modelName, modelContract, postprocessors, loss, mode);
+        return new Stages(data, preprocessors, modelName, modelContract, postprocessors, loss, mode);
     }
 
     public String preprocessorLabel(int index) {
@@ -76,7 +80,7 @@ public record Stages(
         List<String> problems = new ArrayList<>(parameterProblems());
         if (contracts != ContractMode.OFF) {
             problems.addAll(ContractChain.problems(
-                    Stage.of("Data", DATA_CONTRACT),
+                    Stage.of("Data", data.contract()),
                     stages(preprocessors, this::preprocessorLabel),
                     Stage.of(modelLabel(), modelContract),
                     stages(postprocessors, this::postprocessorLabel),

@@ -5,12 +5,16 @@ package org.chorale.training.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 
@@ -72,6 +76,13 @@ final class ContextTest {
         assertThat(draw(context(3, 7, 10), "mask", 1, 6)[0]).isEqualTo(first);
     }
 
+    /** A run that was begun with an earlier release goes on with the same numbers. */
+    @Test
+    void theNumbersStayWhatTheyAre() {
+        assertThat(draw(context(3, 7, 10, 11), "mask", 2, 2))
+                .isEqualTo(new float[][] {{0.09378439f, 0.79778385f}, {0.47942156f, 0.36023647f}});
+    }
+
     @Test
     void theNumbersAreEven() {
         float[] drawn = draw(context(1, 1, 5), "x", 1, 20_000)[0];
@@ -81,6 +92,49 @@ final class ContextTest {
         }
         for (int tenth : tenths) {
             assertThat(tenth).as("2,000 each, within five deviations").isBetween(1_788, 2_212);
+        }
+    }
+
+    @Test
+    void wholeNumbersAreEvenAndBelowTheirBound() {
+        try (TensorScope scope = new TensorScope();
+                Context context = context(1, 1, 5)) {
+            LongBuffer drawn = context.random("x").below(3, 1, 30_000).createBuffer();
+            int[] counts = new int[3];
+            while (drawn.hasRemaining()) {
+                counts[(int) drawn.get()]++;
+            }
+            for (int count : counts) {
+                assertThat(count).as("10,000 each, within five deviations").isBetween(9_592, 10_408);
+            }
+        }
+    }
+
+    @Test
+    void normalNumbersHaveTheMomentsOfTheNormalDistribution() {
+        int count = 100_000;
+        try (TensorScope scope = new TensorScope();
+                Context context = context(1, 1, 5)) {
+            Tensor drawn = context.random("x").normal(1, count).to(ScalarType.Double);
+            double deviation = 1 / Math.sqrt(count);
+
+            assertThat(drawn.mean().item_double()).isCloseTo(0, within(5 * deviation));
+            assertThat(drawn.square().mean().item_double()).isCloseTo(1, within(5 * deviation * Math.sqrt(2)));
+            assertThat(drawn.pow(new Scalar(4)).mean().item_double())
+                    .isCloseTo(3, within(5 * deviation * Math.sqrt(96)));
+        }
+    }
+
+    @Test
+    void aSamplesNormalNumbersDoNotDependOnHowManyAreDrawn() {
+        try (TensorScope scope = new TensorScope();
+                Context context = context(3, 7, 10, 11);
+                Context alone = context(3, 7, 11)) {
+            Tensor together = context.random("x").normal(2, 40);
+            Tensor few = alone.random("x").normal(1, 6);
+
+            assertThat(few.select(0, 0).equal(together.select(0, 1).narrow(0, 0, 6)))
+                    .isTrue();
         }
     }
 
