@@ -112,7 +112,7 @@ final class CheckpointTest {
                 flats.forEach(flat -> count(flat, step));
             });
             assertThat(CheckpointWriter.write(file(), bench.state, 7).file().sha256())
-                    .isEqualTo("0a1b3bf6182e050dca5a1f90ea82713d0a6ad99ce20c9561e6d578320ad41512");
+                    .isEqualTo("96c4481768520b126b797c6cc4d2c0312ff6c0751e8040a273a267296e9de72b");
         }
     }
 

@@ -52,7 +52,7 @@ final class DecoderAdapterTest {
             Tensor tokens = tokens(2);
             Tensor dLogits = torch.randn(2 * TOKENS, 29).to(ScalarType.Double);
             Map<String, Tensor> leaves = llama.leaves(ScalarType.Double);
-            Tensor logits = new PlainLlama(folder.config(), leaves).logits(tokens, 2);
+            Tensor logits = new PlainDecoder(folder.config(), leaves).logits(tokens, 2);
             logits.mul(dLogits).sum().backward();
             assertThat(distance(run(llama, tokens, dLogits, null, Recompute.NONE), logits.detach()))
                     .isLessThan(1e-10);
@@ -193,7 +193,7 @@ final class DecoderAdapterTest {
         return HostTensors.ofLongs(tokens, tokens.length);
     }
 
-    /** Scale 2, as {@link PlainLlama} has it. */
+    /** Scale 2, as {@link PlainDecoder} has it. */
     private static LoraConfig lora(double dropout) {
         return new LoraConfig(
                 4,

@@ -87,7 +87,7 @@ final class DecoderPrecisionTest {
     private static Map<String, Tensor> plain(
             ModelFolder folder, TinyLlama llama, ScalarType type, Tensor tokens, Tensor dLogits) {
         Map<String, Tensor> leaves = llama.leaves(type);
-        Tensor logits = new PlainLlama(folder.config(), leaves).logits(tokens, SEQUENCES);
+        Tensor logits = new PlainDecoder(folder.config(), leaves).logits(tokens, SEQUENCES);
         logits.mul(dLogits.to(type)).to(ScalarType.Double).sum().backward();
         Map<String, Tensor> results = new LinkedHashMap<>(Map.of("logits", logits.detach()));
         leaves.forEach((name, leaf) -> results.put(name, new Tensor(leaf.grad())));
