@@ -23,6 +23,7 @@ import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.safetensors.StoredType;
+import org.chorale.training.AdapterConfig;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
@@ -61,8 +62,9 @@ record Export(Console console, boolean json) {
     int run(Path from, Path target, Options options) {
         Path source = resolve(from);
         Path out = resolve(target);
-        refuseUnlessNew(out);
+        refuseUnlessPossible(out);
         if (AdapterSource.isIn(source)) {
+            refuseExisting(out);
             exportAdapter(source, out, options);
         } else {
             exportRun(RunDirectory.read(source), out, options);
@@ -70,8 +72,13 @@ record Export(Console console, boolean json) {
         return ExitCode.DONE;
     }
 
-    private void exportRun(RunContents run, Path out, Options options) {
+    /** An adapter with a name gets a folder of its own in the target, which may hold others. */
+    private void exportRun(RunContents run, Path target, Options options) {
         refuse(options.model().isPresent(), "--model is for an adapter's folder: a run knows its model");
+        AdapterConfig.Place place = ConfigReader.read(run.runConf(), "model.adapter", AdapterConfig.Place.class);
+        Path out = options.merge() ? target : place.in(target);
+        refuseExisting(out);
+        refuseUnlessPossible(out);
         Checkpoint checkpoint = options.best() ? best(run) : newestWhole(run);
         ModelConfig model = ConfigReader.read(run.runConf(), "model", ModelConfig.class);
         long seed = ConfigReader.read(run.runConf(), "run", RunSettings.class).seed();
@@ -134,11 +141,14 @@ record Export(Console console, boolean json) {
     }
 
     /** Before anything is read or written: an export of a large model takes long. */
-    private static void refuseUnlessNew(Path out) {
+    private static void refuseExisting(Path out) {
         if (Files.exists(out, LinkOption.NOFOLLOW_LINKS)) {
             throw new FaultException(
                     FaultCode.OUTPUT_REFUSED, out + " exists already: name a folder that does not exist yet");
         }
+    }
+
+    private static void refuseUnlessPossible(Path out) {
         Path above = out.toAbsolutePath().getParent();
         while (above != null && Files.notExists(above, LinkOption.NOFOLLOW_LINKS)) {
             above = above.getParent();

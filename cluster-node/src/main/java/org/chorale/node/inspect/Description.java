@@ -11,7 +11,8 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
 /** What {@code chorale inspect} says of a path. */
-public sealed interface Description permits TensorFile, ModelDirectory, CheckpointDirectory, RunDescription {
+public sealed interface Description
+        permits TensorFile, ModelDirectory, AdapterDirectory, CheckpointDirectory, RunDescription {
     /** For people. */
     List<String> lines();
 
@@ -34,14 +35,13 @@ public sealed interface Description permits TensorFile, ModelDirectory, Checkpoi
             return CheckpointDirectory.read(path);
         } else if (Files.exists(path.resolve("config.json"))) {
             return ModelDirectory.read(path);
-        } else if (Files.exists(path.resolve("adapter_config.json"))) {
-            throw new FaultException(
-                    FaultCode.MODEL_UNSUPPORTED,
-                    path
-                            + " is a PEFT adapter (adapter_config.json), not a whole model: inspect its adapter_model.safetensors");
+        } else if (AdapterDirectory.isAt(path)) {
+            return AdapterDirectory.read(path);
         }
         throw new FaultException(
                 FaultCode.FILE_MALFORMED,
-                path + " is no model folder (config.json), checkpoint (manifest.pb) or run (run.conf)");
+                path
+                        + " is no model folder (config.json), adapter (adapter_config.json), checkpoint (manifest.pb) or run"
+                        + " (run.conf)");
     }
 }

@@ -177,7 +177,7 @@ final class ChoraleCommandTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
                     nowhere       | FILE_MISSING   | does not exist
-                    empty         | FILE_MALFORMED | is no model folder (config.json), checkpoint (manifest.pb) or run (run.conf)
+                    empty         | FILE_MALFORMED | is no model folder (config.json), adapter (adapter_config.json), checkpoint (manifest.pb) or run (run.conf)
                     pickle.bin    | FILE_MALFORMED | pickle
                     broken.safetensors | FILE_MALFORMED | broken.safetensors
                     """)
@@ -216,16 +216,9 @@ final class ChoraleCommandTest {
     }
 
     @Test
-    void anAdapterIsNoModelAndAFamilyThatIsNotTrainedIsDescribedWithThatRemark() throws IOException {
-        Path adapter = Files.createDirectory(folder.resolve("adapter"));
-        Files.writeString(adapter.resolve("adapter_config.json"), "{}");
+    void aFamilyThatIsNotTrainedIsDescribedWithThatRemark() throws IOException {
         Path model = Files.createDirectory(folder.resolve("model"));
         Files.writeString(model.resolve("config.json"), "{\"model_type\": \"gpt2\"}");
-
-        assertThat(shell.run(folder, "inspect", "adapter")).isEqualTo(2);
-        assertThat(shell.err())
-                .startsWith("error [MODEL_UNSUPPORTED] ")
-                .contains("not a whole model", "adapter_model.safetensors");
 
         assertThat(shell.run(folder, "inspect", "model")).isZero();
         assertThat(shell.out())

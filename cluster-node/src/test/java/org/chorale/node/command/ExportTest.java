@@ -5,6 +5,8 @@ package org.chorale.node.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -124,11 +126,46 @@ final class ExportTest {
         assertThat(folder.resolve("out")).doesNotExist();
     }
 
+    @Test
+    void anAdapterWithANameIsWrittenBesideItsNeighbours() throws IOException {
+        commitCheckpoint(
+                1, Map.of("model.adapter.type", "lora", "model.adapter.name", "mine", "model.adapter.dora", true));
+        Path neighbour = Files.createDirectories(folder.resolve("out/other"));
+        Files.copy(folder.resolve("adapter/adapter_config.json"), neighbour.resolve("adapter_config.json"));
+        assertThat(run("export run out")).as(shell::err).isZero();
+        assertThat(shell.out()).contains("wrote the model after step 3 to " + folder.resolve("out/mine"));
+        assertThat(run("export run out")).isEqualTo(2);
+        assertThat(shell.err()).contains("out/mine exists already");
+        assertThat(neighbour).isDirectoryNotContaining("glob:**.safetensors");
+
+        assertThat(run("inspect out --json")).isZero();
+        JsonNode adapters = new JsonMapper().readTree(shell.out()).path("adapters");
+        assertThat(adapters.at("/mine/config/use_dora").asBoolean()).isTrue();
+        assertThat(adapters.at("/mine/tensors").size()).isEqualTo(3 * 7);
+        assertThat(adapters.path("other").path("config").path("r").asInt()).isEqualTo(2);
+        assertThat(run("inspect out")).isZero();
+        assertThat(shell.out())
+                .contains(
+                        "adapter       mine",
+                        "use_dora                  true",
+                        "self_attn.q_proj.lora_magnitude_vector")
+                .contains("adapter       other", "weights       none; adapter_model.safetensors is missing");
+
+        assertThat(run("export out/mine merged --merge")).as(shell::err).isZero();
+        assertThat(run("generate model --prompt x --adapter out")).isEqualTo(2);
+        assertThat(shell.err()).contains("the folder has adapters in sub-folders; name one of mine, other");
+    }
+
     private Path commitCheckpoint(int ranks) throws IOException {
-        String conf = ConfigFactory.parseMap(Map.of(
+        return commitCheckpoint(ranks, Map.of());
+    }
+
+    private Path commitCheckpoint(int ranks, Map<String, Object> keys) throws IOException {
+        String conf = ConfigFactory.parseMap(keys)
+                .withFallback(ConfigFactory.parseMap(Map.of(
                         "run.dir", folder.resolve("run").toString(),
                         "model.path", folder.resolve("model").toString(),
-                        "data.generate.task", "reverse-words"))
+                        "data.generate.task", "reverse-words")))
                 .withFallback(ConfigReader.defaults())
                 .root()
                 .render();

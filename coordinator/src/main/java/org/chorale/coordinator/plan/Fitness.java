@@ -22,6 +22,9 @@ public final class Fitness {
     /** Samples that a message lists; the metrics have all of them. */
     private static final int LISTED_SAMPLES = 32;
 
+    /** Rows of a matrix that GPUs multiply fast. */
+    private static final long GOOD_MULTIPLE = 64;
+
     private Fitness() {}
 
     /** Everything that does not fit, in one fault whose code is that of the first line; empty where all fits. */
@@ -61,9 +64,9 @@ public final class Fitness {
         if (tokenIds > model.getVocabulary()) {
             faults.add(new Fault(
                     FaultCode.TOKENIZER_INVALID,
-                    "the tokenizer gives token ids up to %d, but the model's vocabulary has only %d rows:"
-                                    .formatted(tokenIds - 1, model.getVocabulary())
-                            + " set data.tokenizer.path to the model's own tokenizer"));
+                    ("the tokenizer gives token ids up to %d, but the model's vocabulary has only %d rows: set"
+                                    + " data.tokenizer.path to the model's own tokenizer, or model.resize-embeddings to %d")
+                            .formatted(tokenIds - 1, model.getVocabulary(), resized(tokenIds))));
         }
         if (terms.data().sequenceTokens() > model.getContextTokens()) {
             faults.add(new Fault(
@@ -71,6 +74,10 @@ public final class Fitness {
                     "data.sequence-tokens = %d: must be at most %d, the model's max_position_embeddings"
                             .formatted(terms.data().sequenceTokens(), model.getContextTokens())));
         }
+    }
+
+    private static long resized(long tokenIds) {
+        return (tokenIds + GOOD_MULTIPLE - 1) / GOOD_MULTIPLE * GOOD_MULTIPLE;
     }
 
     private static Optional<Fault> together(List<Fault> faults) {

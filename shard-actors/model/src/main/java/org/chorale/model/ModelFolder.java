@@ -60,6 +60,7 @@ public final class ModelFolder implements ParameterSource {
     private final DecoderConfig config;
     private final List<UnitOutline> units;
     private final Optional<ModelFiles> files; // empty where weights are drawn
+    private final Optional<AddedRows> addedRows;
     private final Optional<AdapterSource> adapter;
     private final Fp8Linears fp8;
     private final boolean untied; // by the adapter: the folder has no head
@@ -78,6 +79,7 @@ public final class ModelFolder implements ParameterSource {
         this.config = config;
         this.units = units;
         this.files = files;
+        this.addedRows = files.map(AddedRows::new);
         this.adapter = adapter;
         this.fp8 = fp8;
         this.untied = untied;
@@ -128,6 +130,26 @@ public final class ModelFolder implements ParameterSource {
     }
 
     /**
+     * The same model with more rows in embedding and head, for a tokenizer that has more tokens; they begin as the mean of the
+     * others. Like {@link #with(Freezing)}, it takes this one's place.
+     *
+     * @param rows of all; not fewer than there are
+     * @throws InvalidModelException where they would be fewer, or the weights are drawn
+     */
+    public ModelFolder resized(long rows) {
+        if (rows < config.vocabulary() || files.isEmpty()) {
+            close();
+            String why = files.isEmpty()
+                    ? "its weights are drawn; set vocab_size in its config.json"
+                    : "the model has %d rows, and none can be taken away".formatted(config.vocabulary());
+            throw new InvalidModelException(
+                    Reason.MISMATCH, folder, "model.resize-embeddings = %d: %s".formatted(rows, why));
+        }
+        DecoderConfig larger = config.resized(rows);
+        return new ModelFolder(folder, larger, larger.units(), files, adapter, fp8, untied, seed);
+    }
+
+    /**
      * The same model with FP8 factors in products of its linears. Like {@link #with(Freezing)}, it takes this one's place.
      *
      * @throws InvalidModelException where the rule does not fit the model: a line per problem
@@ -135,11 +157,21 @@ public final class ModelFolder implements ParameterSource {
     public ModelFolder with(Fp8Rule rule) {
         try {
             Set<String> linears = rule.of(config.linears());
+            refuseWithAdapter();
             Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
             return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);
         } catch (IllegalArgumentException e) {
             close();
             throw new InvalidModelException(Reason.MISMATCH, folder, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void refuseWithAdapter() {
+        Optional<LoraConfig> lora = adapter.map(source -> source.adapter().config());
+        if (lora.filter(config -> config.dora() && config.dropout() > 0).isPresent()) {
+            throw new IllegalArgumentException(
+                    "an adapter with dora and dropout multiplies each weight by two inputs, which"
+                            + " FP8 factors do not serve: set model.adapter.dropout or fp8.scaling to none");
         }
     }
 
@@ -149,37 +181,69 @@ public final class ModelFolder implements ParameterSource {
      * @throws InvalidModelException where the model has nothing of what is named: a line per problem
      */
     public ModelFolder adapted(LoraConfig lora, long adapterSeed) {
-        return adapted(() -> lora, own -> AdapterSource.drawn(lora, folder, own.linears(), units(own), adapterSeed));
+        return adapted(
+                () -> lora,
+                own -> AdapterSource.drawn(lora, folder, own.config.linears(), own.units, own::copyInto, adapterSeed));
     }
 
     /**
-     * The same model with an adapter that PEFT or we have written. Like {@link #with(Freezing)}, it takes this one's place.
+     * The same model with an adapter that PEFT or we have written; with as many rows in its embeddings as the adapter has,
+     * where it was trained on more. Like {@link #with(Freezing)}, it takes this one's place.
      *
      * @throws InvalidModelException where the adapter cannot be used, or does not fit: a line per problem
      * @throws java.io.UncheckedIOException where a file is missing
      */
     public ModelFolder adapted(Path adapterFolder) {
+        long rows =
+                AdapterSource.savedRows(adapterFolder, config.embeddingWeight()).orElse(config.vocabulary());
+        return rows > config.vocabulary() ? resized(rows).adaptedAlike(adapterFolder) : adaptedAlike(adapterFolder);
+    }
+
+    private ModelFolder adaptedAlike(Path adapterFolder) {
         return adapted(
                 () -> AdapterSource.config(adapterFolder),
-                own -> AdapterSource.read(adapterFolder, own.linears(), units(own)));
+                own -> AdapterSource.read(adapterFolder, own.config.linears(), own.units, own::copyInto));
     }
 
     /** An adapter that trains a copy of head or embedding unties them, as PEFT does; both begin as the embedding. */
-    private ModelFolder adapted(Supplier<LoraConfig> lora, Function<DecoderConfig, AdapterSource> source) {
+    private ModelFolder adapted(Supplier<LoraConfig> lora, Function<ModelFolder, AdapterSource> source) {
         try {
-            boolean unties = config.tied() && lora.get().savesAnEnd();
-            DecoderConfig own = unties ? config.untied() : config;
+            boolean unties = config.tied() && savesAnEnd(lora.get());
+            ModelFolder own = unties ? untied() : this;
             AdapterSource found = source.apply(own);
-            List<UnitOutline> adapted = found.adapter().units(units(own));
-            return new ModelFolder(folder, own, adapted, files, Optional.of(found), fp8, unties, seed);
+            List<UnitOutline> adapted = found.adapter().units(own.units);
+            own.refuseFrozenRows(adapted);
+            return new ModelFolder(folder, own.config, adapted, files, Optional.of(found), fp8, unties, seed);
         } catch (RuntimeException e) {
             close();
             throw e;
         }
     }
 
-    private List<UnitOutline> units(DecoderConfig own) {
-        return own.equals(config) ? units : own.units();
+    private boolean savesAnEnd(LoraConfig lora) {
+        return lora.saves(config.embeddingWeight()) || lora.saves(config.headWeight());
+    }
+
+    /** Rows that are new mean nothing before they are trained. */
+    private void refuseFrozenRows(List<UnitOutline> adapted) {
+        List<String> frozen = adapted.stream()
+                .flatMap(unit -> unit.parameters().stream())
+                .filter(parameter -> !parameter.trainable() && isResized(parameter))
+                .map(parameter -> parameter.name().replaceFirst("\\.weight$", ""))
+                .toList();
+        if (!frozen.isEmpty()) {
+            throw new InvalidModelException(
+                    Reason.MISMATCH,
+                    folder,
+                    "model.resize-embeddings = %d: the new rows of %2$s would not be trained; add %2$s to"
+                                    .formatted(config.vocabulary(), String.join(", ", frozen))
+                            + " model.adapter.modules-to-save");
+        }
+    }
+
+    private ModelFolder untied() {
+        DecoderConfig own = config.untied();
+        return new ModelFolder(folder, own, own.units(), files, adapter, fp8, true, seed);
     }
 
     /** The adapter, if there is one. */
@@ -188,7 +252,7 @@ public final class ModelFolder implements ParameterSource {
     }
 
     /**
-     * A weight of the model without its adapter: W + s·B·A where it is adapted, itself elsewhere. In the open scope.
+     * A weight of the model without its adapter: what the two make together where it is adapted, itself elsewhere. In the open scope.
      *
      * @param parameter a published name of the model
      * @param values by the names of {@link #units}
@@ -196,10 +260,7 @@ public final class ModelFolder implements ParameterSource {
     public Tensor merged(String parameter, Function<String, Tensor> values) {
         Tensor weight = values.apply(parameter);
         return adapter.flatMap(source -> source.adapter().ofWeight(parameter))
-                .map(module -> module.merged(
-                        weight,
-                        values.apply(module.down().name()),
-                        values.apply(module.up().name())))
+                .map(module -> module.merged(weight, values))
                 .orElse(weight);
     }
 
@@ -225,7 +286,10 @@ public final class ModelFolder implements ParameterSource {
     public String fingerprint() {
         String weights = files.map(ModelFiles::fingerprint).orElse("drawn from seed " + seed);
         String adapted = adapter.map(source -> "\n" + source.fingerprint()).orElse("");
-        return sha256((configSha256() + "\n" + weights + adapted).getBytes(StandardCharsets.UTF_8));
+        boolean resized =
+                units.stream().flatMap(unit -> unit.parameters().stream()).anyMatch(this::isResized);
+        String rows = resized ? "\n" + config.vocabulary() + " rows" : "";
+        return sha256((configSha256() + "\n" + weights + rows + adapted).getBytes(StandardCharsets.UTF_8));
     }
 
     public DecoderConfig config() {
@@ -255,7 +319,12 @@ public final class ModelFolder implements ParameterSource {
         }
         String origin = origin(parameter);
         if (files.isEmpty()) {
-            new DecoderInitialization(config).draw(seed, new Part(origin, elements(origin), from, until), target);
+            new DecoderInitialization(config)
+                    .draw(seed, new Part(origin, outline(origin).elements(), from, until), target);
+            return;
+        }
+        if (isResized(outline(parameter))) {
+            addedRows.orElseThrow().copyInto(origin, from, until, target);
             return;
         }
         try (TensorScope scope = new TensorScope()) {
@@ -263,11 +332,17 @@ public final class ModelFolder implements ParameterSource {
         }
     }
 
-    private long elements(String parameter) {
+    /** Whether the folder has only the first rows of a parameter. */
+    private boolean isResized(ParameterOutline parameter) {
+        return files.filter(weights -> weights.names().contains(origin(parameter.name())))
+                .filter(weights -> weights.entry(origin(parameter.name())).elements() < parameter.elements())
+                .isPresent();
+    }
+
+    private ParameterOutline outline(String parameter) {
         return units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(outline -> outline.name().equals(parameter))
-                .mapToLong(ParameterOutline::elements)
                 .findFirst()
                 .orElseThrow(() -> new IllegalStateException("the model has no parameter " + parameter));
     }

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -55,10 +56,12 @@ final class ModelFolderTest {
             Map.of(),
             Map.of(),
             false,
+            false,
             List.of(),
             List.of(),
             List.of(),
-            Initialize.GAUSSIAN);
+            Initialize.GAUSSIAN,
+            Optional.empty());
 
     @TempDir
     private Path folder;

@@ -6,6 +6,7 @@ package org.chorale.training;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.NamePattern;
@@ -18,6 +19,7 @@ import org.chorale.model.outline.NamePattern;
  * @param freeze globs over parameter names: what is not trained
  * @param trainOnly globs over parameter names: what alone is trained, where there are any
  * @param initialize where first weights come from
+ * @param resizeEmbeddings rows of embedding and head; where empty, those of the model
  * @param recompute what a block drops and computes again
  */
 public record ModelConfig(
@@ -26,7 +28,10 @@ public record ModelConfig(
         List<String> freeze,
         List<String> trainOnly,
         Initialize initialize,
+        Optional<Integer> resizeEmbeddings,
         RecomputePolicy recompute) {
+    private static final int MAX_ROWS = 1 << 24;
+
     /** Where first weights come from. */
     public enum Initialize {
         PRETRAINED,
@@ -62,6 +67,10 @@ public record ModelConfig(
         }
         freeze.forEach(glob -> checkGlob("model.freeze", glob, problems));
         trainOnly.forEach(glob -> checkGlob("model.train-only", glob, problems));
+        resizeEmbeddings
+                .filter(rows -> rows < 1 || rows > MAX_ROWS)
+                .ifPresent(rows -> problems.add(
+                        "model.resize-embeddings = %d: must be a whole number from 1 to %d".formatted(rows, MAX_ROWS)));
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
@@ -71,14 +80,17 @@ public record ModelConfig(
     public ModelFolder open(long seed) {
         ModelFolder folder =
                 initialize == Initialize.RANDOM ? ModelFolder.random(path, seed) : ModelFolder.pretrained(path);
-        return adapted(folder, seed).with(new Freezes(freeze, trainOnly).freezing());
+        ModelFolder sized = resizeEmbeddings.isPresent() ? folder.resized(resizeEmbeddings.get()) : folder;
+        return adapted(sized, seed).with(new Freezes(freeze, trainOnly).freezing());
     }
 
     private ModelFolder adapted(ModelFolder folder, long seed) {
         if (adapter.type() == AdapterConfig.Type.NONE) {
             return folder;
         }
-        return adapter.path().isPresent() ? folder.adapted(adapter.path().get()) : folder.adapted(adapter.lora(), seed);
+        return adapter.path()
+                .map(path -> folder.adapted(adapter.in(path)))
+                .orElseGet(() -> folder.adapted(adapter.lora(), seed));
     }
 
     private static List<NamePattern> globs(List<String> globs) {

@@ -240,6 +240,7 @@ final class CheckpointTest {
                 Optional.empty(),
                 0.1,
                 1,
+                Optional.empty(),
                 List.of());
     }
 

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.ModuleSelection;
@@ -46,10 +47,12 @@ final class FamilyRanksTest {
             Map.of(),
             Map.of(),
             false,
+            false,
             List.of(),
             List.of(),
             List.of(),
-            LoraConfig.Initialize.UNIFORM);
+            LoraConfig.Initialize.UNIFORM,
+            Optional.empty());
 
     private record Case(String family, boolean adapted, int worldSize, Mode mode, Recompute recompute) {
         Setup setup() {

@@ -69,7 +69,8 @@ final class GoldenTest {
         "llama, peft-lora-llama", "llama, peft-lora-modules-to-save",
         "llama, peft-lora-head", "llama3-rope-tied, peft-lora-tied",
         "llama3-rope-tied, peft-lora-tied-head", "llama3-rope-tied, peft-lora-tied-embedding",
-        "mistral-sliding, peft-rslora-mistral", "gpt-neox, peft-lora-gpt-neox"
+        "mistral-sliding, peft-rslora-mistral", "gpt-neox, peft-lora-gpt-neox",
+        "qwen2, peft-dora-qwen2"
     })
     void everyQuantityOfAnAdapterIsReproducedUpToItsFiles(String base, String adapter) throws URISyntaxException {
         List<Row> rows = GoldenCheck.run(

@@ -80,13 +80,20 @@ final class ModelConfigTest {
 
     private ModelConfig config(AdapterConfig adapter, List<String> freeze) {
         return new ModelConfig(
-                directory, adapter, freeze, List.of(), ModelConfig.Initialize.RANDOM, RecomputePolicy.NONE);
+                directory,
+                adapter,
+                freeze,
+                List.of(),
+                ModelConfig.Initialize.RANDOM,
+                Optional.empty(),
+                RecomputePolicy.NONE);
     }
 
     private static AdapterConfig adapter(
             AdapterConfig.Type type, Optional<Integer> rank, List<String> targets, Map<String, Integer> ranks) {
         return new AdapterConfig(
                 type,
+                Optional.empty(),
                 Optional.empty(),
                 rank,
                 Optional.empty(),
@@ -97,8 +104,10 @@ final class ModelConfigTest {
                 ranks,
                 Map.of(),
                 Optional.empty(),
+                Optional.empty(),
                 List.of(),
                 List.of(),
-                Optional.<Initialize>empty());
+                Optional.<Initialize>empty(),
+                Optional.empty());
     }
 }

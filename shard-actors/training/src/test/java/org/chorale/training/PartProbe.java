@@ -100,6 +100,7 @@ final class PartProbe {
                 Optional.empty(),
                 0,
                 1,
+                Optional.empty(),
                 List.of());
     }
 

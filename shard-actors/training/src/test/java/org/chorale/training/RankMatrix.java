@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.chorale.model.ModelFolder;
@@ -107,10 +108,12 @@ final class RankMatrix {
             Map.of(),
             Map.of(),
             false,
+            false,
             List.of(),
             List.of(),
             List.of(),
-            LoraConfig.Initialize.UNIFORM);
+            LoraConfig.Initialize.UNIFORM,
+            Optional.empty());
 
     private RankMatrix() {}
 

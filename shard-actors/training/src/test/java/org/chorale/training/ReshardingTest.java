@@ -402,6 +402,7 @@ final class ReshardingTest {
                 Optional.empty(),
                 0.1,
                 1,
+                Optional.empty(),
                 List.of());
     }
 

@@ -14,6 +14,7 @@ import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ActivationPlan;
+import org.chorale.training.AdapterConfig;
 import org.chorale.training.AutogradSource;
 import org.chorale.training.DecoderPipelineModel;
 import org.chorale.training.Fp8Config;
@@ -201,7 +202,8 @@ final class RunModel implements AutoCloseable {
                     .template();
             ModelExport.of(folder.get(), weights, tokenizer)
                     .chattingBy(template)
-                    .write(out);
+                    .write(ConfigReader.read(runConf, "model.adapter", AdapterConfig.Place.class)
+                            .in(out));
             return;
         }
         WeightsExport.write(own.orElseThrow(), weights, PlanTranslation.precision(runConf), out);

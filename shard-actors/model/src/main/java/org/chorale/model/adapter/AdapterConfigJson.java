@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.outline.ConfigJson;
 import org.chorale.model.outline.InvalidModelException;
@@ -50,6 +51,7 @@ final class AdapterConfigJson {
             "rank_pattern",
             "alpha_pattern",
             "use_rslora",
+            "use_dora",
             "modules_to_save",
             "layers_to_transform",
             "layers_pattern",
@@ -69,7 +71,11 @@ final class AdapterConfigJson {
             "runtime_config");
 
     private static final String ALL_LINEAR = "all-linear";
+    private static final String INITIALIZE = "init_lora_weights";
+    private static final String PISSA_ITERATIONS = "pissa_niter_";
+    private static final String ALPHA = "lora_alpha";
     private static final int MAX_LAYER = 1_000_000;
+    private static final int MAX_NAMED = 20;
 
     private final ConfigJson json;
     private final ObjectNode root;
@@ -85,7 +91,31 @@ final class AdapterConfigJson {
             throw new UncheckedIOException(new NoSuchFileException(
                     folder.toString(), null, "is not a folder; an adapter's folder has " + NAME));
         }
+        refuseTree(folder);
         return new AdapterConfigJson(ConfigJson.read(folder, NAME, "a PEFT adapter's folder has an " + NAME));
+    }
+
+    /** Of several adapters one must be named. */
+    private static void refuseTree(Path folder) {
+        if (Files.exists(folder.resolve(NAME))) {
+            return;
+        }
+        try (Stream<Path> entries = Files.list(folder)) {
+            List<String> names = entries.filter(entry -> Files.exists(entry.resolve(NAME)))
+                    .limit(MAX_NAMED)
+                    .map(entry -> entry.getFileName().toString())
+                    .sorted()
+                    .toList();
+            if (!names.isEmpty()) {
+                throw new UncheckedIOException(new NoSuchFileException(
+                        folder.resolve(NAME).toString(),
+                        null,
+                        "the folder has adapters in sub-folders; name one of " + String.join(", ", names)
+                                + " (model.adapter.name, or its own path)"));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     ObjectNode root() {
@@ -103,13 +133,14 @@ final class AdapterConfigJson {
     LoraConfig config() {
         refuseWhatIsNotSupported();
         int rank = (int) json.count("r", LoraConfig.MAX_RANK, DEFAULTS.get("r").intValue());
-        double alpha = json.positive("lora_alpha", DEFAULTS.get("lora_alpha").doubleValue());
+        double alpha = json.positive(ALPHA, DEFAULTS.get(ALPHA).doubleValue());
         double dropout = dropout();
         ModuleSelection targets = selection("target_modules", true);
         ModuleSelection excludes = selection("exclude_modules", false);
         Map<String, Integer> ranks = numbers("rank_pattern", JsonNode::isIntegralNumber, JsonNode::intValue);
         Map<String, Double> alphas = numbers("alpha_pattern", JsonNode::isNumber, JsonNode::doubleValue);
         boolean rslora = json.flag("use_rslora", false);
+        boolean dora = json.flag("use_dora", false);
         List<String> saved = texts("modules_to_save");
         List<Integer> layers = layers();
         List<String> layersPattern = expressions("layers_pattern");
@@ -124,15 +155,23 @@ final class AdapterConfigJson {
                     ranks,
                     alphas,
                     rslora,
+                    dora,
                     saved,
                     layers,
                     layersPattern,
-                    root.path("init_lora_weights").asText().equals("gaussian")
-                            ? Initialize.GAUSSIAN
-                            : Initialize.UNIFORM);
+                    initialize(),
+                    Optional.empty());
         } catch (IllegalArgumentException e) {
             throw new InvalidModelException(Reason.MISMATCH, json.file(), String.valueOf(e.getMessage()));
         }
+    }
+
+    private Initialize initialize() {
+        return switch (root.path(INITIALIZE).asText()) {
+            case "gaussian" -> Initialize.GAUSSIAN;
+            case "pissa" -> Initialize.PISSA;
+            default -> Initialize.UNIFORM;
+        };
     }
 
     /**
@@ -145,9 +184,10 @@ final class AdapterConfigJson {
         ObjectNode root = DEFAULTS.deepCopy();
         root.put("base_model_name_or_path", base.toString());
         root.put("r", config.rank());
-        putNumber(root, "lora_alpha", config.alpha());
+        putNumber(root, ALPHA, config.alpha());
         root.put("lora_dropout", config.dropout());
         root.put("use_rslora", config.rslora());
+        root.put("use_dora", config.dora());
         root.set("target_modules", selection(config.targets(), targetModules));
         if (!config.excludes().equals(ModuleSelection.NOTHING)) {
             root.set("exclude_modules", selection(config.excludes(), List.of()));
@@ -160,20 +200,48 @@ final class AdapterConfigJson {
             ArrayNode layers = root.putArray("layers_to_transform");
             config.layersToTransform().forEach(layers::add);
         }
-        if (config.initialize() == Initialize.GAUSSIAN) {
-            root.put("init_lora_weights", "gaussian");
+        switch (config.initialize()) {
+            case GAUSSIAN -> root.put(INITIALIZE, "gaussian");
+            case PISSA ->
+                root.put(
+                        INITIALIZE,
+                        config.pissaIterations().map(n -> PISSA_ITERATIONS + n).orElse("pissa"));
+            case UNIFORM -> {}
         }
         return root;
+    }
+
+    /**
+     * What an adapter on the rests of weights becomes that is to stand on the weights themselves, as PEFT converts it: of
+     * twice the rank, and of the scale that it had.
+     */
+    static ObjectNode onWholeWeights(ObjectNode root, boolean rslora) {
+        double factor = rslora ? Math.sqrt(2) : 2;
+        ObjectNode converted = root.deepCopy().put(INITIALIZE, true);
+        converted.put("r", 2 * root.path("r").asInt(DEFAULTS.get("r").intValue()));
+        putNumber(
+                converted,
+                ALPHA,
+                factor * root.path(ALPHA).asDouble(DEFAULTS.get(ALPHA).doubleValue()));
+        root.path("rank_pattern")
+                .properties()
+                .forEach(entry -> converted
+                        .withObject("/rank_pattern")
+                        .put(entry.getKey(), 2 * entry.getValue().asInt()));
+        root.path("alpha_pattern")
+                .properties()
+                .forEach(entry -> putNumber(
+                        converted.withObject("/alpha_pattern"),
+                        entry.getKey(),
+                        factor * entry.getValue().asDouble()));
+        return converted;
     }
 
     private void refuseWhatIsNotSupported() {
         requireOneOf("peft_type", true, "LORA");
         requireOneOf("task_type", false, "CAUSAL_LM");
         requireOneOf("bias", false, "none");
-        JsonNode initialize = root.path("init_lora_weights");
-        if (!initialize.isBoolean() && json.has("init_lora_weights")) {
-            requireOneOf("init_lora_weights", false, "gaussian");
-        }
+        refuseInitialize();
         root.properties().stream()
                 .filter(field -> !INTERPRETED.contains(field.getKey()) && !NOTES.contains(field.getKey()))
                 .filter(field -> !isOff(field.getValue()) && !field.getValue().equals(DEFAULTS.get(field.getKey())))
@@ -183,6 +251,20 @@ final class AdapterConfigJson {
             json.problem("fan_in_fan_out = true: is not supported; the linears of this model are stored as [out, in]");
         }
         json.throwProblems(Reason.UNSUPPORTED);
+    }
+
+    private void refuseInitialize() {
+        JsonNode value = root.path(INITIALIZE);
+        if (value.asText().startsWith(PISSA_ITERATIONS)) {
+            json.problem(
+                    ("%s = %s: the weights that it stands on were made with random numbers that nobody has any more;"
+                                    + " save it with path_initial_model_for_weight_conversion")
+                            .formatted(INITIALIZE, shown(value)));
+        } else if (!value.isBoolean()
+                && json.has(INITIALIZE)
+                && !Set.of("gaussian", "pissa").contains(value.asText())) {
+            json.problem("%s = %s: only true, gaussian and pissa are supported".formatted(INITIALIZE, shown(value)));
+        }
     }
 
     private void requireOneOf(String field, boolean needed, String only) {

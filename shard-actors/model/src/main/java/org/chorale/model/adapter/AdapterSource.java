@@ -16,12 +16,14 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.safetensors.SafetensorsHeader;
 import org.chorale.tensor.safetensors.SafetensorsWriter;
 import org.chorale.tensor.safetensors.TensorSpec;
 
@@ -29,8 +31,11 @@ import org.chorale.tensor.safetensors.TensorSpec;
 public final class AdapterSource implements AutoCloseable {
     private final LoraAdapter adapter;
     private final ObjectNode json; // adapter_config.json
-    private final Optional<AdapterWeights> weights; // empty where they are drawn
+    private final Optional<AdapterWeights> weights; // empty where the adapter is new
     private final List<ParameterOutline> stored;
+    private final BaseValues base;
+    private final PrincipalParts principal;
+    private final FirstValues first;
     private final long seed;
 
     private AdapterSource(
@@ -38,41 +43,53 @@ public final class AdapterSource implements AutoCloseable {
             ObjectNode json,
             List<ParameterOutline> stored,
             Optional<AdapterWeights> weights,
+            BaseValues base,
             long seed) {
         this.adapter = adapter;
         this.json = json;
         this.stored = stored;
         this.weights = weights;
+        this.base = base;
+        this.principal = new PrincipalParts(base, adapter.config().pissaIterations(), seed);
+        this.first = new FirstValues(adapter, base, principal, seed);
         this.seed = seed;
     }
 
     /**
-     * A new adapter, drawn from the seed.
+     * A new adapter, of the seed.
      *
      * @param base folder of the model, as the user named it
+     * @param values of the model, read for as long as this is open
      * @throws InvalidModelException where the model has nothing of what is named: a line per problem
      */
     public static AdapterSource drawn(
-            LoraConfig config, Path base, List<LinearOutline> linears, List<UnitOutline> units, long seed) {
+            LoraConfig config,
+            Path base,
+            List<LinearOutline> linears,
+            List<UnitOutline> units,
+            BaseValues values,
+            long seed) {
         LoraAdapter adapter = on(config, base, linears, units);
         ObjectNode json = AdapterConfigJson.of(config, base, lastParts(adapter));
-        return new AdapterSource(adapter, json, adapter.stored(adapter.units(units)), Optional.empty(), seed);
+        return new AdapterSource(adapter, json, adapter.stored(adapter.units(units)), Optional.empty(), values, seed);
     }
 
     /**
      * An adapter that PEFT or we have written.
      *
+     * @param values of the model, read for as long as this is open
      * @throws InvalidModelException where it asks for what is not supported, or does not fit the model or its own
      *     configuration: a line per problem
      * @throws UncheckedIOException where a file is missing
      */
     @SuppressWarnings("MustBeClosedChecker") // the source owns the weights and closes them
-    public static AdapterSource read(Path folder, List<LinearOutline> linears, List<UnitOutline> units) {
+    public static AdapterSource read(
+            Path folder, List<LinearOutline> linears, List<UnitOutline> units, BaseValues values) {
         AdapterConfigJson file = AdapterConfigJson.read(folder);
         LoraAdapter adapter = on(file.config(), folder.resolve(AdapterConfigJson.NAME), linears, units);
         List<ParameterOutline> stored = adapter.stored(adapter.units(units));
         return new AdapterSource(
-                adapter, file.root(), stored, Optional.of(AdapterWeights.open(folder, adapter, stored)), 0);
+                adapter, file.root(), stored, Optional.of(AdapterWeights.open(folder, adapter, stored)), values, 0);
     }
 
     /**
@@ -100,7 +117,17 @@ public final class AdapterSource implements AutoCloseable {
 
     /** Whether the first value of a parameter comes from here, and not from the model's own folder. */
     public boolean provides(String parameter) {
-        return weights.map(file -> file.has(parameter)).orElseGet(() -> adapter.isOwn(parameter));
+        return isInFile(parameter) || adapter.isOwn(parameter) || standsOnRest(parameter);
+    }
+
+    private boolean isInFile(String parameter) {
+        return weights.filter(file -> file.has(parameter)).isPresent();
+    }
+
+    /** Whether the adapter began with the principal part of this weight, of which the weight keeps the rest. */
+    private boolean standsOnRest(String parameter) {
+        return adapter.config().initialize() == Initialize.PISSA
+                && adapter.ofWeight(parameter).isPresent();
     }
 
     /**
@@ -109,16 +136,32 @@ public final class AdapterSource implements AutoCloseable {
      * @param target [until - from], written
      */
     public void copyInto(String parameter, long from, long until, Tensor target) {
-        if (weights.isPresent()) {
-            weights.get().copyInto(parameter, from, until, target);
+        if (isInFile(parameter)) {
+            weights.orElseThrow().copyInto(parameter, from, until, target);
+        } else if (adapter.isOwn(parameter)) {
+            first.copyInto(parameter, from, until, target);
         } else {
-            adapter.draw(seed, parameter, from, until, target);
+            principal.copyRest(adapter.ofWeight(parameter).orElseThrow(), from, until, target);
         }
     }
 
     /** Whether a folder is an adapter's, going by its configuration's name. */
     public static boolean isIn(Path folder) {
         return Files.isRegularFile(folder.resolve(AdapterConfigJson.NAME));
+    }
+
+    /**
+     * Rows of a table of the model, such as the embedding, of which the adapter of a folder holds a copy.
+     *
+     * @return empty where it holds none, or no readable file at all, which reading it says
+     */
+    public static Optional<Long> savedRows(Path folder, String parameter) {
+        Path file = folder.resolve(AdapterWeights.NAME);
+        return Files.isRegularFile(file)
+                ? SafetensorsHeader.read(file)
+                        .find(AdapterWeights.PREFIX + parameter)
+                        .map(entry -> entry.shape().get(0))
+                : Optional.empty();
     }
 
     /**
@@ -144,36 +187,44 @@ public final class AdapterSource implements AutoCloseable {
 
     /**
      * Writes the adapter as PEFT 0.21 would: {@code adapter_config.json} and {@code adapter_model.safetensors}. Fields of
-     * a folder that this was read from stay, whatever they say.
+     * a folder that this was read from stay, whatever they say. One that stands on the rests of weights is converted to one
+     * that stands on the weights themselves, so that nobody who loads it needs to decompose anything.
      *
      * @param values of what {@link #stored} lists, contiguous and on the CPU, in the dtype that is to be stored
      */
     public void write(Path folder, Function<String, Tensor> values) {
+        boolean converts = adapter.config().initialize() == Initialize.PISSA;
+        Function<String, Tensor> written =
+                converts ? new WholeWeightsAdapter(adapter, base, principal, values)::value : values;
         Map<String, String> parameters = new LinkedHashMap<>();
         List<TensorSpec> specs = new ArrayList<>();
         for (ParameterOutline parameter : stored) {
             String name = AdapterWeights.storedName(adapter, parameter.name());
             parameters.put(name, parameter.name());
             try (TensorScope scope = new TensorScope()) {
-                specs.add(TensorSpec.of(name, values.apply(parameter.name())));
+                specs.add(TensorSpec.of(name, written.apply(parameter.name())));
             }
         }
-        ObjectNode saved = json.deepCopy().put("inference_mode", true);
+        ObjectNode described = converts
+                ? AdapterConfigJson.onWholeWeights(json, adapter.config().rslora())
+                : json.deepCopy();
+        described.put("inference_mode", true);
         try {
             Files.createDirectories(folder);
-            Files.writeString(folder.resolve(AdapterConfigJson.NAME), PythonJson.write(saved));
+            Files.writeString(folder.resolve(AdapterConfigJson.NAME), PythonJson.write(described));
         } catch (IOException e) {
             throw new UncheckedIOException(folder + ": could not be written: " + e, e);
         }
         SafetensorsWriter.write(
                 folder.resolve(AdapterWeights.NAME),
                 specs,
-                name -> values.apply(Objects.requireNonNull(parameters.get(name))),
+                name -> written.apply(Objects.requireNonNull(parameters.get(name))),
                 SafetensorsWriter.DEFAULT_METADATA);
     }
 
     @Override
     public void close() {
+        principal.close();
         weights.ifPresent(AdapterWeights::close);
     }
 

@@ -51,6 +51,10 @@ final class AdapterWeights implements AutoCloseable {
     /** The name in the file of what a unit of the model calls so. */
     static String storedName(LoraAdapter adapter, String parameter) {
         int last = parameter.lastIndexOf('.');
+        if (adapter.isOwn(parameter)
+                && parameter.startsWith(LoraModule.MAGNITUDE, last - LoraModule.MAGNITUDE.length())) {
+            return PREFIX + parameter.substring(0, last);
+        }
         return PREFIX
                 + (adapter.isKeptBase(parameter)
                         ? parameter.substring(0, last) + BASE_LAYER + parameter.substring(last + 1)

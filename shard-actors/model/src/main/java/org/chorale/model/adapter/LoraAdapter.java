@@ -11,11 +11,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.layer.Adapters;
-import org.chorale.model.layer.Initialization;
-import org.chorale.model.layer.Initialization.Part;
 import org.chorale.model.layer.LowRank;
+import org.chorale.model.layer.Magnitude;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
@@ -26,7 +24,7 @@ public final class LoraAdapter {
     private final LoraConfig config;
     private final Map<String, LoraModule> modules; // by the linear's name, in the order of the forward pass
 
-    private final Set<String> own; // names of all A and B
+    private final Set<String> own; // names of all A, B and lengths
 
     private LoraAdapter(LoraConfig config, Map<String, LoraModule> modules) {
         this.config = config;
@@ -86,7 +84,7 @@ public final class LoraAdapter {
         return units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(parameter ->
-                        isOwn(parameter.name()) || isSaved(parameter.name()) || isKeptBase(parameter.name()))
+                        isOwn(parameter.name()) || config.saves(parameter.name()) || isKeptBase(parameter.name()))
                 .toList();
     }
 
@@ -99,7 +97,7 @@ public final class LoraAdapter {
                 && config.targets().namesAnEnd();
     }
 
-    /** Whether a parameter is A or B of a linear. */
+    /** Whether a parameter is A or B of a linear, or the lengths of its rows. */
     public boolean isOwn(String parameter) {
         return own.contains(parameter);
     }
@@ -108,50 +106,32 @@ public final class LoraAdapter {
     public Adapters over(Function<String, Parameter> parameters) {
         return name -> {
             LoraModule module = modules.get(name);
-            return module == null
-                    ? null
-                    : new LowRank(
-                            parameters.apply(module.down().name()),
-                            parameters.apply(module.up().name()),
-                            module.rank(),
-                            module.scale(),
-                            config.dropout());
+            return module == null ? null : lowRank(module, parameters);
         };
     }
 
-    /** Fills a target with the elements [from, until) of a parameter's first values, a function of seed and name. */
-    public void draw(long seed, String name, long from, long until, Tensor target) {
-        for (LoraModule module : modules.values()) {
-            if (module.up().name().equals(name)) {
-                target.zero_();
-            } else if (module.down().name().equals(name)) {
-                drawDown(module, seed, new Part(name, module.down().elements(), from, until), target);
-            }
-        }
-    }
-
-    private void drawDown(LoraModule module, long seed, Part part, Tensor target) {
-        switch (config.initialize()) {
-            case UNIFORM ->
-                Initialization.uniform(
-                        part, 1 / Math.sqrt((double) module.linear().inputs()), seed, target);
-            case GAUSSIAN -> Initialization.normal(part, 1.0 / module.rank(), seed, target);
-        }
+    private LowRank lowRank(LoraModule module, Function<String, Parameter> parameters) {
+        return new LowRank(
+                parameters.apply(module.down().name()),
+                parameters.apply(module.up().name()),
+                module.rank(),
+                module.scale(),
+                config.dropout(),
+                module.dora()
+                        ? new Magnitude(
+                                parameters.apply(module.magnitude().name()),
+                                module.linear().outputs())
+                        : null);
     }
 
     private UnitOutline unit(UnitOutline base) {
         List<ParameterOutline> parameters = new ArrayList<>();
         List<ParameterOutline> own = new ArrayList<>();
         for (ParameterOutline parameter : base.parameters()) {
-            parameters.add(isSaved(parameter.name()) ? parameter : parameter.frozen());
+            parameters.add(config.saves(parameter.name()) ? parameter : parameter.frozen());
             ofWeight(parameter.name()).ifPresent(module -> own.addAll(module.parameters()));
         }
         parameters.addAll(own);
         return new UnitOutline(base.name(), parameters);
-    }
-
-    /** Whether a parameter belongs to a module that is saved as a whole. */
-    private boolean isSaved(String parameter) {
-        return config.modulesToSave().stream().anyMatch(saved -> ModuleNames.isInside(parameter, saved));
     }
 }

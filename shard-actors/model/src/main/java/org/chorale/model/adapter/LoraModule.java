@@ -4,6 +4,7 @@
 package org.chorale.model.adapter;
 
 import java.util.List;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.outline.LinearOutline;
@@ -17,8 +18,14 @@ import org.chorale.tensor.TensorScope;
  * @param linear [O, I]
  * @param rank r
  * @param scale s, of B·A
+ * @param dora whether the lengths of the rows are trained apart
  */
-public record LoraModule(LinearOutline linear, int rank, double scale) {
+public record LoraModule(LinearOutline linear, int rank, double scale, boolean dora) {
+    /** What PEFT calls the module of the lengths; its file has no parameter's name after it. */
+    static final String MAGNITUDE = ".lora_magnitude_vector";
+
+    private static final long[] OF_ROWS = {1};
+
     /** A, [r, I]. */
     public ParameterOutline down() {
         return ParameterOutline.of(linear.module() + ".lora_A.weight", rank, linear.inputs());
@@ -29,31 +36,40 @@ public record LoraModule(LinearOutline linear, int rank, double scale) {
         return ParameterOutline.of(linear.module() + ".lora_B.weight", linear.outputs(), rank);
     }
 
-    /** A and B, in this order. */
+    /** The lengths of the rows, [O]; there only with dora. */
+    public ParameterOutline magnitude() {
+        return ParameterOutline.of(linear.module() + MAGNITUDE + ".weight", linear.outputs());
+    }
+
+    /** Name of the adapted weight. */
+    public String weight() {
+        return linear.module() + ".weight";
+    }
+
+    /** A, B and what there is of lengths, in this order. */
     public List<ParameterOutline> parameters() {
-        return List.of(down(), up());
+        return dora ? List.of(down(), up(), magnitude()) : List.of(down(), up());
     }
 
     /**
-     * W + s·B·A, computed in fp32 at least and rounded once to the dtype of W; in the open scope.
+     * W + s·B·A, with dora scaled to the trained lengths, computed in fp32 at least and rounded once to the dtype of W; in
+     * the open scope.
      *
      * @param weight W, [O, I]
+     * @param values of the adapter's own parameters
      */
-    public Tensor merged(Tensor weight, Tensor down, Tensor up) {
-        return plus(weight, down, up, scale);
-    }
-
-    /** W from what {@link #merged} gave; off by the rounding of both. */
-    public Tensor unmerged(Tensor merged, Tensor down, Tensor up) {
-        return plus(merged, down, up, -scale);
-    }
-
-    private static Tensor plus(Tensor weight, Tensor down, Tensor up, double scale) {
+    public Tensor merged(Tensor weight, Function<String, Tensor> values) {
         ScalarType stored = weight.scalar_type().intern();
         ScalarType wide = stored == ScalarType.Double ? stored : ScalarType.Float;
         try (TensorScope scope = new TensorScope()) {
-            Tensor product = up.to(wide).mm(down.to(wide));
-            return scope.keep(weight.to(wide).add(product, Scalars.of(scale)).to(stored));
+            Tensor down = values.apply(down().name()).to(wide);
+            Tensor up = values.apply(up().name()).to(wide);
+            Tensor sum = weight.to(wide).add(up.mm(down), Scalars.of(scale));
+            if (dora) {
+                Tensor lengths = sum.square().sum(OF_ROWS).sqrt_();
+                sum.mul_(values.apply(magnitude().name()).to(wide).div(lengths).unsqueeze(1));
+            }
+            return scope.keep(sum.to(stored));
         }
     }
 }

@@ -8,6 +8,7 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.chorale.model.adapter.LoraConfig.Initialize;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.NearestName;
 import org.chorale.model.outline.UnitOutline;
@@ -85,6 +86,7 @@ final class ModuleNames {
                 problems.add("target " + linear.module() + ": the head is computed on some rows only, without dropout;"
                         + " set dropout to 0 or leave it out");
             }
+            checkPrincipal(rule.module(linear), problems);
         }
         modules.stream()
                 .filter(module -> config.targets().pattern() != null && rule.adapts(module, false))
@@ -92,6 +94,15 @@ final class ModuleNames {
                         linears.stream().noneMatch(linear -> linear.module().equals(module)))
                 .map(ModuleNames::noLinear)
                 .forEach(problems::add);
+    }
+
+    private void checkPrincipal(LoraModule module, List<String> problems) {
+        long most = Math.min(module.linear().inputs(), module.linear().outputs());
+        if (config.initialize() == Initialize.PISSA && module.rank() > most) {
+            problems.add(
+                    "target %s: has %d singular values, fewer than its rank %d; make that smaller, or begin uniform"
+                            .formatted(module.linear().module(), most, module.rank()));
+        }
     }
 
     private boolean isModule(String target) {

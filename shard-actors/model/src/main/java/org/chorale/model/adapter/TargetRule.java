@@ -44,7 +44,8 @@ final class TargetRule {
     LoraModule module(LinearOutline linear) {
         int rank = first(ranks, linear.module(), config.rank());
         double alpha = first(alphas, linear.module(), config.alpha());
-        return new LoraModule(linear, rank, config.rslora() ? alpha / Math.sqrt((double) rank) : alpha / rank);
+        double scale = config.rslora() ? alpha / Math.sqrt((double) rank) : alpha / rank;
+        return new LoraModule(linear, rank, scale, config.dora());
     }
 
     private boolean isInLayer(String module) {

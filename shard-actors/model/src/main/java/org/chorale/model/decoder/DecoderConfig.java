@@ -54,9 +54,18 @@ public record DecoderConfig(
 
     /** The same model with a head of its own. */
     public DecoderConfig untied() {
+        return with(vocabulary, false);
+    }
+
+    /** The same model with another number of rows in embedding and head. */
+    public DecoderConfig resized(long rows) {
+        return with(rows, tied);
+    }
+
+    private DecoderConfig with(long rows, boolean tiedHead) {
         return new DecoderConfig(
                 family,
-                vocabulary,
+                rows,
                 width,
                 contextTokens,
                 embedding,
@@ -64,7 +73,7 @@ public record DecoderConfig(
                 blocks,
                 norm,
                 head,
-                false,
+                tiedHead,
                 logitCap,
                 initialDeviation);
     }

@@ -204,7 +204,8 @@ public final class DecoderMemory {
      * That the backward of a block takes of a row beside what it reads. In the feed-forward network: the gradient of what
      * down was given, that itself, once more where an adapter drops some of it, and four of the width. In attention: the
      * gradients of q, k and v twice, those of k and v for each query head, that of q in fp32, and four of the width; gate
-     * and up have been given back by then.
+     * and up have been given back by then. Adapters take twice what they have saved: where lengths are trained that is as
+     * much as the outputs, whose gradients are scaled and multiplied.
      */
     private long backward(int number) {
         BlockConfig block = config.blocks().get(number);
@@ -215,6 +216,7 @@ public final class DecoderMemory {
         long attention = narrow * (2 * (heads + 2 * keys) + 3 * heads)
                 + Float.BYTES * heads
                 - narrow * block.inner().projectedWidth();
-        return Math.max(feedForward, attention) + 4 * rowBytes();
+        long adapters = 2 * narrow * savedForAdapters.get(number);
+        return Math.max(feedForward, attention) + 4 * rowBytes() + adapters;
     }
 }

@@ -60,7 +60,7 @@ public final class GatedFeedForward implements FeedForward {
             OutputGradient ofDown = down.outputGradient(dy);
             Tensor dInner = down.inputGradient(ofDown, dropout); // [R, F]
             Tensor inner = activation.gatedBackward(dInner, gate(both), up(both));
-            down.addToGradients(ofDown, inner, down.inner(inner, dropout), dropout);
+            down.addToGradients(ofDown, inner, down.again(inner, dropout), dropout);
             return scope.keep(gateAndUp.backward(both, x, dropout, tape));
         }
     }

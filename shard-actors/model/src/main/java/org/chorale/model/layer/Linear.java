@@ -12,13 +12,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * y = x Wᵀ + b, and what an adapter adds to it.
  *
- * <p>Rows R, I inputs, O outputs. Its input is handed to the backward by the layer around it, which
+ * <p>Rows R, I inputs, O outputs, r rank. Its input is handed to the backward by the layer around it, which
  * often has it on the tape already.
  */
 public final class Linear {
     private final Parameter weight; // [O, I]
     private final @Nullable Parameter bias; // [O]
     private final @Nullable LowRank adapter;
+    private final @Nullable Magnitude magnitude; // of the adapter
     private final @Nullable Fp8Products fp8; // null where the factors stay in the dtype of the computation
 
     public Linear(Parameter weight, @Nullable Parameter bias) {
@@ -38,7 +39,16 @@ public final class Linear {
         this.weight = weight;
         this.bias = bias;
         this.adapter = adapter;
+        this.magnitude = adapter == null ? null : adapter.magnitude();
         this.fp8 = scaling == null ? null : new Fp8Products(scaling, weight);
+        if (magnitude != null && weight.trainable()) {
+            throw new IllegalArgumentException(
+                    weight.name() + ": its rows' lengths are trained apart, so that itself must be frozen");
+        }
+        if (magnitude != null && fp8 != null && adapter != null && adapter.dropsInTraining()) {
+            throw new IllegalArgumentException(
+                    weight.name() + ": FP8 factors, a magnitude and dropout at once are not supported");
+        }
     }
 
     /** [R, I] → [R, O], of an evaluation: nothing is dropped. */
@@ -57,20 +67,44 @@ public final class Linear {
         }
     }
 
-    /** Likewise, but saves what the adapter makes of x on its way, [R, r]; nothing where there is none. */
+    /** Likewise, but saves what the adapter makes of x on its way: {@link #savedWidth} columns, none without an adapter. */
     Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             if (adapter == null) {
                 return scope.keep(product(x));
             }
-            Tensor inner = adapter.inner(x, dropout);
-            tape.push(inner);
-            Tensor y = torch.empty(new long[] {x.size(0), outputs()}, x.options(), null);
-            adapter.raise(inner, y); // first, so that the large product adds itself to it: a pass over y less
-            addProduct(y, x);
+            Tensor y =
+                    magnitude == null ? plain(adapter, x, dropout, tape) : scaled(magnitude, adapter, x, dropout, tape);
             addBias(y);
             return scope.keep(y);
         }
+    }
+
+    private Tensor plain(LowRank adapted, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+        Tensor inner = adapted.inner(x, dropout);
+        tape.push(inner);
+        return sum(adapted, x, inner);
+    }
+
+    /** As PEFT has it, the magnitude scales what is not dropped, and the weight alone gets the rest of x. */
+    private Tensor scaled(Magnitude by, LowRank adapted, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+        Tensor read = adapted.dropped(x, dropout);
+        Tensor inner = adapted.inner(read, null);
+        Tensor sum = sum(adapted, read, inner);
+        tape.push(inner, sum);
+        Tensor y = by.scaled(sum, by.lengths(weight.value(), adapted));
+        if (adapted.drops(dropout)) {
+            addProduct(y, x.sub(read));
+        }
+        return y;
+    }
+
+    /** x·Wᵀ and what the adapter adds to it, [R, O] */
+    private Tensor sum(LowRank adapted, Tensor x, Tensor inner) {
+        Tensor y = torch.empty(new long[] {x.size(0), outputs()}, x.options(), null);
+        adapted.raise(inner, y); // first, so that the large product adds itself to it: a pass over y less
+        addProduct(y, x);
+        return y;
     }
 
     /** x·Wᵀ + b */
@@ -114,40 +148,61 @@ public final class Linear {
      */
     public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout) {
         try (TensorScope scope = new TensorScope()) {
-            return scope.keep(backward(dy, x, dropout, inner(x, dropout)));
+            return scope.keep(backward(dy, x, dropout, again(x, dropout)));
         }
     }
 
     /** Likewise, of a forward onto a tape. */
     Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            return scope.keep(backward(dy, x, dropout, savedInner(tape)));
+            return scope.keep(backward(dy, x, dropout, saved(tape)));
         }
     }
 
-    private Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, @Nullable Tensor inner) {
+    private Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, @Nullable AdaptedRows adapted) {
         OutputGradient read = outputGradient(dy);
-        addToGradients(read, x, inner, dropout);
+        addToGradients(read, x, adapted, dropout);
         return inputGradient(read, dropout);
     }
 
-    /** What the adapter makes of x on its way, [R, r]; null where there is none. */
+    /** What the adapter makes of x on its way, in the open scope; null where there is none. */
     @Nullable
-    Tensor inner(Tensor x, @Nullable DropoutKeys dropout) {
-        return adapter == null ? null : adapter.inner(x, dropout);
+    AdaptedRows again(Tensor x, @Nullable DropoutKeys dropout) {
+        if (adapter == null) {
+            return null;
+        }
+        if (magnitude == null) {
+            return new AdaptedRows(adapter.inner(x, dropout), null);
+        }
+        Tensor read = adapter.dropped(x, dropout);
+        Tensor inner = adapter.inner(read, null);
+        return new AdaptedRows(inner, sum(adapter, read, inner));
     }
 
     /** Likewise, as a forward has saved it. */
     @Nullable
-    Tensor savedInner(Tape tape) {
-        return adapter == null ? null : tape.pop();
+    AdaptedRows saved(Tape tape) {
+        if (adapter == null) {
+            return null;
+        }
+        Tensor sum = magnitude == null ? null : tape.pop();
+        return new AdaptedRows(tape.pop(), sum);
     }
 
     /** The gradient of the outputs, [R, O], as all parts of a backward read it; in the open scope. */
     OutputGradient outputGradient(Tensor dy) {
-        Tensor dInner = adapter == null ? null : adapter.innerGradient(dy);
-        OutputGradient plain = new OutputGradient(dy, dInner, null, null);
+        OutputGradient plain = adapter == null ? OutputGradient.of(dy) : outputGradient(adapter, dy);
         return fp8 == null ? plain : fp8.quantised(plain, weight.trainable());
+    }
+
+    private OutputGradient outputGradient(LowRank adapted, Tensor dy) {
+        if (magnitude == null) {
+            return new OutputGradient(dy, null, adapted.innerGradient(dy), null, null);
+        }
+        Tensor lengths = magnitude.lengths(weight.value(), adapted);
+        Tensor dSum = magnitude.scaled(dy, lengths);
+        return new OutputGradient(
+                dSum, new OutputGradient.Scaling(dy, lengths), adapted.innerGradient(dSum), null, null);
     }
 
     /** The part of a backward that does not read x: dx, [R, I]. */
@@ -156,13 +211,32 @@ public final class Linear {
         if (adapter == null || dInner == null) {
             return fp8 == null ? Matmul.of(dy.rows(), weight.value()) : fp8.inputGradient(dy, weight.value());
         }
+        if (dropsUnderMagnitude(dropout)) {
+            Tensor dx = Matmul.of(dy.outer(), weight.value());
+            return dx.add_(throughDropped(adapter, dy, dInner, dropout));
+        }
         Tensor dx = adapter.throughDown(dInner, dropout);
         addThroughWeight(dy, dx);
         return dx;
     }
 
+    private boolean dropsUnderMagnitude(@Nullable DropoutKeys dropout) {
+        return adapter != null && magnitude != null && adapter.drops(dropout);
+    }
+
+    /** What goes back through drop(x) beside the dy·W of all of x: what the magnitude made more of it, and the adapter's. */
+    private Tensor throughDropped(LowRank adapted, OutputGradient dy, Tensor dInner, @Nullable DropoutKeys dropout) {
+        Tensor dRead = Matmul.of(dy.rows().sub(dy.outer()), weight.value());
+        adapted.addThroughDown(dInner, null, dRead);
+        return adapted.dropped(dRead, dropout);
+    }
+
     /** Likewise, but adds dx to what other readers of x have left there. */
     void addInputGradient(OutputGradient dy, @Nullable DropoutKeys dropout, Tensor dx) {
+        if (dropsUnderMagnitude(dropout)) {
+            dx.add_(inputGradient(dy, dropout));
+            return;
+        }
         addThroughWeight(dy, dx);
         Tensor dInner = dy.inner();
         if (adapter != null && dInner != null) {
@@ -182,12 +256,19 @@ public final class Linear {
     }
 
     /** The part of a backward that reads x: adds to the gradients of weight, bias and adapter. */
-    void addToGradients(OutputGradient dy, Tensor x, @Nullable Tensor inner, @Nullable DropoutKeys dropout) {
+    void addToGradients(OutputGradient dy, Tensor x, @Nullable AdaptedRows adapted, @Nullable DropoutKeys dropout) {
         addToWeightGradient(dy, x);
-        addToBiasGradient(dy.rows());
+        addToBiasGradient(dy.outer());
         Tensor dInner = dy.inner();
-        if (adapter != null && inner != null && dInner != null) {
-            adapter.addToGradients(dy.rows(), dInner, x, inner, dropout);
+        if (adapter != null && adapted != null && dInner != null) {
+            adapter.addToGradients(dy.rows(), dInner, x, adapted.inner(), dropout);
+            addToMagnitude(dy.scaling(), adapted.sum());
+        }
+    }
+
+    private void addToMagnitude(OutputGradient.@Nullable Scaling scaling, @Nullable Tensor sum) {
+        if (magnitude != null && scaling != null && sum != null) {
+            magnitude.addGradient(scaling.outer(), sum, scaling.lengths());
         }
     }
 
@@ -223,9 +304,9 @@ public final class Linear {
         return adapter;
     }
 
-    /** Columns of what a forward saves onto a tape: r of its adapter. */
+    /** Columns of what a forward saves onto a tape: r of its adapter, and all outputs that a magnitude scales. */
     long savedWidth() {
-        return adapter == null ? 0 : adapter.rank();
+        return (adapter == null ? 0 : adapter.rank()) + (magnitude == null ? 0 : magnitude.outputs());
     }
 
     /** O. */

@@ -5,6 +5,7 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,7 @@ public final class LowRank {
     private final long rank;
     private final double scale;
     private final Dropout dropout;
+    private final @Nullable Magnitude magnitude;
 
     /**
      * @param down A, [r, I]
@@ -29,15 +31,43 @@ public final class LowRank {
      * @param dropRate share of the inputs that are dropped in training
      */
     public LowRank(Parameter down, Parameter up, long rank, double scale, double dropRate) {
+        this(down, up, rank, scale, dropRate, null);
+    }
+
+    /** @param magnitude scales what weight and low-rank part give together; null where nothing does */
+    public LowRank(
+            Parameter down, Parameter up, long rank, double scale, double dropRate, @Nullable Magnitude magnitude) {
         this.down = down;
         this.up = up;
         this.rank = rank;
         this.scale = scale;
         this.dropout = new Dropout(down.name(), dropRate);
+        this.magnitude = magnitude;
     }
 
     boolean trainable() {
-        return down.trainable() || up.trainable();
+        return down.trainable() || up.trainable() || (magnitude != null && magnitude.trainable());
+    }
+
+    @Nullable
+    Magnitude magnitude() {
+        return magnitude;
+    }
+
+    /** What s·B·A adds to the squares of the lengths of a weight's rows: s·b·(2·A·w + s·A·Aᵀ·b), [O], in fp32 at least. */
+    Tensor addedSquares(Tensor weight) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor a = down.value();
+            Tensor b = Wide.of(up.value());
+            Tensor twice = Matmul.wide(weight, a.t()).mul_(Scalars.of(2)); // [O, r]
+            Tensor both = twice.addmm_(b, Matmul.wide(a, a.t()), Scalars.of(1), Scalars.of(scale));
+            return scope.keep(both.mul_(b).sum(1).mul_(Scalars.of(scale)));
+        }
+    }
+
+    /** drop(x), [R, I]; x itself where nothing is dropped. */
+    Tensor dropped(Tensor x, @Nullable DropoutKeys keys) {
+        return dropout.apply(x, keys);
     }
 
     /** A·drop(x), [R, r] */

@@ -56,7 +56,7 @@ public final class PlainFeedForward implements FeedForward {
             Tensor inner = tape.pop(); // [R, F]
             Tensor activated = activation.of(inner);
             OutputGradient ofDown = down.outputGradient(dy);
-            down.addToGradients(ofDown, activated, down.inner(activated, dropout), dropout);
+            down.addToGradients(ofDown, activated, down.again(activated, dropout), dropout);
             Tensor dInner = activation.backward(down.inputGradient(ofDown, dropout), inner);
             return scope.keep(up.backward(dInner, x, dropout, tape));
         }

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Rows R, I inputs, O outputs of all together, r rank of all adapters together. Where their weights follow each other
  * in memory, as they do in a flat buffer, one product serves all, forward and backward. Their adapters read x once
  * between them, and what they add is there before the product, which adds itself to it: a pass over y and one over dx
- * less. Biases are added part by part. Where none of that is so (dropout that is keyed by the layer), each linear is
- * computed by itself.
+ * less. Biases are added part by part. Where none of that is so (magnitudes, dropout that is keyed by the layer), each linear
+ * is computed by itself.
  */
 public final class SideBySide {
     private final List<Linear> linears;
@@ -120,7 +120,7 @@ public final class SideBySide {
     /** Adds to the gradients of the weights; returns dy·W, [R, I]. */
     private Tensor backwardFp8(Fp8Products products, Tensor dy, Tensor x, Tensor weight) {
         boolean trained = linears.stream().anyMatch(linear -> linear.weight().trainable());
-        OutputGradient read = products.quantised(new OutputGradient(dy, null, null, null), trained);
+        OutputGradient read = products.quantised(OutputGradient.of(dy), trained);
         if (trained) {
             addToWeightGradients(products.weightGradient(read, x));
         }
@@ -128,16 +128,16 @@ public final class SideBySide {
     }
 
     private Tensor backwardEach(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
-        @Nullable Tensor[] inner = new Tensor[linears.size()];
-        for (int i = inner.length - 1; i >= 0; i--) { // the last was saved last
-            inner[i] = linears.get(i).savedInner(tape);
+        @Nullable AdaptedRows[] saved = new AdaptedRows[linears.size()];
+        for (int i = saved.length - 1; i >= 0; i--) { // the last was saved last
+            saved[i] = linears.get(i).saved(tape);
         }
         Tensor[] parts = split(dy);
         @Nullable Tensor dx = null;
         for (int i = 0; i < parts.length; i++) {
             Linear linear = linears.get(i);
             OutputGradient read = linear.outputGradient(parts[i]);
-            linear.addToGradients(read, x, inner[i], dropout);
+            linear.addToGradients(read, x, saved[i], dropout);
             if (dx == null) {
                 dx = linear.inputGradient(read, dropout);
             } else {
@@ -266,11 +266,13 @@ public final class SideBySide {
 
     /**
      * All weights as one, [O, I]; null where each linear is computed by itself: adapters that drop inputs differ in what they
-     * read. In FP8 those are also apart where nothing is dropped, so that no weight lies there in two forms.
+     * read, and a magnitude scales what its own linear gives. In FP8 those that drop are also apart where nothing is dropped,
+     * so that no weight lies there in two forms.
      */
     private @Nullable Tensor mergedWeight(@Nullable DropoutKeys keys) {
-        boolean apart =
-                adapters().stream().anyMatch(adapter -> fp8 == null ? adapter.drops(keys) : adapter.dropsInTraining());
+        boolean apart = adapters().stream()
+                .anyMatch(adapter ->
+                        adapter.magnitude() != null || (fp8 == null ? adapter.drops(keys) : adapter.dropsInTraining()));
         return apart || !uniform ? null : merged(Linear::weight, Parameter::value);
     }
 

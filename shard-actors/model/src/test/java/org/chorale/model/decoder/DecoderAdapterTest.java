@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -30,7 +31,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A whole adapted model: its gradients, what recomputation repeats, and what cutting a batch leaves as it is. */
 final class DecoderAdapterTest {
@@ -44,10 +47,11 @@ final class DecoderAdapterTest {
         torch.manual_seed(11);
     }
 
-    @Test
-    void gradientsOfAnAdaptedModelAreThoseOfAutograd() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void gradientsOfAnAdaptedModelAreThoseOfAutograd(boolean dora) {
         try (TensorScope scope = new TensorScope();
-                ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0), 1)) {
+                ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0, dora), 1)) {
             TinyLlama llama = TinyLlama.load(folder, ScalarType.Double);
             Tensor tokens = tokens(2);
             Tensor dLogits = torch.randn(2 * TOKENS, 29).to(ScalarType.Double);
@@ -57,7 +61,7 @@ final class DecoderAdapterTest {
             assertThat(distance(run(llama, tokens, dLogits, null, Recompute.NONE), logits.detach()))
                     .isLessThan(1e-10);
             List<String> trained = trained(llama);
-            assertThat(trained).hasSize(2 * 2 * 7 + 1).contains("lm_head.weight");
+            assertThat(trained).hasSize(2 * (dora ? 3 : 2) * 7 + 1).contains("lm_head.weight");
             trained.forEach(name -> assertThat(distance(
                             llama.gradient(name),
                             Objects.requireNonNull(leaves.get(name)).grad()))
@@ -70,11 +74,11 @@ final class DecoderAdapterTest {
     @EnumSource
     void whatLiesBelowTheLowestTrainedBlockIsNeitherKeptNorRunBack(Recompute recompute) {
         try (TensorScope scope = new TensorScope();
-                ModelFolder all = TinyLlama.folder(directory).adapted(lora(0), 1);
+                ModelFolder all = TinyLlama.folder(directory).adapted(lora(0, false), 1);
                 ModelFolder upper =
-                        TinyLlama.folder(directory).adapted(lora(0), 1).with(freezing("model.layers.0.**"));
+                        TinyLlama.folder(directory).adapted(lora(0, false), 1).with(freezing("model.layers.0.**"));
                 ModelFolder head =
-                        TinyLlama.folder(directory).adapted(lora(0), 1).with(freezing("model.**"))) {
+                        TinyLlama.folder(directory).adapted(lora(0, false), 1).with(freezing("model.**"))) {
             Tensor tokens = tokens(2);
             Tensor dLogits = torch.randn(2 * TOKENS, 29);
             TinyLlama whole = TinyLlama.load(all, ScalarType.Float);
@@ -106,10 +110,10 @@ final class DecoderAdapterTest {
     }
 
     @ParameterizedTest
-    @EnumSource(names = {"SELECTIVE", "FULL"})
-    void recomputationRepeatsWhatWasDropped(Recompute recompute) {
+    @CsvSource({"SELECTIVE, false", "FULL, false", "SELECTIVE, true", "FULL, true"})
+    void recomputationRepeatsWhatWasDropped(Recompute recompute, boolean dora) {
         try (TensorScope scope = new TensorScope();
-                ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0.3), 1)) {
+                ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0.3, dora), 1)) {
             Tensor tokens = tokens(2);
             Tensor dLogits = torch.randn(2 * TOKENS, 29);
             DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {3, 4}, (int) TOKENS);
@@ -128,7 +132,7 @@ final class DecoderAdapterTest {
     @Test
     void oneSampleAtATimeDropsWhatTheWholeBatchDrops() {
         try (TensorScope scope = new TensorScope();
-                ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0.3), 1)) {
+                ModelFolder folder = TinyLlama.folder(directory).adapted(lora(0.3, true), 1)) {
             Tensor tokens = tokens(3);
             Tensor dLogits = torch.randn(3 * TOKENS, 29).to(ScalarType.Double);
             TinyLlama llama = TinyLlama.load(folder, ScalarType.Double);
@@ -194,7 +198,7 @@ final class DecoderAdapterTest {
     }
 
     /** Scale 2, as {@link PlainDecoder} has it. */
-    private static LoraConfig lora(double dropout) {
+    private static LoraConfig lora(double dropout, boolean dora) {
         return new LoraConfig(
                 4,
                 8,
@@ -204,10 +208,12 @@ final class DecoderAdapterTest {
                 Map.of(),
                 Map.of(),
                 false,
+                dora,
                 List.of("lm_head"),
                 List.of(),
                 List.of(),
-                Initialize.UNIFORM);
+                Initialize.UNIFORM,
+                Optional.empty());
     }
 
     private static double distance(Tensor a, Tensor b) {

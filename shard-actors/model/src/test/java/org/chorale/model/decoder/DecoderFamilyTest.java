@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -60,9 +61,11 @@ final class DecoderFamilyTest {
     @ParameterizedTest
     @MethodSource("families")
     void adaptersOnAllLinearsHaveTheGradientsOfAutograd(String config) {
-        try (TensorScope scope = new TensorScope();
-                ModelFolder folder = TinyLlama.folder(directory, config).adapted(lora(), 1)) {
-            assertAutograd(folder);
+        for (boolean dora : new boolean[] {false, true}) {
+            try (TensorScope scope = new TensorScope();
+                    ModelFolder folder = TinyLlama.folder(directory, config).adapted(lora(dora), 1)) {
+                assertAutograd(folder);
+            }
         }
     }
 
@@ -178,7 +181,7 @@ final class DecoderFamilyTest {
     }
 
     /** Scale 2, as {@link PlainDecoder} has it. */
-    private static LoraConfig lora() {
+    private static LoraConfig lora(boolean dora) {
         return new LoraConfig(
                 4,
                 8,
@@ -188,10 +191,12 @@ final class DecoderFamilyTest {
                 Map.of(),
                 Map.of(),
                 false,
+                dora,
                 List.of(),
                 List.of(),
                 List.of(),
-                Initialize.UNIFORM);
+                Initialize.UNIFORM,
+                Optional.empty());
     }
 
     private static double distance(Tensor a, Tensor b) {

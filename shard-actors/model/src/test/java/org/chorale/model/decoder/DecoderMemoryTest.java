@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -65,8 +66,8 @@ final class DecoderMemoryTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Float, 0", "BFloat16, 0", "Float, 0.1"})
-    void whatAdaptersSaveIsInTheFormula(ScalarType type, double dropout) {
+    @CsvSource({"Float, 0, false", "BFloat16, 0, false", "Float, 0.1, false", "BFloat16, 0, true", "Float, 0.1, true"})
+    void whatAdaptersSaveIsInTheFormula(ScalarType type, double dropout, boolean dora) {
         LoraConfig lora = new LoraConfig(
                 3,
                 6,
@@ -76,10 +77,12 @@ final class DecoderMemoryTest {
                 Map.of("layers.1.*.q_proj", 5),
                 Map.of(),
                 false,
+                dora,
                 List.of(),
                 List.of(),
                 List.of(),
-                LoraConfig.Initialize.UNIFORM);
+                LoraConfig.Initialize.UNIFORM,
+                Optional.empty());
         try (TensorScope scope = new TensorScope();
                 ModelFolder folder = TinyLlama.folder(directory).adapted(lora, 1)) {
             assertFormula(TinyLlama.load(folder, type));

@@ -154,14 +154,21 @@ public final class PlainDecoder {
         return cap == 0 ? x : x.div(Scalars.of(cap)).tanh().mul(Scalars.of(cap));
     }
 
-    /** With what an adapter of scale 2 adds, where there is one. */
+    /** With what an adapter of scale 2 adds, where there is one; with trained lengths as the DoRA paper writes it. */
     private Tensor linear(Tensor x, String module) {
-        Tensor y = PlainFormulas.linear(x, leaf(module + ".weight"), leaves.get(module + ".bias"));
+        Tensor weight = leaf(module + ".weight");
+        Tensor bias = leaves.get(module + ".bias");
         Tensor down = leaves.get(module + ".lora_A.weight");
         if (down == null) {
-            return y;
+            return PlainFormulas.linear(x, weight, bias);
         }
-        return y.add(x.mm(down.t()).mm(leaf(module + ".lora_B.weight").t()).mul(Scalars.of(2)));
+        Tensor sum = weight.add(leaf(module + ".lora_B.weight").mm(down).mul(Scalars.of(2)));
+        Tensor lengths = leaves.get(module + ".lora_magnitude_vector.weight");
+        if (lengths == null) {
+            return PlainFormulas.linear(x, sum, bias);
+        }
+        Tensor constant = sum.detach().square().sum(1).sqrt();
+        return PlainFormulas.linear(x, sum.mul(lengths.div(constant).unsqueeze(1)), bias);
     }
 
     private Tensor norm(@Nullable NormConfig norm, Tensor x) {

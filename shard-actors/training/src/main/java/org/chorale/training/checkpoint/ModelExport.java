@@ -60,6 +60,7 @@ public record ModelExport(
     private static final String GENERATION_FILE = "generation_config.json";
 
     private static final String TIED = "tie_word_embeddings";
+    private static final String ROWS = "vocab_size";
 
     /** As config.json names dtypes. */
     private static final Map<StoredType, String> CONFIG_DTYPES = Map.of(
@@ -197,6 +198,9 @@ public record ModelExport(
         ObjectNode config = (ObjectNode) ConfigJson.read(source.folder()).root();
         if (config.path(TIED).asBoolean(false) != source.config().tied()) {
             config.put(TIED, source.config().tied());
+        }
+        if (config.path(ROWS).asLong() != source.config().vocabulary()) {
+            config.put(ROWS, source.config().vocabulary());
         }
         List<StoredType> types =
                 specs.values().stream().map(TensorSpec::dtype).distinct().toList();

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.chorale.training.shard.UnitLayout.Segment;
 
 /**
  * The keys below {@code optimizer} that say how a step moves the weights; their meanings stand in chorale-defaults.conf.
@@ -25,7 +26,11 @@ public record OptimizerConfig(
         Optional<Boolean> nesterov,
         double weightDecay,
         double clipNorm,
+        Optional<Double> loraPlusRatio,
         List<ParameterGroup> groups) {
+    /** PEFT's name of the factor that an adapter begins with as zero. */
+    private static final String UP = ".lora_B.";
+
     /** Which update. */
     public enum Algorithm {
         ADAMW,
@@ -70,6 +75,8 @@ public record OptimizerConfig(
         share(problems, "beta2", beta2);
         share(problems, "momentum", momentum);
         epsilon.ifPresent(value -> require(problems, value > 0 && finite(value), "epsilon", value, "above 0"));
+        loraPlusRatio.ifPresent(
+                value -> require(problems, value > 0 && finite(value), "lora-plus-ratio", value, "above 0"));
         if (nesterov.orElse(false) && momentum.orElse(0.0) == 0) {
             problems.add("optimizer.nesterov = true: optimizer.momentum must be above 0");
         }
@@ -93,18 +100,30 @@ public record OptimizerConfig(
                 Optional.empty(),
                 weightDecay,
                 clipNorm,
+                Optional.empty(),
                 List.of());
     }
 
     /** The first group that matches a parameter has it; the others are trained as the plain keys say. */
-    Hyperparameters hyperparameters(String parameter) {
+    Hyperparameters hyperparameters(Segment parameter) {
+        double ratio = isFast(parameter) ? loraPlusRatio.orElse(1.0) : 1;
         return groups.stream()
-                .filter(group -> group.matches(parameter))
+                .filter(group -> group.matches(parameter.parameter()))
                 .findFirst()
                 .map(group -> new Hyperparameters(
-                        group.learningRateFactor().orElse(1.0),
+                        ratio * group.learningRateFactor().orElse(1.0),
                         group.weightDecay().orElse(weightDecay)))
-                .orElse(new Hyperparameters(1, weightDecay));
+                .orElse(new Hyperparameters(ratio, weightDecay));
+    }
+
+    /** LoRA+ trains B faster (Hayou et al. 2024, arXiv 2402.12354), and PEFT with it whatever has one dimension. */
+    private static boolean isFast(Segment parameter) {
+        return isUp(parameter) || parameter.shape().size() == 1;
+    }
+
+    /** Whether a parameter is an adapter's B. */
+    static boolean isUp(Segment parameter) {
+        return parameter.parameter().contains(UP);
     }
 
     private static boolean finite(double value) {

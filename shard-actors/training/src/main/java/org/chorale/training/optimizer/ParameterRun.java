@@ -29,23 +29,21 @@ record ParameterRun(int buffer, long from, long until) {
     }
 
     /**
-     * Cuts a rank's parts of the buffers into runs as long as can be, by what they are trained with. Where {@code
-     * optimizer.groups} is empty, every part is one run.
+     * Cuts a rank's parts of the buffers into runs as long as can be, by what they are trained with. Where neither
+     * {@code optimizer.groups} nor {@code optimizer.lora-plus-ratio} says otherwise, every part is one run.
      *
-     * @throws IllegalArgumentException where an entry of {@code optimizer.groups} gets no parameter of any rank
+     * @throws IllegalArgumentException where one of them gets no parameter of any rank
      */
     static Map<Hyperparameters, List<ParameterRun>> cut(OptimizerConfig config, List<UnitLayout.Group> buffers) {
-        refuseEmptyGroups(config, buffers);
+        refuseWhatIsUnused(config, buffers);
         Map<Hyperparameters, List<ParameterRun>> runs = new LinkedHashMap<>();
         for (int buffer = 0; buffer < buffers.size(); buffer++) {
             List<Segment> segments = buffers.get(buffer).segments();
             long from = 0;
             for (int i = 0; i < segments.size(); i++) {
-                Hyperparameters own = config.hyperparameters(segments.get(i).parameter());
+                Hyperparameters own = config.hyperparameters(segments.get(i));
                 boolean last = i + 1 == segments.size();
-                if (last
-                        || !own.equals(
-                                config.hyperparameters(segments.get(i + 1).parameter()))) {
+                if (last || !own.equals(config.hyperparameters(segments.get(i + 1)))) {
                     long until = last
                             ? buffers.get(buffer).elements()
                             : segments.get(i + 1).offset();
@@ -66,7 +64,7 @@ record ParameterRun(int buffer, long from, long until) {
                 buffer, Math.max(from, layout.from()) - layout.from(), Math.min(until, layout.until()) - layout.from());
     }
 
-    private static void refuseEmptyGroups(OptimizerConfig config, List<UnitLayout.Group> buffers) {
+    private static void refuseWhatIsUnused(OptimizerConfig config, List<UnitLayout.Group> buffers) {
         List<ParameterGroup> unused = new ArrayList<>(config.groups());
         buffers.stream()
                 .flatMap(buffer -> buffer.segments().stream())
@@ -74,12 +72,17 @@ record ParameterRun(int buffer, long from, long until) {
                         .filter(group -> group.matches(segment.parameter()))
                         .findFirst()
                         .ifPresent(unused::remove));
-        if (!unused.isEmpty()) {
-            List<String> problems = unused.stream()
-                    .map(group -> "optimizer.groups[%d].match = %s: no parameter that is trained matches,"
-                                    .formatted(config.groups().indexOf(group), group.match())
-                            + " or an entry before it has them all")
-                    .toList();
+        List<String> problems = new ArrayList<>();
+        unused.forEach(group -> problems.add("optimizer.groups[%d].match = %s: no parameter that is trained matches,"
+                        .formatted(config.groups().indexOf(group), group.match())
+                + " or an entry before it has them all"));
+        boolean adapted =
+                buffers.stream().flatMap(buffer -> buffer.segments().stream()).anyMatch(OptimizerConfig::isUp);
+        config.loraPlusRatio()
+                .filter(ratio -> !adapted)
+                .ifPresent(ratio -> problems.add(
+                        "optimizer.lora-plus-ratio = %s: no adapter is trained (model.adapter.type)".formatted(ratio)));
+        if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
     }

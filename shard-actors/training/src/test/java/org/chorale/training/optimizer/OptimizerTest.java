@@ -228,6 +228,7 @@ final class OptimizerTest {
                         only(key, "nesterov", value).map(one -> true),
                         DECAY,
                         1,
+                        Optional.empty(),
                         only(key, "factor", value).stream()
                                 .map(factor -> group(List.of("a"), factor, 0))
                                 .toList()))
@@ -382,6 +383,7 @@ final class OptimizerTest {
                 sgd ? Optional.of(nesterov) : Optional.empty(),
                 DECAY,
                 1,
+                Optional.empty(),
                 groups);
     }
 
