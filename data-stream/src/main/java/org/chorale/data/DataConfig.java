@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.chorale.data.example.TrainOn;
 import org.chorale.data.generate.GenerateConfig;
 import org.chorale.data.measure.Truncation;
@@ -16,8 +17,8 @@ import org.chorale.data.source.MalformedRows;
  * What a run reads and how it makes batches of it: {@code data} of the run's configuration, whose keys
  * {@code chorale-defaults.conf} explains.
  *
- * @param train training examples; without a path, {@code generate} makes them
- * @param eval held-out examples; without a path, those that {@code generate} makes, if it makes any
+ * @param train training examples; without a source, {@code generate} makes them
+ * @param eval held-out examples; where it says nothing, those that {@code generate} makes, if it makes any
  * @param tokenizer without a path, the model's folder
  * @param globalBatch sequences per optimizer step over all workers
  * @param microBatch sequences per forward pass of one worker
@@ -32,8 +33,8 @@ import org.chorale.data.source.MalformedRows;
  * @param generate data that a recipe makes by itself
  */
 public record DataConfig(
-        Location train,
-        Location eval,
+        TrainConfig train,
+        EvalConfig eval,
         Location tokenizer,
         int globalBatch,
         int microBatch,
@@ -82,13 +83,26 @@ public record DataConfig(
             problems.add("data.micro-batch = %d with data.sequence-tokens = %d: their product must be at most %d"
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
         }
-        if (train.path().isEmpty() && generate.task().isEmpty()) {
-            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
-                    + " data.generate.task = reverse-words make examples");
+        if (train.isEmpty() && generate.task().isEmpty()) {
+            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or several as"
+                    + " data.train.sources, or let data.generate.task = reverse-words make examples");
+        } else if (train.isEmpty() && eval.splits()) {
+            problems.add(
+                    "data.eval.share or data.eval.rows with data.generate.task: generated data has held-out pairs of"
+                            + " its own, data.generate.held-out-rows; leave it out");
         }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
+    }
+
+    /** Users' classes that rows shall go through but that cannot be made here, a line each. */
+    public List<String> classProblems() {
+        return Stream.concat(
+                        NamedSource.of(NamedSource.TRAIN, train.path(), train.sources()).stream(),
+                        NamedSource.of(NamedSource.EVAL, eval.path(), eval.sources()).stream())
+                .flatMap(source -> source.config().steps().classProblems(source.key()).stream())
+                .toList();
     }
 
     private static void checkRange(List<String> problems, String key, int value, int min, int max) {

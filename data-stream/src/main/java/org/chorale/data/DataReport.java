@@ -14,7 +14,6 @@ import java.util.function.LongToIntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.chorale.data.example.TokenizedExample;
-import org.chorale.data.measure.Examples;
 import org.chorale.data.measure.Totals;
 
 /**
@@ -45,7 +44,7 @@ record DataReport(long examples, long rowsSkipped, long epochSteps, Optional<Tok
 
     /** What is known without reading a row. */
     static DataReport known(RunData data) {
-        Examples train = data.train();
+        Corpus train = data.train();
         return report(
                 data,
                 train.totals()

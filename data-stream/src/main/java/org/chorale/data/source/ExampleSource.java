@@ -51,6 +51,13 @@ public final class ExampleSource implements AutoCloseable {
      */
     public static ExampleSource open(SourceSettings settings, TextTokenizer tokenizer, Path indexFile) {
         SourceFiles files = SourceFiles.of(settings);
+        if (files.format() == SourceFiles.Format.TEXT_FOLDER
+                && !settings.steps().isEmpty()) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "%s = %s: a folder of texts has no columns for filter, transform, map or select; leave them out"
+                            .formatted(settings.key(), settings.path()));
+        }
         ExpandedFiles expanded = new ExpandedFiles(expandedFolder(indexFile));
         expanded.prepare(files);
         Optional<IndexFile> before = existing(indexFile);
@@ -68,8 +75,13 @@ public final class ExampleSource implements AutoCloseable {
     }
 
     /** Malformed rows, or text files, that were left out. */
-    public long rowsSkipped() {
+    public SkippedRows skipped() {
         return index.contents().skipped();
+    }
+
+    /** Rows that a filter left out. */
+    public long rowsFiltered() {
+        return index.contents().filteredRows();
     }
 
     /** Rows that are conversations. */
@@ -80,6 +92,11 @@ public final class ExampleSource implements AutoCloseable {
     /** SHA-256 over the contents, in hexadecimal; of an archive, over what it expands to. */
     public String digest() {
         return index.contents().digest();
+    }
+
+    /** What the examples depend on besides the contents: what is done with each row. */
+    public String stepsIdentity() {
+        return settings.steps().identity();
     }
 
     /**
@@ -142,7 +159,7 @@ public final class ExampleSource implements AutoCloseable {
 
     private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
         return switch (files.format()) {
-            case JSONL -> JsonlRow.parse(row);
+            case JSONL -> new RowExamples(settings.steps()).read(row);
             case TEXT_FOLDER ->
                 new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
         };

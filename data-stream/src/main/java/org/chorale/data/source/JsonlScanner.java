@@ -6,13 +6,16 @@ package org.chorale.data.source;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** Finds the rows of a {@code .jsonl} file, and reads each once so that none fails later. */
 final class JsonlScanner {
+    private final RowExamples examples;
     private final IndexWriter index;
     private final Rejections rejections;
 
-    JsonlScanner(IndexWriter index, Rejections rejections) {
+    JsonlScanner(RowExamples examples, IndexWriter index, Rejections rejections) {
+        this.examples = examples;
         this.index = index;
         this.rejections = rejections;
     }
@@ -31,9 +34,13 @@ final class JsonlScanner {
 
     private void scanRow(Path path, LineReader lines) {
         try {
-            Example example = JsonlRow.parse(lines.line());
+            Optional<Example> example = examples.judged(lines.line());
+            if (example.isEmpty()) {
+                index.countFiltered();
+                return;
+            }
             index.add(lines.offset(), lines.line().remaining());
-            if (example instanceof Example.Chat) {
+            if (example.get() instanceof Example.Chat) {
                 index.countChat();
             }
         } catch (MalformedRowException e) {

@@ -4,7 +4,9 @@
 package org.chorale.data.source;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.slf4j.Logger;
@@ -19,6 +21,7 @@ public final class Rejections {
 
     private final MalformedRows policy;
     private final List<String> reported = new ArrayList<>();
+    private final Map<String, Long> byReason = new LinkedHashMap<>();
     private long count;
 
     public Rejections(MalformedRows policy) {
@@ -37,6 +40,7 @@ public final class Rejections {
             throw new FaultException(FaultCode.DATA_MALFORMED, message);
         }
         count++;
+        byReason.merge(SkippedRows.kind(problem, byReason.keySet()), 1L, Long::sum);
         if (reported.size() < MAX_REPORTED) {
             reported.add(message);
         }
@@ -50,6 +54,11 @@ public final class Rejections {
     /** How many there were. */
     public long count() {
         return count;
+    }
+
+    /** What there was, by reason. */
+    public SkippedRows skipped() {
+        return new SkippedRows(byReason);
     }
 
     /** Says what was left out, once the source is read. */

@@ -46,7 +46,7 @@ final class SourceIndexer {
     static String settings(SourceSettings source, SourceFiles files, TextTokenizer tokenizer) {
         String rows = files.format() + " malformed-rows=" + source.malformedRows();
         return files.format() == SourceFiles.Format.JSONL
-                ? rows
+                ? rows + " steps=" + source.steps().identity()
                 : rows + " sequence-tokens=" + source.sequenceTokens() + " tokenizer=" + tokenizer.digest();
     }
 
@@ -63,10 +63,10 @@ final class SourceIndexer {
             } else if (index.examples() == 0) {
                 throw new FaultException(
                         FaultCode.DATA_EMPTY,
-                        "%s = %s: has no usable example (%d malformed rows)"
-                                .formatted(source.key(), source.path(), rejections.count()));
+                        "%s = %s: has no usable example (%d malformed rows, %d that the filter leaves out)"
+                                .formatted(source.key(), source.path(), rejections.count(), index.filteredRows()));
             }
-            index.commit(settings(source, files, tokenizer), digest, rejections.count());
+            index.commit(settings(source, files, tokenizer), digest, rejections.skipped());
         }
         rejections.report(source.path());
     }
@@ -92,7 +92,7 @@ final class SourceIndexer {
         try (InputStream raw = Files.newInputStream(readable);
                 InputStream in = new DigestInputStream(raw, digest)) {
             if (files.format() == SourceFiles.Format.JSONL) {
-                new JsonlScanner(index, rejections).scan(path, in);
+                new JsonlScanner(new RowExamples(source.steps()), index, rejections).scan(path, in);
             } else {
                 scanText(path, readable, Utf8Check.firstBadLine(in), index);
             }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Chorale authors
+
+package org.chorale.data;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.chorale.data.row.RowClass;
+import org.chorale.data.row.RowStepsConfig;
+
+/**
+ * One of several sources: an entry of {@code data.train.sources} or {@code data.eval.sources}.
+ *
+ * @param path a file or folder
+ * @param weight its share of a mix is this over the sum; where it is empty, 1
+ * @param filter an expression that is true for the rows to keep
+ * @param transform users' classes that filter or change rows
+ * @param map columns that expressions set
+ * @param select the columns to keep
+ */
+public record SourceConfig(
+        Path path,
+        Optional<Double> weight,
+        Optional<String> filter,
+        Optional<List<RowClass>> transform,
+        Optional<Map<String, String>> map,
+        Optional<List<String>> select) {
+    /** A path alone. */
+    static SourceConfig of(Path path) {
+        return new SourceConfig(
+                path, Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+    }
+
+    /** What is done with each row. */
+    public RowStepsConfig steps() {
+        return new RowStepsConfig(filter, transform.orElse(List.of()), map.orElse(Map.of()), select.orElse(List.of()));
+    }
+
+    /** What is wrong with it, a line each, but for users' classes, which need to be where the data is read. */
+    List<String> problems(String key) {
+        List<String> problems = new ArrayList<>();
+        if (path.toString().isBlank()) {
+            problems.add(key + ".path is empty: give a path");
+        }
+        problems.addAll(steps().problems(key));
+        return problems;
+    }
+}
