@@ -84,8 +84,8 @@ public record DataConfig(
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
         }
         if (train.isEmpty() && generate.task().isEmpty()) {
-            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or several as"
-                    + " data.train.sources, or let data.generate.task = reverse-words make examples");
+            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+                    + " data.generate.task = reverse-words make examples");
         } else if (train.isEmpty() && eval.splits()) {
             problems.add(
                     "data.eval.share or data.eval.rows with data.generate.task: generated data has held-out pairs of"
@@ -101,7 +101,7 @@ public record DataConfig(
         return Stream.concat(
                         NamedSource.of(NamedSource.TRAIN, train.path(), train.sources()).stream(),
                         NamedSource.of(NamedSource.EVAL, eval.path(), eval.sources()).stream())
-                .flatMap(source -> source.config().steps().classProblems(source.key()).stream())
+                .flatMap(source -> source.entry().steps().classProblems(source.key()).stream())
                 .toList();
     }
 

@@ -28,7 +28,7 @@ record DataFiles(FeedSettings settings) {
         for (Corpus.Part part : train.parts()) {
             ObjectNode source = sources.addObject();
             source.put("key", part.source().key());
-            source.put("path", part.source().config().path().toString());
+            source.put("path", part.source().entry().path().toString());
             source.put("first_example", part.first());
             source.put("examples", part.examples().count());
             source.put("rows_filtered", part.examples().source().rowsFiltered());

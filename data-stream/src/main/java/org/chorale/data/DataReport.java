@@ -154,7 +154,7 @@ record DataReport(long examples, long rowsSkipped, long epochSteps, Optional<Tok
     }
 
     /** Every micro-batch is as wide as its longest sequence. */
-    private static double padding(RunData data, long maxSteps, LongToIntFunction tokens) {
+    static double padding(RunData data, long maxSteps, LongToIntFunction tokens) {
         int microBatch = data.settings().data().microBatch();
         long filled = 0;
         long all = 0;

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
  * @param share of the training rows that are held out
  * @param rows how many of the training rows are held out
  */
-public record EvalConfig(Optional<Path> path, List<SourceConfig> sources, Optional<Double> share, Optional<Long> rows) {
+public record EvalConfig(Optional<Path> path, List<SourceEntry> sources, Optional<Double> share, Optional<Long> rows) {
     private static final String KEY = "data.eval";
 
     public EvalConfig {

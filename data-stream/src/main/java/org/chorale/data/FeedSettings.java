@@ -90,12 +90,12 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     /** What a source is read with. */
     SourceSettings read(NamedSource source) {
         return new SourceSettings(
-                source.pathKey(), source.config().path(), data.malformedRows(), data.sequenceTokens(), steps(source));
+                source.pathKey(), source.entry().path(), data.malformedRows(), data.sequenceTokens(), steps(source));
     }
 
     private static RowSteps steps(NamedSource source) {
         try {
-            return source.config().steps().build(source.key());
+            return source.entry().steps().build(source.key());
         } catch (IllegalArgumentException e) {
             throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }

@@ -15,32 +15,32 @@ import java.util.stream.IntStream;
  * @param pathKey the key of its path
  * @param name of the files that are made of it
  */
-public record NamedSource(String key, String pathKey, String name, SourceConfig config) {
+public record NamedSource(String key, String pathKey, String name, SourceEntry entry) {
     static final String TRAIN = "train";
     static final String EVAL = "eval";
 
     /** The only source of a section, a path without more. */
     static NamedSource of(String section, Path path) {
         String key = "data." + section;
-        return new NamedSource(key, key + ".path", section, SourceConfig.of(path));
+        return new NamedSource(key, key + ".path", section, SourceEntry.of(path));
     }
 
     /** The sources of a section, in order. */
-    static List<NamedSource> of(String section, Optional<Path> path, List<SourceConfig> sources) {
+    static List<NamedSource> of(String section, Optional<Path> path, List<SourceEntry> sources) {
         return path.map(only -> List.of(of(section, only)))
                 .orElseGet(() -> IntStream.range(0, sources.size())
                         .mapToObj(i -> of(section, i, sources.get(i)))
                         .toList());
     }
 
-    private static NamedSource of(String section, int index, SourceConfig config) {
+    private static NamedSource of(String section, int index, SourceEntry entry) {
         String key = "data.%s.sources[%d]".formatted(section, index);
-        return new NamedSource(key, key + ".path", index == 0 ? section : section + "-" + index, config);
+        return new NamedSource(key, key + ".path", index == 0 ? section : section + "-" + index, entry);
     }
 
     /** Whether the same rows of the same file become the same examples. */
     boolean readsTheSame(NamedSource other) {
-        return config.path().equals(other.config().path())
-                && config.steps().equals(other.config().steps());
+        return entry.path().equals(other.entry().path())
+                && entry.steps().equals(other.entry().steps());
     }
 }

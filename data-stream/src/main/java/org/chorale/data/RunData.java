@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.chorale.data.disk.Sha256;
 import org.chorale.data.order.BatchOrder;
 import org.chorale.data.order.EpochOrder;
@@ -27,6 +28,7 @@ final class RunData implements AutoCloseable {
     private final Optional<RunTemplate> template;
     private final Corpus train;
     private final @Nullable Corpus eval;
+    private final EpochOrder epochOrder;
     private final BatchOrder order;
     private final long steps;
 
@@ -41,8 +43,8 @@ final class RunData implements AutoCloseable {
         this.template = template;
         this.train = train;
         this.eval = eval;
-        EpochOrder examples = order(settings, train);
-        this.order = batches(settings, train, examples);
+        this.epochOrder = order(settings, train);
+        this.order = batches(settings, train, epochOrder);
         this.steps = settings.run()
                 .steps()
                 .orElseGet(() -> order.steps(BigDecimal.valueOf(settings.run().epochs())));
@@ -84,7 +86,21 @@ final class RunData implements AutoCloseable {
         return Optional.ofNullable(eval);
     }
 
-    /** Of the training examples. */
+    /** Which training example stands where in an epoch. */
+    EpochOrder epochOrder() {
+        return epochOrder;
+    }
+
+    /** How many examples each training source gives to an epoch. */
+    long[] epochExamples() {
+        return epochOrder instanceof MixedOrder mixed
+                ? IntStream.range(0, train.parts().size())
+                        .mapToLong(mixed::turnsInEpoch)
+                        .toArray()
+                : train.counts();
+    }
+
+    /** Which training examples a step takes. */
     BatchOrder order() {
         return order;
     }

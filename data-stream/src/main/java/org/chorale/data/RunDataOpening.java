@@ -140,7 +140,7 @@ final class RunDataOpening implements AutoCloseable {
             }
             MeasureSettings measure = new MeasureSettings(
                     source.pathKey(),
-                    source.config().path(),
+                    source.entry().path(),
                     used,
                     data.malformedRows(),
                     data.truncation(),

@@ -19,7 +19,7 @@ import org.chorale.data.order.WhenExhausted;
  * @param mix how the sources become one order
  * @param exhausted when an epoch of a weighted mix ends; where it is empty, {@link WhenExhausted#REPEAT}
  */
-public record TrainConfig(Optional<Path> path, List<SourceConfig> sources, Mix mix, Optional<WhenExhausted> exhausted) {
+public record TrainConfig(Optional<Path> path, List<SourceEntry> sources, Mix mix, Optional<WhenExhausted> exhausted) {
     /** More would rather be files of one source. */
     static final int MAX_SOURCES = 256;
 
@@ -65,7 +65,7 @@ public record TrainConfig(Optional<Path> path, List<SourceConfig> sources, Mix m
     }
 
     /** What is wrong with the sources of a section, a line each. */
-    static List<String> problems(String key, Optional<Path> path, List<SourceConfig> sources) {
+    static List<String> problems(String key, Optional<Path> path, List<SourceEntry> sources) {
         List<String> problems = new ArrayList<>();
         if (path.isPresent() && !sources.isEmpty()) {
             problems.add("%s.path = %s with %s.sources: give one of them".formatted(key, path.get(), key));
@@ -80,7 +80,7 @@ public record TrainConfig(Optional<Path> path, List<SourceConfig> sources, Mix m
         return problems;
     }
 
-    private static void collectProblemsOfMix(List<String> problems, List<SourceConfig> sources) {
+    private static void collectProblemsOfMix(List<String> problems, List<SourceEntry> sources) {
         if (sources.isEmpty()) {
             problems.add("data.train.mix = weighted: needs data.train.sources");
             return;
@@ -92,7 +92,7 @@ public record TrainConfig(Optional<Path> path, List<SourceConfig> sources, Mix m
         }
     }
 
-    private static List<Double> weights(List<SourceConfig> sources) {
+    private static List<Double> weights(List<SourceEntry> sources) {
         return sources.stream().map(source -> source.weight().orElse(1.0)).toList();
     }
 }

@@ -19,7 +19,7 @@ class DataConfigTest {
         assertThat(settings.data().globalBatch()).isEqualTo(16);
         assertThat(settings.data().malformedRows()).isEqualTo(MalformedRows.FAIL);
         assertThat(settings.run().seed()).isEqualTo(42);
-        assertThat(settings.train().get(0).config().path()).isEqualTo(Path.of("/data/a.jsonl"));
+        assertThat(settings.train().get(0).entry().path()).isEqualTo(Path.of("/data/a.jsonl"));
         assertThat(settings.eval()).isEmpty();
         assertThat(settings.generates()).isFalse();
         assertThat(settings.tokenizerPath()).isEqualTo(Path.of("/models/m"));
@@ -30,8 +30,8 @@ class DataConfigTest {
         FeedSettings settings = FeedSettings.read(
                 RunConf.of("run.dir = /runs/a", "model.path = /m", "data.generate.task = reverse-words"));
         assertThat(settings.generates()).isTrue();
-        assertThat(settings.train().get(0).config().path()).isEqualTo(Path.of("/runs/a/data/train.jsonl"));
-        assertThat(settings.eval().get(0).config().path()).isEqualTo(Path.of("/runs/a/data/held-out.jsonl"));
+        assertThat(settings.train().get(0).entry().path()).isEqualTo(Path.of("/runs/a/data/train.jsonl"));
+        assertThat(settings.eval().get(0).entry().path()).isEqualTo(Path.of("/runs/a/data/held-out.jsonl"));
     }
 
     @Test
@@ -41,12 +41,12 @@ class DataConfigTest {
                 "model.path = /m",
                 "data { train.path = /d/t.jsonl, generate.task = reverse-words, tokenizer.path = /t }"));
         assertThat(both.generates()).isFalse();
-        assertThat(both.train().get(0).config().path()).isEqualTo(Path.of("/d/t.jsonl"));
+        assertThat(both.train().get(0).entry().path()).isEqualTo(Path.of("/d/t.jsonl"));
         assertThat(both.eval()).isEmpty();
         assertThat(both.tokenizerPath()).isEqualTo(Path.of("/t"));
         FeedSettings eval = FeedSettings.read(RunConf.of(
                 "run.dir = /runs/a", "model.path = /m", "data { eval.path = /e, generate.task = reverse-words }"));
-        assertThat(eval.eval().get(0).config().path()).isEqualTo(Path.of("/e"));
+        assertThat(eval.eval().get(0).entry().path()).isEqualTo(Path.of("/e"));
     }
 
     @Test

@@ -85,8 +85,8 @@ final class Locations {
     }
 
     private ConfigValue located(ConfigValue source) {
-        return source instanceof ConfigObject object && object.get(PATH) instanceof ConfigValue path
-                ? object.withValue(PATH, absolute(path))
+        return source instanceof ConfigObject object && object.toConfig().hasPath(PATH)
+                ? object.withValue(PATH, absolute(object.toConfig().getValue(PATH)))
                 : source;
     }
 

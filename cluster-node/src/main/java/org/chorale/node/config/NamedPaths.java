@@ -47,8 +47,8 @@ public final class NamedPaths {
     private static Stream<String> problems(String key, List<? extends Config> sources) {
         return IntStream.range(0, sources.size())
                 .boxed()
-                .flatMap(i -> problem(
-                        "%s[%d].path".formatted(key, i), sources.get(i).getString("path"), EXAMPLES));
+                .flatMap(i ->
+                        problem("%s[%d].path".formatted(key, i), sources.get(i).getString("path"), EXAMPLES));
     }
 
     private static Stream<String> problem(String key, String path, String right) {

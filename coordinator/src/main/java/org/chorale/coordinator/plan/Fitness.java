@@ -90,8 +90,7 @@ public final class Fitness {
     private static Fault dataChanged(String then, String now) {
         return new Fault(
                 FaultCode.DATA_CHANGED,
-                "data.train: the run began with data or tokenizer of SHA-256 %s, now it is %s:"
-                                .formatted(then, now)
+                "data.train: the run began with data or tokenizer of SHA-256 %s, now it is %s:".formatted(then, now)
                         + " restore data and tokenizer, or start another run in another --run-dir");
     }
 

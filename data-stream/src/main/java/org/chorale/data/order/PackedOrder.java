@@ -84,6 +84,12 @@ public final class PackedOrder implements BatchOrder {
         return stepsUntil(epoch) - stepsBefore(epoch);
     }
 
+    /** Sequences of one epoch, from 0. */
+    public long sequencesOf(long epoch) {
+        long[] before = sequencesBefore(epoch);
+        return before[before.length - 1];
+    }
+
     private synchronized long epochOf(long step) {
         if (step < 1) {
             throw new IllegalArgumentException("step " + step + ": steps count from 1");

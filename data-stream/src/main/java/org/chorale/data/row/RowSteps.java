@@ -30,6 +30,11 @@ public final class RowSteps {
         return steps.isEmpty();
     }
 
+    /** Whether a row that is kept may become another one. */
+    public boolean changesRows() {
+        return steps.stream().anyMatch(RowStep.Change.class::isInstance);
+    }
+
     /** What verdicts and changed rows depend on besides the rows: a digest, or blank where rows stay as they are. */
     public String identity() {
         return identity;

@@ -5,11 +5,9 @@ package org.chorale.data.source;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.ByteBuffer;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a row of a {@code .jsonl} file: an object with {@code text}, with {@code prompt} and {@code completion}, with
@@ -28,15 +26,7 @@ final class JsonlRow {
 
     /** The example in a row, without its line end. */
     static Example parse(ByteBuffer row) throws MalformedRowException {
-        return example(RowJson.parse(row, TEXTS, TREES));
-    }
-
-    /** The example in a row that steps have made. */
-    static Example of(Map<String, @Nullable Object> columns) throws MalformedRowException {
-        return example(RowJson.of(columns, TEXTS, TREES));
-    }
-
-    private static Example example(RowJson json) throws MalformedRowException {
+        RowJson json = RowJson.parse(row, TEXTS, TREES);
         JsonNode ids = json.tree(IDS);
         JsonNode messages = json.tree("messages");
         if (ids != null && messages == null && json.texts().isEmpty()) { // beside a text they are passed over

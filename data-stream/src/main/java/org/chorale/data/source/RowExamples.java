@@ -10,7 +10,7 @@ import org.chorale.data.row.RowRefusedException;
 import org.chorale.data.row.RowSteps;
 import org.jspecify.annotations.Nullable;
 
-/** Makes examples of what the steps of a source leave of its rows. */
+/** Makes examples of what the steps of a source leave of its rows. Safe to use from many threads. */
 record RowExamples(RowSteps steps) {
     /** The example in a row that is read for the first time; empty where a filter leaves it out. */
     Optional<Example> judged(ByteBuffer row) throws MalformedRowException {
@@ -18,8 +18,8 @@ record RowExamples(RowSteps steps) {
             return Optional.of(JsonlRow.parse(row));
         }
         try {
-            Optional<Map<String, @Nullable Object>> kept = steps.judged(RowJson.columns(row));
-            return kept.isEmpty() ? Optional.empty() : Optional.of(JsonlRow.of(kept.get()));
+            Optional<Map<String, @Nullable Object>> kept = steps.judged(RowColumns.of(row));
+            return kept.isEmpty() ? Optional.empty() : Optional.of(example(row, kept.get()));
         } catch (RowRefusedException e) {
             throw new MalformedRowException(String.valueOf(e.getMessage()));
         }
@@ -27,13 +27,17 @@ record RowExamples(RowSteps steps) {
 
     /** The example in a row that was kept before. */
     Example read(ByteBuffer row) throws MalformedRowException {
-        if (steps.isEmpty()) {
+        if (!steps.changesRows()) {
             return JsonlRow.parse(row);
         }
         try {
-            return JsonlRow.of(steps.changed(RowJson.columns(row)));
+            return example(row, steps.changed(RowColumns.of(row)));
         } catch (RowRefusedException e) {
             throw new MalformedRowException(String.valueOf(e.getMessage()));
         }
+    }
+
+    private Example example(ByteBuffer row, Map<String, @Nullable Object> columns) throws MalformedRowException {
+        return JsonlRow.parse(steps.changesRows() ? RowColumns.line(columns) : row);
     }
 }

@@ -16,10 +16,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -37,11 +34,11 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
     public static final int MAX_BYTES = 64 << 20;
 
     /** Longest line with a tree: a node takes up to fifty times what its text does. */
-    private static final int MAX_TREE_BYTES = 4 << 20;
+    static final int MAX_TREE_BYTES = 4 << 20;
 
     private static final int MAX_DEPTH = 100;
 
-    private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
+    static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
@@ -65,84 +62,20 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
         int bytes = line.remaining();
         Map<String, String> texts = new HashMap<>();
         Map<String, JsonNode> trees = new HashMap<>();
-        read(line, (name, parser) -> {
-            if (textNames.contains(name)) {
-                texts.put(name, text(name, parser));
-            } else if (treeNames.contains(name)) {
-                trees.put(name, tree(name, bytes, parser));
-            } else {
-                parser.skipChildren();
-            }
-        });
-        return new RowJson(texts, trees);
-    }
-
-    /**
-     * All columns of a line, without its end: texts, Long, Double, BigInteger, Boolean, lists and maps of these, or null.
-     */
-    static Map<String, @Nullable Object> columns(ByteBuffer line) throws MalformedRowException {
-        if (line.remaining() > MAX_TREE_BYTES) {
-            throw new MalformedRowException(
-                    "the row has %d bytes; one that is filtered or changed must have at most 4 MiB"
-                            .formatted(line.remaining()));
-        }
-        Map<String, @Nullable Object> columns = new LinkedHashMap<>();
-        read(line, (name, parser) -> columns.put(name, plain(parser.readValueAsTree())));
-        return columns;
-    }
-
-    /** Some of the columns of a row that is at hand. */
-    static RowJson of(Map<String, @Nullable Object> columns, Set<String> textNames, Set<String> treeNames)
-            throws MalformedRowException {
-        Map<String, String> texts = new HashMap<>();
-        Map<String, JsonNode> trees = new HashMap<>();
-        for (Map.Entry<String, @Nullable Object> column : columns.entrySet()) {
-            String name = column.getKey();
-            if (textNames.contains(name)) {
-                if (!(column.getValue() instanceof String text)) {
-                    throw noText(name, JSON.valueToTree(column.getValue()).asToken());
-                }
-                texts.put(name, whole(name, text));
-            } else if (treeNames.contains(name)) {
-                trees.put(name, JSON.valueToTree(column.getValue()));
-            }
-        }
-        return new RowJson(texts, trees);
-    }
-
-    private static @Nullable Object plain(JsonNode node) {
-        if (node.isObject()) {
-            Map<String, @Nullable Object> map = new LinkedHashMap<>();
-            node.properties().forEach(field -> map.put(field.getKey(), plain(field.getValue())));
-            return map;
-        } else if (node.isArray()) {
-            List<@Nullable Object> list = new ArrayList<>();
-            node.forEach(element -> list.add(plain(element)));
-            return list;
-        } else if (node.isIntegralNumber()) {
-            return node.canConvertToLong() ? (Object) node.longValue() : node.bigIntegerValue();
-        } else if (node.isNumber()) {
-            return node.doubleValue();
-        } else if (node.isBoolean()) {
-            return node.booleanValue();
-        }
-        return node.isNull() ? null : node.textValue();
-    }
-
-    /** Takes the value of a field, at which the parser stands. */
-    private interface Field {
-        void read(String name, JsonParser parser) throws IOException, MalformedRowException;
-    }
-
-    private static void read(ByteBuffer line, Field field) throws MalformedRowException {
         try (JsonParser parser = JSON.createParser(utf8(line))) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw new MalformedRowException("the row is no JSON object; must be one object per line");
             }
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
-                parser.nextToken();
-                field.read(name, parser);
+                JsonToken value = parser.nextToken();
+                if (textNames.contains(name)) {
+                    texts.put(name, text(name, value, parser));
+                } else if (treeNames.contains(name)) {
+                    trees.put(name, tree(name, bytes, parser));
+                } else {
+                    parser.skipChildren();
+                }
             }
             if (parser.nextToken() != null) {
                 throw new MalformedRowException("the row has something after its object; must be one object per line");
@@ -154,6 +87,7 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
         } catch (IOException e) {
             throw new IllegalStateException("a text in memory cannot fail to be read", e);
         }
+        return new RowJson(texts, trees);
     }
 
     /** The text of this name; null where there is none. */
@@ -171,20 +105,14 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
         return kind(node.asToken());
     }
 
-    private static String text(String name, JsonParser parser) throws IOException, MalformedRowException {
-        if (parser.currentToken() != JsonToken.VALUE_STRING) {
-            throw noText(name, parser.currentToken());
+    private static String text(String name, JsonToken value, JsonParser parser)
+            throws IOException, MalformedRowException {
+        if (value != JsonToken.VALUE_STRING) {
+            String advice = value == JsonToken.START_ARRAY ? " (a conversation is given whole, as messages)" : "";
+            throw new MalformedRowException(
+                    "field %s is %s; must be a text in quotes%s".formatted(name, kind(value), advice));
         }
-        return whole(name, parser.getText());
-    }
-
-    private static MalformedRowException noText(String name, JsonToken value) {
-        String advice = value == JsonToken.START_ARRAY ? " (a conversation is given whole, as messages)" : "";
-        return new MalformedRowException(
-                "field %s is %s; must be a text in quotes%s".formatted(name, kind(value), advice));
-    }
-
-    private static String whole(String name, String text) throws MalformedRowException {
+        String text = parser.getText();
         int lone = unpairedSurrogate(text);
         if (lone >= 0) {
             throw new MalformedRowException("field %s has an unpaired surrogate \\u%04x; must be whole characters"

@@ -21,7 +21,7 @@ import org.chorale.data.row.RowStepsConfig;
  * @param map columns that expressions set
  * @param select the columns to keep
  */
-public record SourceConfig(
+public record SourceEntry(
         Path path,
         Optional<Double> weight,
         Optional<String> filter,
@@ -29,8 +29,8 @@ public record SourceConfig(
         Optional<Map<String, String>> map,
         Optional<List<String>> select) {
     /** A path alone. */
-    static SourceConfig of(Path path) {
-        return new SourceConfig(
+    static SourceEntry of(Path path) {
+        return new SourceEntry(
                 path, Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
     }
 
