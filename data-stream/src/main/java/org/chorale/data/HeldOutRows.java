@@ -3,7 +3,9 @@
 
 package org.chorale.data;
 
+import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import org.chorale.data.order.RowSubset;
@@ -61,7 +63,11 @@ record HeldOutRows(List<RowSubset> train, List<Held> eval) {
     }
 
     private static long wanted(EvalConfig config, long all) {
-        return config.rows().orElseGet(() -> (long) Math.ceil(config.share().orElseThrow() * all));
+        return config.rows()
+                .orElseGet(() -> BigDecimal.valueOf(config.share().orElseThrow())
+                        .multiply(BigDecimal.valueOf(all)) // exact in decimals: 0.07 of 100 rows are 7
+                        .setScale(0, RoundingMode.CEILING)
+                        .longValueExact());
     }
 
     /** The whole part of {@code wanted · until / all}. */

@@ -38,6 +38,11 @@ public record NamedSource(String key, String pathKey, String name, SourceEntry e
         return new NamedSource(key, key + ".path", index == 0 ? section : section + "-" + index, entry);
     }
 
+    /** The rows of it that are held out, whose files are others. */
+    NamedSource heldOut() {
+        return new NamedSource(key, pathKey, "held-out-of-" + name, entry);
+    }
+
     /** Whether the same rows of the same file become the same examples. */
     boolean readsTheSame(NamedSource other) {
         return entry.path().equals(other.entry().path())

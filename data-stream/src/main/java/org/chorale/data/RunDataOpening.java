@@ -5,10 +5,10 @@ package org.chorale.data;
 
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.chorale.data.example.ChatEncoder;
 import org.chorale.data.example.ExampleEncoder;
@@ -20,6 +20,7 @@ import org.chorale.data.source.ExampleSource;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Opens what a run reads: tokenizer and sources, the template if a row asks for one, and the examples. What was opened is
@@ -43,39 +44,56 @@ final class RunDataOpening implements AutoCloseable {
         TextTokenizer tokenizer = keep(settings.tokenizer()
                 .map(path -> TextTokenizer.load(path, settings.model().path().orElse(null)))
                 .orElseGet(TextTokenizer::none));
-        List<NamedSource> trainSources = settings.train();
-        List<ExampleSource> train = openAll(trainSources, tokenizer);
-        List<NamedSource> evalSources = new ArrayList<>(settings.eval());
-        List<ExampleSource> eval = openAll(evalSources, tokenizer);
+        List<ExampleSource> train = openAll(settings.train(), tokenizer);
+        List<ExampleSource> eval = openAll(settings.eval(), tokenizer);
         Optional<RunTemplate> template = template(Stream.concat(train.stream(), eval.stream()));
         Measuring measuring = new Measuring(settings, tokenizer, template, measuresAll);
-
         HeldOutRows heldOut = HeldOutRows.of(
                 settings.data().eval(),
                 train.stream().map(ExampleSource::examples).toList());
-        List<Examples> trained = new ArrayList<>();
-        for (int i = 0; i < train.size(); i++) {
-            trained.add(keep(measuring.train(
-                    trainSources.get(i), train.get(i), heldOut.train().get(i))));
-        }
-        List<Examples> held = new ArrayList<>();
-        for (int i = 0; i < eval.size(); i++) {
-            RowSubset all = RowSubset.all(eval.get(i).examples());
-            held.add(keep(measuring.eval(evalSources.get(i), eval.get(i), all)));
-        }
-        for (HeldOutRows.Held part : heldOut.eval()) {
-            NamedSource source = trainSources.get(part.source());
-            evalSources.add(source);
-            held.add(keep(measuring.eval(source, train.get(part.source()), part.rows())));
-        }
         RunData data = new RunData(
                 settings,
                 tokenizer,
                 template,
-                Corpus.of(trainSources, trained),
-                held.isEmpty() ? null : Corpus.of(evalSources, held));
+                trained(train, heldOut, measuring),
+                eval.isEmpty() ? heldOut(train, heldOut, measuring) : evaluated(eval, measuring));
         opened.clear();
         return data;
+    }
+
+    private Corpus trained(List<ExampleSource> train, HeldOutRows heldOut, Measuring measuring) {
+        List<Examples> examples = IntStream.range(0, train.size())
+                .mapToObj(i -> keep(measuring.train(
+                        settings.train().get(i), train.get(i), heldOut.train().get(i))))
+                .toList();
+        return Corpus.of(settings.train(), examples);
+    }
+
+    private Corpus evaluated(List<ExampleSource> eval, Measuring measuring) {
+        List<Examples> examples = IntStream.range(0, eval.size())
+                .mapToObj(i -> keep(measuring.eval(
+                        settings.eval().get(i),
+                        eval.get(i),
+                        RowSubset.all(eval.get(i).examples()))))
+                .toList();
+        return Corpus.of(settings.eval(), examples);
+    }
+
+    /** Null where no row is held out. */
+    private @Nullable Corpus heldOut(List<ExampleSource> train, HeldOutRows heldOut, Measuring measuring) {
+        if (heldOut.eval().isEmpty()) {
+            return null;
+        }
+        List<NamedSource> sources = heldOut.eval().stream()
+                .map(part -> settings.train().get(part.source()).heldOut())
+                .toList();
+        List<Examples> examples = IntStream.range(0, sources.size())
+                .mapToObj(i -> {
+                    HeldOutRows.Held part = heldOut.eval().get(i);
+                    return keep(measuring.eval(sources.get(i), train.get(part.source()), part.rows()));
+                })
+                .toList();
+        return Corpus.of(sources, examples);
     }
 
     private List<ExampleSource> openAll(List<NamedSource> sources, TextTokenizer tokenizer) {
@@ -122,17 +140,15 @@ final class RunDataOpening implements AutoCloseable {
 
         Examples train(NamedSource source, ExampleSource rows, RowSubset used) {
             DataConfig data = settings.data();
-            return examples(source, source.name(), rows, used, data.packing() || data.groupByLength());
+            return examples(source, rows, used, data.packing() || data.groupByLength());
         }
 
         Examples eval(NamedSource source, ExampleSource rows, RowSubset used) {
-            boolean heldOut = source.name().startsWith(NamedSource.TRAIN);
-            return examples(source, heldOut ? "held-out-of-" + source.name() : source.name(), rows, used, false);
+            return examples(source, rows, used, false);
         }
 
         /** A template may refuse a row, and overlong ones may be refused or split. */
-        private Examples examples(
-                NamedSource source, String name, ExampleSource rows, RowSubset used, boolean ordersByLength) {
+        private Examples examples(NamedSource source, ExampleSource rows, RowSubset used, boolean ordersByLength) {
             DataConfig data = settings.data();
             boolean asTheyAre = data.truncation() == Truncation.CUT && rows.chatRows() == 0;
             if (asTheyAre && !ordersByLength && !measuresAll) {
@@ -145,7 +161,7 @@ final class RunDataOpening implements AutoCloseable {
                     data.malformedRows(),
                     data.truncation(),
                     data.sequenceTokens());
-            return Examples.measured(rows, encoder, measure, settings.lengthsFile(name), depends);
+            return Examples.measured(rows, encoder, measure, settings.lengthsFile(source.name()), depends);
         }
 
         private static String depends(FeedSettings settings, TextTokenizer tokenizer, Optional<RunTemplate> template) {
