@@ -89,9 +89,11 @@ public final class ExampleEncoder {
                     prompt.length, joined(prompt, completion, new long[] {tokenizer.eos()}), 0);
         } else if (example instanceof Example.Ids ids) {
             return TokenizedExample.trainedFrom(0, ids.tokens(), 0);
+        } else if (example instanceof Example.Chat chat) {
+            return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
+                    .encode(chat, tokens);
         }
-        return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
-                .encode((Example.Chat) example, tokens);
+        throw new UnusableExampleException("the row has a preference between answers, which cross entropy cannot use");
     }
 
     private static long chars(Example example) {
