@@ -11,6 +11,7 @@ import org.chorale.data.example.TrainOn;
 import org.chorale.data.generate.GenerateConfig;
 import org.chorale.data.measure.Truncation;
 import org.chorale.data.source.MalformedRows;
+import org.chorale.data.source.SourceConfig;
 
 /**
  * What a run reads and how it makes batches of it: {@code data} of the run's configuration, whose keys
@@ -32,8 +33,8 @@ import org.chorale.data.source.MalformedRows;
  * @param generate data that a recipe makes by itself
  */
 public record DataConfig(
-        Location train,
-        Location eval,
+        SourceConfig train,
+        SourceConfig eval,
         Location tokenizer,
         int globalBatch,
         int microBatch,
@@ -83,7 +84,7 @@ public record DataConfig(
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
         }
         if (train.path().isEmpty() && generate.task().isEmpty()) {
-            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+            problems.add("data.train.path is not set: give a file of rows or a folder, or let"
                     + " data.generate.task = reverse-words make examples");
         }
         if (!problems.isEmpty()) {

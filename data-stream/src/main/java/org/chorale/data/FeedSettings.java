@@ -82,17 +82,20 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     }
 
     SourceSettings trainSource() {
-        return new SourceSettings("data.train.path", trainPath(), data.malformedRows(), data.sequenceTokens());
+        return new SourceSettings(
+                "data.train.path", trainPath(), data.train(), data.malformedRows(), data.sequenceTokens());
     }
 
     Optional<SourceSettings> evalSource() {
         return evalPath()
-                .map(path -> new SourceSettings("data.eval.path", path, data.malformedRows(), data.sequenceTokens()));
+                .map(path -> new SourceSettings(
+                        "data.eval.path", path, data.eval(), data.malformedRows(), data.sequenceTokens()));
     }
 
     /** Of held-out examples that are the training examples there is an index already. */
     Path evalIndexFile() {
-        return indexFile(evalPath().filter(trainPath()::equals).isPresent() ? "train" : "eval");
+        boolean same = evalPath().filter(trainPath()::equals).isPresent() && data.eval().equals(data.train());
+        return indexFile(same ? "train" : "eval");
     }
 
     Path indexFile(String name) {

@@ -116,8 +116,8 @@ final class RowMeasurer {
             writer.add(row, outcome.row());
             return;
         }
-        RowPlace place = rejections.wantsPlace() ? source.place(row) : new RowPlace(settings.path(), 0);
-        rejections.reject(place.file(), place.line(), outcome.problem());
+        RowPlace place = rejections.wantsPlace() ? source.place(row) : new RowPlace(settings.path(), 0, false);
+        rejections.reject(place, outcome.problem());
         writer.skip();
     }
 }

@@ -31,6 +31,7 @@ public final class ExampleSource implements AutoCloseable {
     private final ExpandedFiles expanded;
     private final IndexReader index;
     private final RowReader rows;
+    private final RowParser parser;
 
     private ExampleSource(
             SourceSettings settings, SourceFiles files, ExpandedFiles expanded, IndexReader index, RowReader rows) {
@@ -39,6 +40,7 @@ public final class ExampleSource implements AutoCloseable {
         this.expanded = expanded;
         this.index = index;
         this.rows = rows;
+        this.parser = new RowParser(settings.reading());
     }
 
     /**
@@ -124,7 +126,7 @@ public final class ExampleSource implements AutoCloseable {
             IndexReader.Place place = index.place(example);
             SourceFile file = files.files().get(place.file());
             try (InputStream in = Files.newInputStream(expanded.readable(files, file))) {
-                return new RowPlace(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
+                return RowPlace.of(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
             } catch (IOException e) {
                 throw SourceFiles.unreadable(settings, files.path(file), e);
             }
@@ -141,11 +143,9 @@ public final class ExampleSource implements AutoCloseable {
     }
 
     private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
-        return switch (files.format()) {
-            case JSONL -> JsonlRow.parse(row);
-            case TEXT_FOLDER ->
-                new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
-        };
+        return files.haveRows()
+                ? parser.parse(row)
+                : new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
     }
 
     private static FaultException unreadableIndex(IOException cause) {

@@ -6,13 +6,16 @@ package org.chorale.data.source;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import org.chorale.data.table.JsonLines;
 
-/** Finds the rows of a {@code .jsonl} file, and reads each once so that none fails later. */
+/** Finds the rows on the lines of a file, and reads each once so that none fails later. */
 final class JsonlScanner {
     private final IndexWriter index;
+    private final RowParser parser;
     private final Rejections rejections;
 
-    JsonlScanner(IndexWriter index, Rejections rejections) {
+    JsonlScanner(RowParser parser, IndexWriter index, Rejections rejections) {
+        this.parser = parser;
         this.index = index;
         this.rejections = rejections;
     }
@@ -22,7 +25,9 @@ final class JsonlScanner {
         LineReader lines = new LineReader(in, RowJson.MAX_BYTES);
         while (lines.next()) {
             if (lines.tooLong()) {
-                rejections.reject(path, lines.number(), "the row is longer than 64 MiB; must be shorter");
+                rejections.reject(place(path, lines), "the row is longer than 64 MiB; must be shorter");
+            } else if (FileKind.of(path.toString()).isTable() && JsonLines.isProblem(lines.line())) {
+                rejections.reject(place(path, lines), JsonLines.problem(lines.line()));
             } else if (!lines.blank()) {
                 scanRow(path, lines);
             }
@@ -31,13 +36,17 @@ final class JsonlScanner {
 
     private void scanRow(Path path, LineReader lines) {
         try {
-            Example example = JsonlRow.parse(lines.line());
+            Example example = parser.parse(lines.line());
             index.add(lines.offset(), lines.line().remaining());
             if (example instanceof Example.Chat) {
                 index.countChat();
             }
         } catch (MalformedRowException e) {
-            rejections.reject(path, lines.number(), String.valueOf(e.getMessage()));
+            rejections.reject(place(path, lines), String.valueOf(e.getMessage()));
         }
+    }
+
+    private static RowPlace place(Path path, LineReader lines) {
+        return RowPlace.of(path, lines.number());
     }
 }
