@@ -94,7 +94,8 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
 
     /** Of held-out examples that are the training examples there is an index already. */
     Path evalIndexFile() {
-        boolean same = evalPath().filter(trainPath()::equals).isPresent() && data.eval().equals(data.train());
+        boolean same = evalPath().filter(trainPath()::equals).isPresent()
+                && data.eval().equals(data.train());
         return indexFile(same ? "train" : "eval");
     }
 

@@ -93,7 +93,8 @@ public final class ExampleEncoder {
             return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
                     .encode(chat, tokens);
         }
-        throw new UnusableExampleException("the row has a preference between answers, which cross entropy cannot use");
+        throw new UnusableExampleException("a row judges answers (chosen and rejected, or label), which cross entropy"
+                + " cannot use; say by the source's format which part of it to train");
     }
 
     private static long chars(Example example) {

@@ -13,8 +13,7 @@ final class AlpacaRow {
     /** The input may be null instead. */
     static final Set<String> NULLS = Set.of("input");
 
-    private static final String WITH_INPUT =
-            """
+    private static final String WITH_INPUT = """
             Below is an instruction that describes a task, paired with an input that provides further context. Write a \
             response that appropriately completes the request.
 
@@ -26,8 +25,7 @@ final class AlpacaRow {
 
             ### Response:""";
 
-    private static final String WITHOUT_INPUT =
-            """
+    private static final String WITHOUT_INPUT = """
             Below is an instruction that describes a task. Write a response that appropriately completes the request.
 
             ### Instruction:
@@ -40,7 +38,8 @@ final class AlpacaRow {
     static Example of(RowJson row) throws MalformedRowException {
         String instruction = row.required("instruction");
         JsonNode noInput = row.tree("input");
-        String input = row.texts().containsKey("input") || (noInput != null && !noInput.isNull()) ? row.required("input") : "";
+        String input =
+                row.texts().containsKey("input") || (noInput != null && !noInput.isNull()) ? row.required("input") : "";
         String prompt =
                 input.isEmpty() ? WITHOUT_INPUT.formatted(instruction) : WITH_INPUT.formatted(instruction, input);
         return PlainRow.pair(prompt, row.required("output"));

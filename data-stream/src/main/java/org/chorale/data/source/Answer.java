@@ -54,7 +54,8 @@ record Answer(@Nullable String text, List<JsonNode> messages) {
             return common;
         }
         int common = 0;
-        while (common < Math.min(text.length(), other.text.length()) && text.charAt(common) == other.text.charAt(common)) {
+        while (common < Math.min(text.length(), other.text.length())
+                && text.charAt(common) == other.text.charAt(common)) {
             common++;
         }
         if (common > 0 && (text.charAt(common - 1) == ' ' || Character.isHighSurrogate(text.charAt(common - 1)))) {
@@ -64,7 +65,9 @@ record Answer(@Nullable String text, List<JsonNode> messages) {
     }
 
     Answer until(int end) {
-        return text != null ? new Answer(text.substring(0, end), List.of()) : new Answer(null, messages.subList(0, end));
+        return text != null
+                ? new Answer(text.substring(0, end), List.of())
+                : new Answer(null, messages.subList(0, end));
     }
 
     Answer from(int begin) {
@@ -77,11 +80,13 @@ record Answer(@Nullable String text, List<JsonNode> messages) {
     Example.Answered answered(Answer answer, String field, RowJson row) throws MalformedRowException {
         if (text != null && answer.text != null) {
             if (answer.text.isEmpty()) {
-                throw new MalformedRowException("field %s says nothing after the prompt; must be an answer".formatted(field));
+                throw new MalformedRowException(
+                        "field %s says nothing after the prompt; must be an answer".formatted(field));
             }
             return new Example.Pair(text, answer.text);
         } else if (answer.messages.isEmpty()) {
-            throw new MalformedRowException("field %s has no message after the prompt; must be an answer".formatted(field));
+            throw new MalformedRowException(
+                    "field %s has no message after the prompt; must be an answer".formatted(field));
         }
         ArrayNode all = JsonNodeFactory.instance.arrayNode(messages.size() + answer.messages.size());
         all.addAll(messages).addAll(answer.messages);

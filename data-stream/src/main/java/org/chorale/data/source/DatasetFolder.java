@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -43,7 +44,7 @@ final class DatasetFolder {
     List<SourceFile> files() throws IOException {
         Map<String, List<SourceFile>> splits = splits(subset(DatasetCard.read(source)));
         String split = chosen("split", source.reading().split(), splits.keySet(), Optional.empty());
-        List<SourceFile> chosen = splits.get(split);
+        List<SourceFile> chosen = Objects.requireNonNull(splits.get(split));
         Set<String> endings = chosen.stream()
                 .map(file -> file.name().substring(file.name().lastIndexOf('/') + 1))
                 .map(FileKind::of)
@@ -60,7 +61,10 @@ final class DatasetFolder {
 
     private Optional<Subset> subset(List<Subset> subsets) {
         if (subsets.isEmpty()) {
-            if (source.reading().subset().filter(name -> !name.equals("default")).isPresent()) {
+            if (source.reading()
+                    .subset()
+                    .filter(name -> !name.equals("default"))
+                    .isPresent()) {
                 throw SourceFiles.refused(
                         source,
                         "%s = %s: its README.md names no subsets (configs); leave it null"
@@ -77,7 +81,7 @@ final class DatasetFolder {
                 .map(Subset::name)
                 .findFirst()
                 .or(() -> Optional.of("default").filter(byName::containsKey));
-        return Optional.of(byName.get(chosen("subset", source.reading().subset(), byName.keySet(), usual)));
+        return Optional.ofNullable(byName.get(chosen("subset", source.reading().subset(), byName.keySet(), usual)));
     }
 
     private Map<String, List<SourceFile>> splits(Optional<Subset> subset) {

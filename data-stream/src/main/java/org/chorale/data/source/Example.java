@@ -40,7 +40,8 @@ public sealed interface Example {
      * @param promptMessages how many of the first messages are said before the answer; may be 0
      * @param tools a list; null where there are none
      */
-    record Reply(JsonNode messages, int promptMessages, @Nullable JsonNode tools) implements Answered {}
+    record Reply(
+            JsonNode messages, int promptMessages, @Nullable JsonNode tools) implements Answered {}
 
     /** Two answers to one prompt, both {@link Pair}s or both {@link Reply}s: what DPO and ORPO learn from. */
     record Preference(Answered chosen, Answered rejected) implements Example {}

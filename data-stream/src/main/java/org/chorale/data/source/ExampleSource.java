@@ -145,7 +145,8 @@ public final class ExampleSource implements AutoCloseable {
     private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
         return files.haveRows()
                 ? parser.parse(row)
-                : new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
+                : new Example.Text(
+                        StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
     }
 
     private static FaultException unreadableIndex(IOException cause) {

@@ -86,8 +86,8 @@ final class Expansion {
     /** What is read in any order must not be an archive. */
     private Path uncompressed() throws TableException {
         if (ExpandedFiles.isCompressed(file.name())) {
-            throw new TableException("is an archive of a %s file; must be expanded, such files are compressed inside"
-                    .formatted(kind));
+            throw new TableException(
+                    "is an archive of a %s file; must be expanded, such files are compressed inside".formatted(kind));
         }
         return original;
     }
@@ -97,7 +97,8 @@ final class Expansion {
             if (file.bytes() == 0 && ExpandedFiles.isCompressed(file.name())) {
                 throw new IOException("it is empty");
             }
-            return new Readable(decompressed(new BufferedInputStream(Files.newInputStream(original), BUFFER_BYTES)));
+            return new OriginalStream(
+                    decompressed(new BufferedInputStream(Files.newInputStream(original), BUFFER_BYTES)));
         } catch (IOException e) {
             throw new UnreadableException(e);
         }
@@ -127,8 +128,8 @@ final class Expansion {
     }
 
     /** Says of every failure that it is one of reading. */
-    private static final class Readable extends FilterInputStream {
-        Readable(InputStream in) {
+    private static final class OriginalStream extends FilterInputStream {
+        OriginalStream(InputStream in) {
             super(in);
         }
 

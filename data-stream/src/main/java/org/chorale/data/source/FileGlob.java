@@ -32,7 +32,8 @@ final class FileGlob {
      * @throws PatternSyntaxException where a bracket or brace is not closed
      */
     static FileGlob of(String pattern) {
-        int depth = pattern.contains("**") ? Integer.MAX_VALUE : Path.of(pattern).getNameCount();
+        int depth =
+                pattern.contains("**") ? Integer.MAX_VALUE : Path.of(pattern).getNameCount();
         return new FileGlob(Pattern.compile(expression(pattern)), depth);
     }
 
@@ -59,7 +60,9 @@ final class FileGlob {
             } else if (c == '[') {
                 int end = Math.max(i, pattern.indexOf(']', i + 2));
                 String set = pattern.substring(i + 1, Math.max(i + 1, end)).replace("\\", "\\\\");
-                out.append('[').append(set.startsWith("!") ? "^" + set.substring(1) : set).append(end > i ? "]" : "");
+                out.append('[')
+                        .append(set.startsWith("!") ? "^" + set.substring(1) : set)
+                        .append(end > i ? "]" : "");
                 i = end;
             } else if (c == '{' || c == '}') {
                 braces += c == '{' ? 1 : -1;

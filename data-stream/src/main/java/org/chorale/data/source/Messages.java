@@ -43,8 +43,7 @@ public final class Messages {
         for (int i = 0; i < messages.size(); i++) {
             JsonNode message = messages.get(i);
             if (!message.isObject()) {
-                throw new MalformedRowException(
-                        "%s[%d] is %s; %s".formatted(field, i, RowJson.kind(message), RIGHT));
+                throw new MalformedRowException("%s[%d] is %s; %s".formatted(field, i, RowJson.kind(message), RIGHT));
             } else if (!message.path("role").isTextual()) {
                 throw new MalformedRowException("%s[%d] has no role that is a text; %s".formatted(field, i, RIGHT));
             }

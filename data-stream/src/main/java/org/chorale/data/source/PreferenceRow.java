@@ -3,7 +3,7 @@
 
 package org.chorale.data.source;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.BooleanNode;
 import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -30,12 +30,12 @@ final class PreferenceRow {
         Answer chosen = Answer.read(row, "chosen");
         Answer rejected = Answer.read(row, "rejected");
         if (chosen.isText() != rejected.isText()) {
-            throw new MalformedRowException("chosen is %s and rejected is %s; must be alike"
-                    .formatted(chosen.kind(), rejected.kind()));
+            throw new MalformedRowException(
+                    "chosen is %s and rejected is %s; must be alike".formatted(chosen.kind(), rejected.kind()));
         } else if (chosen.equals(rejected)) {
             throw new MalformedRowException("chosen and rejected are the same; must be two answers");
         }
-        boolean explicit = row.has("prompt") && Answer.read(row, "prompt").isText() == chosen.isText();
+        boolean explicit = row.has("prompt") && (Answer.read(row, "prompt").isText() == chosen.isText());
         return explicit
                 ? of(row, Answer.read(row, "prompt"), chosen, rejected)
                 : split(row, chosen, rejected, chosen.commonStart(rejected));
@@ -46,9 +46,9 @@ final class PreferenceRow {
         return of(row, chosen.until(promptEnd), chosen.from(promptEnd), rejected.from(promptEnd));
     }
 
-    private static Example of(RowJson row, Answer prompt, Answer chosen, Answer rejected)
-            throws MalformedRowException {
-        return new Example.Preference(prompt.answered(chosen, "chosen", row), prompt.answered(rejected, "rejected", row));
+    private static Example of(RowJson row, Answer prompt, Answer chosen, Answer rejected) throws MalformedRowException {
+        return new Example.Preference(
+                prompt.answered(chosen, "chosen", row), prompt.answered(rejected, "rejected", row));
     }
 
     private static Example rated(RowJson row) throws MalformedRowException {
@@ -59,8 +59,8 @@ final class PreferenceRow {
         Answer prompt = Answer.read(row, "prompt");
         Answer completion = Answer.read(row, "completion");
         if (prompt.isText() != completion.isText()) {
-            throw new MalformedRowException("prompt is %s and completion is %s; must be alike"
-                    .formatted(prompt.kind(), completion.kind()));
+            throw new MalformedRowException(
+                    "prompt is %s and completion is %s; must be alike".formatted(prompt.kind(), completion.kind()));
         }
         return new Example.Rated(prompt.answered(completion, "completion", row), verdict);
     }
@@ -68,7 +68,6 @@ final class PreferenceRow {
     /** A CSV file has words for it; null where it is none. */
     private static @Nullable Boolean verdict(RowJson row) {
         String word = row.text("label");
-        JsonNode label = row.tree("label");
         if (word != null) {
             return switch (word.toLowerCase(Locale.ROOT)) {
                 case "true" -> true;
@@ -76,6 +75,6 @@ final class PreferenceRow {
                 default -> null;
             };
         }
-        return label != null && label.isBoolean() ? label.booleanValue() : null;
+        return row.tree("label") instanceof BooleanNode label ? label.booleanValue() : null;
     }
 }

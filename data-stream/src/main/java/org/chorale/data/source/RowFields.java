@@ -47,8 +47,18 @@ record RowFields(Set<String> texts, Set<String> trees, Map<String, String> byCol
         return new RowFields(texts, trees, Map.copyOf(byColumn));
     }
 
+    /** The column that a field is looked for in. */
+    String column(String field) {
+        return byColumn.entrySet().stream()
+                .filter(column -> column.getValue().equals(field))
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .orElse(field);
+    }
+
     /** The field that a column is; null where it is none. */
-    @Nullable String of(String column) {
+    @Nullable
+    String of(String column) {
         return byColumn.get(column);
     }
 }

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +42,9 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees, Li
     private static final int MAX_TREE_BYTES = 4 << 20;
 
     private static final int MAX_DEPTH = 100;
+
+    /** Columns that are told where none of them is right. */
+    private static final int MAX_TOLD = 20;
 
     /** A row may have more columns, but no field of ours is looked for beyond these. */
     private static final int MAX_COLUMNS = 1000;
@@ -119,13 +123,13 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees, Li
         String text = texts.get(field);
         if (text == null) {
             JsonNode tree = trees.get(field);
-            throw tree == null ? missing(field) : noText(field, tree.asToken());
+            throw tree == null ? missing(field) : noText(wanted.column(field), tree.asToken());
         }
         return text;
     }
 
     MalformedRowException missing(String field) {
-        return new MalformedRowException("the row has no %s, it has %s".formatted(field, said()));
+        return new MalformedRowException("the row has no %s, it has %s".formatted(wanted.column(field), said()));
     }
 
     /** Whether the row has a column that is this field, wanted or not. */
@@ -135,7 +139,9 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees, Li
 
     /** Its columns, for messages. */
     String said() {
-        return columns.isEmpty() ? "no columns" : "the columns " + String.join(", ", columns);
+        return columns.isEmpty()
+                ? "no columns"
+                : "the columns " + columns.stream().limit(MAX_TOLD).collect(Collectors.joining(", "));
     }
 
     /** The tree of this name; null where there is none. */
@@ -165,7 +171,10 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees, Li
     private static String text(String name, JsonToken value, JsonParser parser)
             throws IOException, MalformedRowException {
         if (value != JsonToken.VALUE_STRING) {
-            throw noText(name, value);
+            boolean binary = value == JsonToken.START_OBJECT && "binary".equals(parser.nextFieldName());
+            throw binary
+                    ? new MalformedRowException("field %s is binary data; must be a text in quotes".formatted(name))
+                    : noText(name, value);
         }
         String text = parser.getText();
         int lone = unpairedSurrogate(text);

@@ -77,11 +77,12 @@ final class RowParser {
     }
 
     private static RowFormat only(List<RowFormat> formats, RowJson json) throws MalformedRowException {
-        List<String> words = new ArrayList<>(formats.stream().map(RowFormat::word).toList());
+        List<String> words =
+                new ArrayList<>(formats.stream().map(RowFormat::word).toList());
         Stream.of("text", "completion", "messages").filter(json::has).forEach(words::add);
         if (words.size() > 1) {
-            throw new MalformedRowException("the row may be %s; say which by the source's format"
-                    .formatted(String.join(" or ", words)));
+            throw new MalformedRowException(
+                    "the row may be %s; say which by the source's format".formatted(String.join(" or ", words)));
         }
         return formats.get(0);
     }

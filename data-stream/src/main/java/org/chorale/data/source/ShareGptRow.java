@@ -61,13 +61,16 @@ final class ShareGptRow {
         JsonNode from = said.path("from");
         JsonNode value = said.path("value");
         if (!from.isTextual() || !value.isTextual()) {
-            throw new MalformedRowException("conversations[%d] has no from and value that are texts; %s"
-                    .formatted(turn, RIGHT));
+            throw new MalformedRowException(
+                    "conversations[%d] has no from and value that are texts; %s".formatted(turn, RIGHT));
         }
         String role = ROLES.get(from.textValue());
         if (role == null) {
             throw new MalformedRowException("conversations[%d].from is \"%s\"; must be one of %s"
-                    .formatted(turn, from.textValue(), String.join(", ", ROLES.keySet().stream().sorted().toList())));
+                    .formatted(
+                            turn,
+                            from.textValue(),
+                            String.join(", ", ROLES.keySet().stream().sorted().toList())));
         }
         return message(role, value.textValue());
     }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
@@ -20,15 +21,15 @@ import org.chorale.proto.fault.FaultException;
  * @param files in order
  */
 record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
-    private static final String RIGHT =
-            "must be a file of rows (" + FileKind.ROWS + "), a folder of such files or of texts, or a glob of either,"
-                    + " compressed (.gz, .zst) or not";
+    private static final String RIGHT = "must be a file of rows (" + FileKind.ROWS
+            + "), a folder of such files or of texts, or a glob of either," + " compressed (.gz, .zst) or not";
 
     /** Looks at the source now. */
     static SourceFiles of(SourceSettings source) {
         SourceFiles files = found(source);
         SourceConfig reading = source.reading();
-        if (!files.haveRows && (reading.format() != RowFormat.AUTO || !reading.columns().isEmpty())) {
+        if (!files.haveRows
+                && (reading.format() != RowFormat.AUTO || !reading.columns().isEmpty())) {
             throw refused(
                     source,
                     "it has texts and no rows, so that %s has no meaning; leave it out"
@@ -98,9 +99,12 @@ record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
     /** The pattern is what follows the last folder whose name is plain. */
     private static SourceFiles glob(SourceSettings source) throws IOException {
         Path path = source.path().toAbsolutePath();
-        Path root = path;
-        while (FileGlob.isGlob(root.toString())) {
-            root = root.getParent();
+        Path root = Objects.requireNonNull(path.getRoot());
+        for (Path name : path) {
+            if (FileGlob.isGlob(name.toString())) {
+                break;
+            }
+            root = root.resolve(name);
         }
         String pattern = root.relativize(path).toString();
         List<SourceFile> files;

@@ -51,7 +51,8 @@ final class SourceIndexer {
         String common = "malformed-rows=" + source.malformedRows();
         return files.haveRows()
                 ? "rows %s format=%s columns=%s".formatted(common, reading.format(), new TreeMap<>(reading.columns()))
-                : "texts " + common + " sequence-tokens=" + source.sequenceTokens() + " tokenizer=" + tokenizer.digest();
+                : "texts " + common + " sequence-tokens=" + source.sequenceTokens() + " tokenizer="
+                        + tokenizer.digest();
     }
 
     /**
@@ -110,7 +111,8 @@ final class SourceIndexer {
     private void scanText(Path path, Path readable, OptionalLong badLine, IndexWriter index) throws IOException {
         if (badLine.isPresent()) {
             rejections.reject(
-                    new RowPlace(path, badLine.getAsLong(), false), "the file is not valid UTF-8; a text must be saved as UTF-8");
+                    new RowPlace(path, badLine.getAsLong(), false),
+                    "the file is not valid UTF-8; a text must be saved as UTF-8");
             return;
         }
         try (BufferedReader text = new BufferedReader(

@@ -5,6 +5,7 @@ package org.chorale.data.source;
 
 import com.google.re2j.Matcher;
 import com.google.re2j.Pattern;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,8 +34,8 @@ final class SplitNames {
         for (Function<String, Optional<String>> rule :
                 List.<Function<String, Optional<String>>>of(SplitNames::ofShard, SplitNames::ofWord)) {
             Map<String, List<SourceFile>> splits = new TreeMap<>();
-            files.forEach(file -> rule.apply(file.name())
-                    .ifPresent(split -> splits.merge(split, List.of(file), SplitNames::joined)));
+            files.forEach(file ->
+                    rule.apply(file.name()).ifPresent(split -> splits.merge(split, List.of(file), SplitNames::joined)));
             if (!splits.isEmpty()) {
                 return splits;
             }
@@ -53,8 +54,8 @@ final class SplitNames {
         } else if (!shard.group(1).equals(SAVED)) {
             return Optional.of(shard.group(1));
         }
-        String[] path = name.split("/");
-        return Optional.of(path.length > 1 ? path[path.length - 2] : TRAIN);
+        Path folder = Path.of(name).getParent();
+        return Optional.of(folder == null ? TRAIN : String.valueOf(folder.getFileName()));
     }
 
     private static Optional<String> ofWord(String name) {

@@ -79,7 +79,10 @@ public final class Cells {
         long nanos = Math.floorMod(value, unitsPerSecond) * (NANOS_PER_SECOND / unitsPerSecond);
         try {
             Instant moment = Instant.ofEpochSecond(seconds, nanos);
-            json.writeString(utc ? moment.toString() : moment.atOffset(ZoneOffset.UTC).toLocalDateTime().toString());
+            json.writeString(
+                    utc
+                            ? moment.toString()
+                            : moment.atOffset(ZoneOffset.UTC).toLocalDateTime().toString());
         } catch (DateTimeException e) {
             json.writeNumber(value); // no moment that a calendar has
         }

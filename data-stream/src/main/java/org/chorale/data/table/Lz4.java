@@ -4,11 +4,17 @@
 package org.chorale.data.table;
 
 import java.io.IOException;
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Objects;
 
-/** Expands blocks of LZ4, as the block format's description has them. */
+/** Expands blocks and frames of LZ4, as the descriptions of the two formats have them. */
 public final class Lz4 {
     private static final int MIN_MATCH = 4;
     private static final int LONG_LENGTH = 15;
+    private static final int FRAME_MAGIC = 0x184D2204;
+    private static final int FRAME_VERSION = 1;
 
     private final byte[] from;
     private final int fromEnd;
@@ -38,6 +44,49 @@ public final class Lz4 {
             throw new IOException("an LZ4 block is damaged", e);
         }
         return block.out;
+    }
+
+    /**
+     * Expands one frame. Its checksums are passed over: who writes tables leaves them out.
+     *
+     * @return how many bytes it expands to
+     * @throws IOException where it is damaged, or does not fit
+     */
+    public static int frame(byte[] from, byte[] to) throws IOException {
+        ByteBuffer frame = ByteBuffer.wrap(from).order(ByteOrder.LITTLE_ENDIAN);
+        try {
+            if (frame.getInt() != FRAME_MAGIC) {
+                throw new IOException("it is no LZ4 frame");
+            }
+            int flags = frame.get();
+            if ((flags >>> 6 & 3) != FRAME_VERSION || (flags & 1) != 0) {
+                throw new IOException("it is an LZ4 frame of another version, or with a dictionary");
+            }
+            boolean blockChecksums = (flags & 0x10) != 0;
+            boolean contentBytes = (flags & 0x08) != 0;
+            frame.position(frame.position() + 1 + (contentBytes ? Long.BYTES : 0) + 1);
+            int out = 0;
+            for (int block = frame.getInt(); block != 0; block = frame.getInt()) {
+                out = frameBlock(frame, block, from, to, out);
+                frame.position(frame.position() + (blockChecksums ? Integer.BYTES : 0));
+            }
+            return out;
+        } catch (BufferUnderflowException | IllegalArgumentException | IndexOutOfBoundsException e) {
+            throw new IOException("an LZ4 frame is damaged", e);
+        }
+    }
+
+    private static int frameBlock(ByteBuffer frame, int block, byte[] from, byte[] to, int out) throws IOException {
+        int bytes = block & Integer.MAX_VALUE;
+        int end = out + bytes;
+        if (block > 0) {
+            Objects.checkFromIndexSize(frame.position(), bytes, frame.limit());
+            end = block(from, frame.position(), bytes, to, out);
+            frame.position(frame.position() + bytes);
+        } else { // it did not shrink, and stands as it is
+            frame.get(to, out, bytes);
+        }
+        return end;
     }
 
     private void expand() {

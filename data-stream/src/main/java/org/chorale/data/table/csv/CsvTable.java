@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.CsvRecord;
+import de.siegmar.fastcsv.reader.FieldMismatchStrategy;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -46,8 +47,9 @@ public final class CsvTable {
         long line = 1;
         try (CsvReader<CsvRecord> reader = CsvReader.builder()
                 .fieldSeparator(separator)
-                .allowExtraFields(true)
-                .allowMissingFields(true)
+                .allowUnclosedQuote(false)
+                .extraFieldStrategy(FieldMismatchStrategy.IGNORE)
+                .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
                 .ofCsvRecord(text(in))) {
             Iterator<CsvRecord> records = reader.iterator();
             if (!records.hasNext()) {
@@ -73,8 +75,8 @@ public final class CsvTable {
 
     private void convert(CsvRecord row) throws IOException {
         if (row.getFieldCount() != columns.size()) {
-            rows.problem("the row has %d cells, but there are %d columns (line %d)"
-                    .formatted(row.getFieldCount(), columns.size(), row.getStartingLineNumber()));
+            rows.problem("the row of line %d has %d cells; must have %d, one for each column"
+                    .formatted(row.getStartingLineNumber(), row.getFieldCount(), columns.size()));
             return;
         }
         JsonGenerator json = rows.begin();
@@ -90,7 +92,8 @@ public final class CsvTable {
         Set<String> names = new HashSet<>();
         for (String name : header.getFields()) {
             if (!name.isEmpty() && !names.add(name)) {
-                throw new TableException("has two columns %s; its first line must name each column once".formatted(name));
+                throw new TableException(
+                        "has two columns %s; its first line must name each column once".formatted(name));
             }
         }
         if (names.isEmpty()) {

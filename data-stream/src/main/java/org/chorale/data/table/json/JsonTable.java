@@ -52,8 +52,9 @@ public final class JsonTable {
                 throw new TableException(token == null ? "ends before its list does" : "goes on after its list");
             }
         } catch (JsonProcessingException e) {
-            throw new TableException(
-                    "is not JSON at line %d: %s".formatted(e.getLocation().getLineNr(), e.getOriginalMessage()), e);
+            String line =
+                    e.getLocation() == null ? "" : " at line " + e.getLocation().getLineNr();
+            throw new TableException("is not JSON%s: %s".formatted(line, e.getOriginalMessage()), e);
         }
     }
 

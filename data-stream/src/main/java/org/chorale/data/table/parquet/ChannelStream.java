@@ -22,7 +22,8 @@ final class ChannelStream extends InputStream {
         this.file = file;
         this.next = begin;
         this.end = begin + bytes;
-        this.buffer = ByteBuffer.allocate((int) Math.min(BUFFER_BYTES, Math.max(1, bytes))).flip();
+        this.buffer = ByteBuffer.allocate((int) Math.min(BUFFER_BYTES, Math.max(1, bytes)))
+                .flip();
     }
 
     @Override

@@ -5,7 +5,6 @@ package org.chorale.data.table.parquet;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import org.apache.parquet.bytes.BytesInput;
 import org.apache.parquet.column.Encoding;
@@ -21,6 +20,7 @@ import org.apache.parquet.format.DataPageHeaderV2;
 import org.apache.parquet.format.PageHeader;
 import org.apache.parquet.format.PageType;
 import org.apache.parquet.format.Util;
+import org.apache.parquet.io.ParquetDecodingException;
 import org.jspecify.annotations.Nullable;
 
 /** The pages of one column in a row group, read and expanded one after the other. */
@@ -35,8 +35,7 @@ final class ColumnPages implements PageReader {
 
     private final InputStream in;
     private final ColumnMetaData chunk;
-    private final long maxPageBytes =
-            Math.max(ANY_BYTES, Runtime.getRuntime().maxMemory() / HEAP_SHARE);
+    private final long maxPageBytes = Math.max(ANY_BYTES, Runtime.getRuntime().maxMemory() / HEAP_SHARE);
     private long valuesLeft;
     private @Nullable PageHeader ahead; // read, but not its page
 
@@ -63,11 +62,12 @@ final class ColumnPages implements PageReader {
             }
             ahead = null;
             return new DictionaryPage(
-                    BytesInput.from(expanded(header, header.getCompressed_page_size(), header.getUncompressed_page_size())),
+                    BytesInput.from(
+                            expanded(header, header.getCompressed_page_size(), header.getUncompressed_page_size())),
                     header.getDictionary_page_header().getNum_values(),
                     encoding(header.getDictionary_page_header().getEncoding()));
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new ParquetDecodingException(e);
         }
     }
 
@@ -89,7 +89,7 @@ final class ColumnPages implements PageReader {
             }
             return null;
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new ParquetDecodingException(e);
         }
     }
 

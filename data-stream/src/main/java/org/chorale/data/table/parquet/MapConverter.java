@@ -59,7 +59,9 @@ final class MapConverter extends GroupConverter {
                 return false;
             }
             PrimitiveTypeName kind = key.asPrimitiveType().getPrimitiveTypeName();
-            return kind == PrimitiveTypeName.BINARY || kind == PrimitiveTypeName.INT32 || kind == PrimitiveTypeName.INT64;
+            return kind == PrimitiveTypeName.BINARY
+                    || kind == PrimitiveTypeName.INT32
+                    || kind == PrimitiveTypeName.INT64;
         }
 
         @Override

@@ -22,19 +22,18 @@ final class PageCodec {
     /** The page, which must have exactly so many bytes. */
     static byte[] expand(CompressionCodec codec, byte[] packed, int bytes) throws IOException {
         byte[] plain = new byte[bytes];
-        int expanded =
-                switch (codec) {
-                    case UNCOMPRESSED -> {
-                        plain = packed;
-                        yield packed.length;
-                    }
-                    case SNAPPY -> snappy(packed, plain);
-                    case GZIP -> gzip(packed, plain);
-                    case ZSTD -> zstd(packed, plain);
-                    case LZ4_RAW -> Lz4.block(packed, 0, packed.length, plain, 0);
-                    case LZ4 -> lz4(packed, plain);
-                    default -> throw new UnsupportedException("compression with " + codec);
-                };
+        int expanded = switch (codec) {
+            case UNCOMPRESSED -> {
+                plain = packed;
+                yield packed.length;
+            }
+            case SNAPPY -> snappy(packed, plain);
+            case GZIP -> gzip(packed, plain);
+            case ZSTD -> zstd(packed, plain);
+            case LZ4_RAW -> Lz4.block(packed, 0, packed.length, plain, 0);
+            case LZ4 -> lz4(packed, plain);
+            default -> throw new UnsupportedException("compression with " + codec);
+        };
         if (expanded != bytes) {
             throw new IOException("a page expands to %d bytes, not %d".formatted(expanded, bytes));
         }

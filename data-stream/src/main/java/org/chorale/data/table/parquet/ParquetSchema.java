@@ -5,16 +5,13 @@ package org.chorale.data.table.parquet;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.parquet.format.ConvertedType;
 import org.apache.parquet.format.DecimalType;
 import org.apache.parquet.format.LogicalType;
 import org.apache.parquet.format.SchemaElement;
 import org.apache.parquet.format.TimeUnit;
-import org.apache.parquet.schema.DecimalMetadata;
 import org.apache.parquet.schema.GroupType;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
-import org.apache.parquet.schema.OriginalType;
 import org.apache.parquet.schema.PrimitiveType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Type;
@@ -79,25 +76,31 @@ final class ParquetSchema {
 
     /** What values mean beyond their bytes: newer files say it by a logical type, older ones by a converted one. */
     private static @Nullable LogicalTypeAnnotation annotation(SchemaElement element) {
-        LogicalTypeAnnotation logical =
-                element.isSetLogicalType() ? annotation(element.getLogicalType()) : null;
+        LogicalTypeAnnotation logical = element.isSetLogicalType() ? annotation(element.getLogicalType()) : null;
         if (logical != null || !element.isSetConverted_type()) {
             return logical;
         }
-        ConvertedType converted = element.getConverted_type();
-        return LogicalTypeAnnotation.fromOriginalType(
-                OriginalType.valueOf(converted.name()),
-                converted == ConvertedType.DECIMAL
-                        ? new DecimalMetadata(element.getPrecision(), element.getScale())
-                        : null);
+        return switch (element.getConverted_type()) {
+            case MAP, MAP_KEY_VALUE -> LogicalTypeAnnotation.mapType();
+            case LIST -> LogicalTypeAnnotation.listType();
+            case DECIMAL -> LogicalTypeAnnotation.decimalType(element.getScale(), element.getPrecision());
+            case DATE -> LogicalTypeAnnotation.dateType();
+            case TIME_MILLIS -> LogicalTypeAnnotation.timeType(true, LogicalTypeAnnotation.TimeUnit.MILLIS);
+            case TIME_MICROS -> LogicalTypeAnnotation.timeType(true, LogicalTypeAnnotation.TimeUnit.MICROS);
+            case TIMESTAMP_MILLIS -> LogicalTypeAnnotation.timestampType(true, LogicalTypeAnnotation.TimeUnit.MILLIS);
+            case TIMESTAMP_MICROS -> LogicalTypeAnnotation.timestampType(true, LogicalTypeAnnotation.TimeUnit.MICROS);
+            case UINT_8 -> LogicalTypeAnnotation.intType(8, false);
+            case UINT_16 -> LogicalTypeAnnotation.intType(16, false);
+            case UINT_32 -> LogicalTypeAnnotation.intType(32, false);
+            case UINT_64 -> LogicalTypeAnnotation.intType(64, false);
+            default -> null; // texts and signed numbers are written as they are
+        };
     }
 
     private static @Nullable LogicalTypeAnnotation annotation(LogicalType type) {
         return switch (type.getSetField()) {
-            case STRING -> LogicalTypeAnnotation.stringType();
             case MAP -> LogicalTypeAnnotation.mapType();
             case LIST -> LogicalTypeAnnotation.listType();
-            case ENUM -> LogicalTypeAnnotation.enumType();
             case DECIMAL -> decimal(type.getDECIMAL());
             case DATE -> LogicalTypeAnnotation.dateType();
             case TIME ->

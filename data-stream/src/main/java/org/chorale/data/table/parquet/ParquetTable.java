@@ -9,12 +9,14 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.function.Function;
 import org.apache.parquet.format.FileMetaData;
 import org.apache.parquet.format.RowGroup;
 import org.apache.parquet.format.Util;
 import org.apache.parquet.io.ColumnIOFactory;
 import org.apache.parquet.io.MessageColumnIO;
 import org.apache.parquet.io.RecordReader;
+import org.apache.parquet.io.api.RecordMaterializer;
 import org.apache.parquet.schema.MessageType;
 import org.chorale.data.table.JsonLines;
 import org.chorale.data.table.TableException;
@@ -27,51 +29,55 @@ public final class ParquetTable {
     private static final int MAX_FOOTER_BYTES = 256 << 20;
 
     private final FileChannel file;
-    private final JsonLines rows;
     private long row;
 
-    private ParquetTable(FileChannel file, JsonLines rows) {
+    private ParquetTable(FileChannel file) {
         this.file = file;
-        this.rows = rows;
     }
 
     /**
      * Converts all rows.
      *
+     * @throws IOException where they cannot be written
      * @throws TableException where it is no Parquet file, is damaged, or needs what is not supported
      */
     public static void convert(Path path, JsonLines rows) throws IOException, TableException {
+        read(path, schema -> new RowWriter(schema, rows));
+    }
+
+    /** Reads all records, each into what is made for the schema. Throws as {@link #convert} does. */
+    public static void read(Path path, Function<MessageType, RecordMaterializer<?>> records)
+            throws IOException, TableException {
         try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
-            new ParquetTable(file, rows).convert();
+            new ParquetTable(file).read(records);
         }
     }
 
-    private void convert() throws IOException, TableException {
+    private void read(Function<MessageType, RecordMaterializer<?>> records) throws IOException, TableException {
         FileMetaData footer = footer();
         try {
             MessageType schema = ParquetSchema.of(footer.getSchema());
             MessageColumnIO columns = new ColumnIOFactory(footer.getCreated_by()).getColumnIO(schema);
             for (RowGroup group : footer.getRow_groups()) {
-                convert(group, schema, columns);
+                try (RowGroupPages pages = new RowGroupPages(file, group, schema)) {
+                    read(columns.getRecordReader(pages, records.apply(schema)), group.getNum_rows());
+                }
             }
-        } catch (UncheckedIOException e) {
+        } catch (UncheckedIOException e) { // of whoever writes the records
             throw e.getCause();
         } catch (UnsupportedException e) {
             throw new TableException("has what is not supported: " + e.getMessage(), e);
         } catch (RuntimeException | OutOfMemoryError e) { // whatever damaged numbers lead its library to
             throw new TableException(
-                    "cannot be read after row %d (%s); it may be damaged, or need more memory".formatted(row, root(e)), e);
+                    "cannot be read after row %d (%s); it may be damaged, or need more memory".formatted(row, root(e)),
+                    e);
         }
     }
 
-    private void convert(RowGroup group, MessageType schema, MessageColumnIO columns) throws IOException {
-        try (RowGroupPages pages = new RowGroupPages(file, group, schema)) {
-            RowWriter writer = new RowWriter(schema, rows);
-            RecordReader<Void> reader = columns.getRecordReader(pages, writer);
-            for (long left = group.getNum_rows(); left > 0; left--) {
-                writer.read(reader);
-                row++;
-            }
+    private void read(RecordReader<?> records, long count) {
+        for (long left = count; left > 0; left--) {
+            records.read();
+            row++;
         }
     }
 
@@ -80,7 +86,9 @@ public final class ParquetTable {
         if (size < TAIL_BYTES + Integer.BYTES || read(0, Integer.BYTES).getInt() != MAGIC) {
             boolean encrypted = size > TAIL_BYTES && read(0, Integer.BYTES).getInt() == ENCRYPTED;
             throw new TableException(
-                    encrypted ? "is encrypted; must be plain Parquet" : "is no Parquet file (it does not begin with PAR1)");
+                    encrypted
+                            ? "is encrypted; must be plain Parquet"
+                            : "is no Parquet file (it does not begin with PAR1)");
         }
         ByteBuffer tail = read(size - TAIL_BYTES, TAIL_BYTES);
         long bytes = Integer.toUnsignedLong(Integer.reverseBytes(tail.getInt()));
@@ -90,8 +98,7 @@ public final class ParquetTable {
             throw new TableException("is no whole Parquet file (its footer of %d bytes does not fit)".formatted(bytes));
         }
         try {
-            return Util.readFileMetaData(
-                    new ChannelStream(file, size - TAIL_BYTES - bytes, bytes));
+            return Util.readFileMetaData(new ChannelStream(file, size - TAIL_BYTES - bytes, bytes));
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             throw new TableException("is no whole Parquet file (its footer is damaged: %s)".formatted(root(e)), e);
         }

@@ -7,6 +7,7 @@ import java.nio.channels.FileChannel;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.parquet.column.ColumnDescriptor;
 import org.apache.parquet.column.page.PageReadStore;
 import org.apache.parquet.column.page.PageReader;
@@ -40,7 +41,9 @@ final class RowGroupPages implements PageReadStore {
 
     @Override
     public PageReader getPageReader(ColumnDescriptor column) {
-        return new ColumnPages(file, chunks.get(List.of(column.getPath())).getMeta_data());
+        return new ColumnPages(
+                file,
+                Objects.requireNonNull(chunks.get(List.of(column.getPath()))).getMeta_data());
     }
 
     @Override

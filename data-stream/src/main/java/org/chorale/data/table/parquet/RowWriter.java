@@ -7,7 +7,6 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Objects;
-import org.apache.parquet.io.RecordReader;
 import org.apache.parquet.io.api.GroupConverter;
 import org.apache.parquet.io.api.RecordMaterializer;
 import org.apache.parquet.schema.MessageType;
@@ -33,11 +32,20 @@ final class RowWriter extends RecordMaterializer<Void> {
         this.root = new StructConverter(schema, this, null);
     }
 
-    /** Writes the next row. */
-    void read(RecordReader<Void> reader) throws IOException {
-        json = rows.begin();
-        reader.read();
-        rows.end();
+    void begin() {
+        try {
+            json = rows.begin();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    void end() {
+        try {
+            rows.end();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** A failure to write cannot pass the library's calls as it is. */

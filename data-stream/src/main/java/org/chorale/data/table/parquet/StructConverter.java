@@ -38,7 +38,9 @@ final class StructConverter extends GroupConverter {
 
     @Override
     public void start() {
-        if (slot != null) {
+        if (slot == null) {
+            row.begin();
+        } else {
             slot.begin();
             row.write(JsonGenerator::writeStartObject);
         }
@@ -47,7 +49,9 @@ final class StructConverter extends GroupConverter {
     @Override
     public void end() {
         endRepeated();
-        if (slot != null) {
+        if (slot == null) {
+            row.end();
+        } else {
             row.write(JsonGenerator::writeEndObject);
         }
     }

@@ -18,7 +18,6 @@ import org.apache.parquet.schema.LogicalTypeAnnotation.DecimalLogicalTypeAnnotat
 import org.apache.parquet.schema.LogicalTypeAnnotation.Float16LogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.IntLogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.ListLogicalTypeAnnotation;
-import org.apache.parquet.schema.LogicalTypeAnnotation.MapKeyValueTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.MapLogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.TimeLogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.TimestampLogicalTypeAnnotation;
@@ -54,8 +53,9 @@ final class Values {
         if (one && meaning instanceof ListLogicalTypeAnnotation) {
             return new ListConverter(group, row, slot);
         }
-        boolean map = meaning instanceof MapLogicalTypeAnnotation || meaning instanceof MapKeyValueTypeAnnotation;
-        return one && map && !group.getType(0).isPrimitive()
+        return one
+                        && meaning instanceof MapLogicalTypeAnnotation
+                        && !group.getType(0).isPrimitive()
                 ? new MapConverter(group, row, slot)
                 : new StructConverter(group, row, slot);
     }
@@ -80,8 +80,7 @@ final class Values {
 
     private static Bytes bytes(PrimitiveType column, @Nullable LogicalTypeAnnotation meaning) {
         if (meaning instanceof DecimalLogicalTypeAnnotation decimal) {
-            return (json, bytes) ->
-                    json.writeNumber(new BigDecimal(new BigInteger(copy(bytes)), decimal.getScale()));
+            return (json, bytes) -> json.writeNumber(new BigDecimal(new BigInteger(copy(bytes)), decimal.getScale()));
         } else if (meaning instanceof UUIDLogicalTypeAnnotation) {
             return Cells::uuid;
         } else if (meaning instanceof Float16LogicalTypeAnnotation) {
