@@ -84,7 +84,7 @@ public record DataConfig(
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
         }
         if (train.isEmpty() && generate.task().isEmpty()) {
-            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+            problems.add("data.train.path is not set: give a file of rows or a folder, or let"
                     + " data.generate.task = reverse-words make examples");
         } else if (train.isEmpty() && eval.splits()) {
             problems.add(
@@ -99,8 +99,8 @@ public record DataConfig(
     /** Users' classes that rows shall go through but that cannot be made here, a line each. */
     public List<String> classProblems() {
         return Stream.concat(
-                        NamedSource.of(NamedSource.TRAIN, train.path(), train.sources()).stream(),
-                        NamedSource.of(NamedSource.EVAL, eval.path(), eval.sources()).stream())
+                        NamedSource.of(NamedSource.TRAIN, train.reading(), train.sources()).stream(),
+                        NamedSource.of(NamedSource.EVAL, eval.reading(), eval.sources()).stream())
                 .flatMap(source -> source.entry().steps().classProblems(source.key()).stream())
                 .toList();
     }

@@ -6,25 +6,42 @@ package org.chorale.data;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.chorale.data.source.RowFormat;
+import org.chorale.data.source.SourceConfig;
 
 /**
  * Held-out examples: {@code data.eval}. They are in files of their own, or rows of the training sources that are not
  * trained.
  *
  * @param path the only source of their own
+ * @param format what the rows at the path say
+ * @param columns which of their columns is which field of the format
+ * @param subset of a data set's folder at the path
+ * @param split of it
  * @param sources several, one behind the other
  * @param share of the training rows that are held out
  * @param rows how many of the training rows are held out
  */
-public record EvalConfig(Optional<Path> path, List<SourceEntry> sources, Optional<Double> share, Optional<Long> rows) {
+public record EvalConfig(
+        Optional<Path> path,
+        RowFormat format,
+        Map<String, String> columns,
+        Optional<String> subset,
+        Optional<String> split,
+        List<SourceEntry> sources,
+        Optional<Double> share,
+        Optional<Long> rows) {
     private static final String KEY = "data.eval";
 
     public EvalConfig {
+        columns = Map.copyOf(columns);
         sources = List.copyOf(sources);
         List<String> problems = new ArrayList<>(TrainConfig.problems(KEY, path, sources));
+        problems.addAll(TrainConfig.problemsOfReading(KEY, path, format, columns, subset, split));
         for (int i = 0; i < sources.size(); i++) {
             String key = "%s.sources[%d].weight = ".formatted(KEY, i);
             sources.get(i)
@@ -49,6 +66,11 @@ public record EvalConfig(Optional<Path> path, List<SourceEntry> sources, Optiona
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
+    }
+
+    /** How the rows at the path are read. */
+    SourceConfig reading() {
+        return new SourceConfig(path, format, columns, subset, split);
     }
 
     /** Whether rows of the training sources are held out. */

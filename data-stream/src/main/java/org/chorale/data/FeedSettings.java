@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import org.chorale.data.generate.GeneratedData;
 import org.chorale.data.row.RowSteps;
+import org.chorale.data.source.SourceConfig;
 import org.chorale.data.source.SourceSettings;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.proto.config.ConfigReader;
@@ -64,17 +65,17 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     /** The training sources. */
     public List<NamedSource> train() {
         return data.train().isEmpty()
-                ? List.of(NamedSource.of(NamedSource.TRAIN, generatedData().train()))
+                ? List.of(NamedSource.of(NamedSource.TRAIN, generatedData().train(), SourceConfig.of(generatedData().train())))
                 : NamedSource.of(
-                        NamedSource.TRAIN, data.train().path(), data.train().sources());
+                        NamedSource.TRAIN, data.train().reading(), data.train().sources());
     }
 
     /** The sources of held-out examples; none where nothing is evaluated, or training rows are held out. */
     public List<NamedSource> eval() {
         return generates() && !data.eval().hasSources()
-                ? List.of(NamedSource.of(NamedSource.EVAL, generatedData().heldOut()))
+                ? List.of(NamedSource.of(NamedSource.EVAL, generatedData().heldOut(), SourceConfig.of(generatedData().heldOut())))
                 : NamedSource.of(
-                        NamedSource.EVAL, data.eval().path(), data.eval().sources());
+                        NamedSource.EVAL, data.eval().reading(), data.eval().sources());
     }
 
     /** The folder with {@code tokenizer.json}, or the file itself; empty where all rows must be token ids. */
@@ -90,7 +91,12 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     /** What a source is read with. */
     SourceSettings read(NamedSource source) {
         return new SourceSettings(
-                source.pathKey(), source.entry().path(), data.malformedRows(), data.sequenceTokens(), steps(source));
+                source.pathKey(),
+                source.entry().path(),
+                source.entry().reading(),
+                data.malformedRows(),
+                data.sequenceTokens(),
+                steps(source));
     }
 
     private static RowSteps steps(NamedSource source) {

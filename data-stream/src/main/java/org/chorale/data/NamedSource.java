@@ -5,8 +5,8 @@ package org.chorale.data;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.IntStream;
+import org.chorale.data.source.SourceConfig;
 
 /**
  * A source with the names that it has in a run.
@@ -20,14 +20,14 @@ public record NamedSource(String key, String pathKey, String name, SourceEntry e
     static final String EVAL = "eval";
 
     /** The only source of a section, a path without more. */
-    static NamedSource of(String section, Path path) {
+    static NamedSource of(String section, Path path, SourceConfig reading) {
         String key = "data." + section;
-        return new NamedSource(key, key + ".path", section, SourceEntry.of(path));
+        return new NamedSource(key, key + ".path", section, SourceEntry.of(path, reading));
     }
 
     /** The sources of a section, in order. */
-    static List<NamedSource> of(String section, Optional<Path> path, List<SourceEntry> sources) {
-        return path.map(only -> List.of(of(section, only)))
+    static List<NamedSource> of(String section, SourceConfig reading, List<SourceEntry> sources) {
+        return reading.path().map(only -> List.of(of(section, only, reading)))
                 .orElseGet(() -> IntStream.range(0, sources.size())
                         .mapToObj(i -> of(section, i, sources.get(i)))
                         .toList());
@@ -46,6 +46,7 @@ public record NamedSource(String key, String pathKey, String name, SourceEntry e
     /** Whether the same rows of the same file become the same examples. */
     boolean readsTheSame(NamedSource other) {
         return entry.path().equals(other.entry().path())
+                && entry.reading().equals(other.entry().reading())
                 && entry.steps().equals(other.entry().steps());
     }
 }

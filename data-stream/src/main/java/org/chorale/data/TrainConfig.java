@@ -6,24 +6,42 @@ package org.chorale.data;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.chorale.data.order.Weights;
 import org.chorale.data.order.WhenExhausted;
+import org.chorale.data.source.RowFormat;
+import org.chorale.data.source.SourceConfig;
 
 /**
  * Training examples: {@code data.train}.
  *
  * @param path the only source, where nothing is to be said of it but where it is
+ * @param format what the rows at the path say
+ * @param columns which of their columns is which field of the format
+ * @param subset of a data set's folder at the path
+ * @param split of it
  * @param sources in the place of a path
  * @param mix how the sources become one order
  * @param exhausted when an epoch of a weighted mix ends; where it is empty, {@link WhenExhausted#REPEAT}
  */
-public record TrainConfig(Optional<Path> path, List<SourceEntry> sources, Mix mix, Optional<WhenExhausted> exhausted) {
+public record TrainConfig(
+        Optional<Path> path,
+        RowFormat format,
+        Map<String, String> columns,
+        Optional<String> subset,
+        Optional<String> split,
+        List<SourceEntry> sources,
+        Mix mix,
+        Optional<WhenExhausted> exhausted) {
     /** More would rather be files of one source. */
     static final int MAX_SOURCES = 256;
 
     private static final String KEY = "data.train";
+
+    private static final SourceConfig NOTHING_SAID =
+            new SourceConfig(Optional.empty(), RowFormat.AUTO, Map.of(), Optional.empty(), Optional.empty());
 
     /** How several sources become one order: {@code data.train.mix}. */
     public enum Mix {
@@ -34,8 +52,10 @@ public record TrainConfig(Optional<Path> path, List<SourceEntry> sources, Mix mi
     }
 
     public TrainConfig {
+        columns = Map.copyOf(columns);
         sources = List.copyOf(sources);
         List<String> problems = new ArrayList<>(problems(KEY, path, sources));
+        problems.addAll(problemsOfReading(KEY, path, format, columns, subset, split));
         if (mix == Mix.WEIGHTED) {
             collectProblemsOfMix(problems, sources);
         } else {
@@ -52,6 +72,11 @@ public record TrainConfig(Optional<Path> path, List<SourceEntry> sources, Mix mi
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
+    }
+
+    /** How the rows at the path are read. */
+    SourceConfig reading() {
+        return new SourceConfig(path, format, columns, subset, split);
     }
 
     /** Whether nothing says where examples are. */
@@ -77,6 +102,27 @@ public record TrainConfig(Optional<Path> path, List<SourceEntry> sources, Mix mi
         IntStream.range(0, sources.size())
                 .mapToObj(i -> sources.get(i).problems("%s.sources[%d]".formatted(key, i)))
                 .forEach(problems::addAll);
+        return problems;
+    }
+
+    /** What is wrong with how the rows at a section's path are read, a line each. */
+    static List<String> problemsOfReading(
+            String key,
+            Optional<Path> path,
+            RowFormat format,
+            Map<String, String> columns,
+            Optional<String> subset,
+            Optional<String> split) {
+        List<String> problems = new ArrayList<>();
+        try {
+            SourceConfig reading = new SourceConfig(path, format, columns, subset, split);
+            if (path.isEmpty() && !reading.equals(NOTHING_SAID)) {
+                problems.add("%s.format, columns, subset and split: are only read where %s.path is set; each of %s.sources has its own"
+                        .formatted(key, key, key));
+            }
+        } catch (IllegalArgumentException e) {
+            String.valueOf(e.getMessage()).lines().forEach(line -> problems.add(key + "." + line));
+        }
         return problems;
     }
 

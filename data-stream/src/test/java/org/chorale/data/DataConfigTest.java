@@ -77,7 +77,7 @@ class DataConfigTest {
                         "data.micro-batch = -1: must be 1 to 1048576",
                         "data.sequence-tokens = 1: must be 2 to 1048576",
                         "data.prefetch-batches = 2000: must be 1 to 1024",
-                        "data.train.path is not set: give a .jsonl file or a folder of text files",
+                        "data.train.path is not set: give a file of rows or a folder",
                         "run.dir is not set");
         assertThatThrownBy(() -> FeedSettings.read(
                         RunConf.of("run.dir = /r", "data { micro-batch = 257, sequence-tokens = 4096 }")))
@@ -111,7 +111,7 @@ class DataConfigTest {
                         }
                         """)))
                 .hasMessageContainingAll(
-                        "data.train.sources[1].weights: there is no such key, there are filter, map, path, select, transform,",
+                        "data.train.sources[1].weights: there is no such key, there are columns, filter,",
                         "data.train.sources[1].path is not set: give a path",
                         "data.train.sources[2].transform[0].typ: there is no such key, there are config, type",
                         "data.train.sources[2].transform[0].type is not set: give a text",

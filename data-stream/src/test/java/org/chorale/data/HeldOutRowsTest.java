@@ -7,7 +7,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.chorale.data.source.RowFormat;
 import org.chorale.proto.fault.FaultException;
 import org.junit.jupiter.api.Test;
 
@@ -38,7 +40,7 @@ class HeldOutRowsTest {
     @Test
     void nothingIsHeldOutUnlessAskedFor() {
         HeldOutRows held = HeldOutRows.of(
-                new EvalConfig(Optional.empty(), List.of(), Optional.empty(), Optional.empty()), List.of(3L));
+                config(Optional.empty(), Optional.empty()), List.of(3L));
         assertThat(held.eval()).isEmpty();
         assertThat(held.train().get(0).count()).isEqualTo(3);
     }
@@ -52,10 +54,15 @@ class HeldOutRowsTest {
     }
 
     private static EvalConfig share(double share) {
-        return new EvalConfig(Optional.empty(), List.of(), Optional.of(share), Optional.empty());
+        return config(Optional.of(share), Optional.empty());
     }
 
     private static EvalConfig rows(long rows) {
-        return new EvalConfig(Optional.empty(), List.of(), Optional.empty(), Optional.of(rows));
+        return config(Optional.empty(), Optional.of(rows));
+    }
+
+    private static EvalConfig config(Optional<Double> share, Optional<Long> rows) {
+        return new EvalConfig(
+                Optional.empty(), RowFormat.AUTO, Map.of(), Optional.empty(), Optional.empty(), List.of(), share, rows);
     }
 }

@@ -74,7 +74,7 @@ final class DataSourcesTest {
                         """))
                 .isInstanceOf(FaultException.class)
                 .hasMessageContainingAll(
-                        "data.train.sources[0].pth: there is no such key, there are filter, map, path, select,",
+                        "data.train.sources[0].pth: there is no such key, there are columns, filter,",
                         "data.train.sources[0].path is not set: give a path",
                         "data.train.sources[1].select = all: must be a list");
         assertThatThrownBy(() -> resolve(SOURCES.replace("size(text)", "siz(text)")))

@@ -31,6 +31,7 @@ public final class ExampleSource implements AutoCloseable {
     private final ExpandedFiles expanded;
     private final IndexReader index;
     private final RowReader rows;
+    private final RowExamples examples;
 
     private ExampleSource(
             SourceSettings settings, SourceFiles files, ExpandedFiles expanded, IndexReader index, RowReader rows) {
@@ -39,6 +40,7 @@ public final class ExampleSource implements AutoCloseable {
         this.expanded = expanded;
         this.index = index;
         this.rows = rows;
+        this.examples = new RowExamples(new RowParser(settings.reading()), settings.steps());
     }
 
     /**
@@ -51,7 +53,7 @@ public final class ExampleSource implements AutoCloseable {
      */
     public static ExampleSource open(SourceSettings settings, TextTokenizer tokenizer, Path indexFile) {
         SourceFiles files = SourceFiles.of(settings);
-        if (files.format() == SourceFiles.Format.TEXT_FOLDER
+        if (!files.haveRows()
                 && !settings.steps().isEmpty()) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,
@@ -141,7 +143,7 @@ public final class ExampleSource implements AutoCloseable {
             IndexReader.Place place = index.place(example);
             SourceFile file = files.files().get(place.file());
             try (InputStream in = Files.newInputStream(expanded.readable(files, file))) {
-                return new RowPlace(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
+                return RowPlace.of(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
             } catch (IOException e) {
                 throw SourceFiles.unreadable(settings, files.path(file), e);
             }
@@ -158,11 +160,10 @@ public final class ExampleSource implements AutoCloseable {
     }
 
     private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
-        return switch (files.format()) {
-            case JSONL -> new RowExamples(settings.steps()).read(row);
-            case TEXT_FOLDER ->
-                new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
-        };
+        return files.haveRows()
+                ? examples.read(row)
+                : new Example.Text(
+                        StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
     }
 
     private static FaultException unreadableIndex(IOException cause) {

@@ -7,8 +7,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.chorale.data.table.JsonLines;
 
-/** Finds the rows of a {@code .jsonl} file, and reads each once so that none fails later. */
+/** Finds the rows on the lines of a file, and reads each once so that none fails later. */
 final class JsonlScanner {
     private final RowExamples examples;
     private final IndexWriter index;
@@ -25,7 +26,9 @@ final class JsonlScanner {
         LineReader lines = new LineReader(in, RowJson.MAX_BYTES);
         while (lines.next()) {
             if (lines.tooLong()) {
-                rejections.reject(path, lines.number(), "the row is longer than 64 MiB; must be shorter");
+                rejections.reject(place(path, lines), "the row is longer than 64 MiB; must be shorter");
+            } else if (FileKind.of(path.toString()).isTable() && JsonLines.isProblem(lines.line())) {
+                rejections.reject(place(path, lines), JsonLines.problem(lines.line()));
             } else if (!lines.blank()) {
                 scanRow(path, lines);
             }
@@ -44,7 +47,11 @@ final class JsonlScanner {
                 index.countChat();
             }
         } catch (MalformedRowException e) {
-            rejections.reject(path, lines.number(), String.valueOf(e.getMessage()));
+            rejections.reject(place(path, lines), String.valueOf(e.getMessage()));
         }
+    }
+
+    private static RowPlace place(Path path, LineReader lines) {
+        return RowPlace.of(path, lines.number());
     }
 }

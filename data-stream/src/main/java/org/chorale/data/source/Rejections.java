@@ -31,11 +31,10 @@ public final class Rejections {
     /**
      * Notes a row that cannot be used.
      *
-     * @param line from 1
      * @throws FaultException DATA_MALFORMED where the run shall end
      */
-    public void reject(Object path, long line, String problem) {
-        String message = "%s:%d: %s".formatted(path, line, problem);
+    public void reject(RowPlace place, String problem) {
+        String message = "%s: %s".formatted(place, problem);
         if (policy == MalformedRows.FAIL) {
             throw new FaultException(FaultCode.DATA_MALFORMED, message);
         }

@@ -11,11 +11,11 @@ import org.chorale.data.row.RowSteps;
 import org.jspecify.annotations.Nullable;
 
 /** Makes examples of what the steps of a source leave of its rows. Safe to use from many threads. */
-record RowExamples(RowSteps steps) {
+record RowExamples(RowParser parser, RowSteps steps) {
     /** The example in a row that is read for the first time; empty where a filter leaves it out. */
     Optional<Example> judged(ByteBuffer row) throws MalformedRowException {
         if (steps.isEmpty()) {
-            return Optional.of(JsonlRow.parse(row));
+            return Optional.of(parser.parse(row));
         }
         try {
             Optional<Map<String, @Nullable Object>> kept = steps.judged(RowColumns.of(row));
@@ -28,7 +28,7 @@ record RowExamples(RowSteps steps) {
     /** The example in a row that was kept before. */
     Example read(ByteBuffer row) throws MalformedRowException {
         if (!steps.changesRows()) {
-            return JsonlRow.parse(row);
+            return parser.parse(row);
         }
         try {
             return example(row, steps.changed(RowColumns.of(row)));
@@ -38,6 +38,6 @@ record RowExamples(RowSteps steps) {
     }
 
     private Example example(ByteBuffer row, Map<String, @Nullable Object> columns) throws MalformedRowException {
-        return JsonlRow.parse(steps.changesRows() ? RowColumns.line(columns) : row);
+        return parser.parse(steps.changesRows() ? RowColumns.line(columns) : row);
     }
 }

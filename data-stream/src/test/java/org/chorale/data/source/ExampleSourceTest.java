@@ -115,11 +115,11 @@ class ExampleSourceTest {
 
     @Test
     void aFileOfAnotherKindIsRefused() throws IOException {
-        Path file = write("train.parquet", "PAR1");
+        Path file = write("train.pdf", "%PDF");
         assertFault(
                 () -> open(file, MalformedRows.FAIL),
                 FaultCode.CONFIG_INVALID,
-                "must be a .jsonl file or a folder of text files");
+                "must be a file of rows (.jsonl, .json, .csv, .tsv, .parquet or .arrow), a folder");
     }
 
     @ParameterizedTest
