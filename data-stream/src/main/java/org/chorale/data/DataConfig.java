@@ -8,18 +8,20 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.chorale.data.example.TrainOn;
 import org.chorale.data.generate.GenerateConfig;
 import org.chorale.data.measure.Truncation;
 import org.chorale.data.source.MalformedRows;
 import org.chorale.data.source.NumberFields;
+import org.chorale.data.source.RowFormat;
 
 /**
  * What a run reads and how it makes batches of it: {@code data} of the run's configuration, whose keys
  * {@code chorale-defaults.conf} explains.
  *
- * @param train training examples; without a path, {@code generate} makes them
- * @param eval held-out examples; without a path, those that {@code generate} makes, if it makes any
+ * @param train training examples; without a source, {@code generate} makes them
+ * @param eval held-out examples; where it says nothing, those that {@code generate} makes, if it makes any
  * @param numbers fields of rows that are numbers, with how many each has; empty where rows are texts
  * @param tokenizer without a path, the model's folder
  * @param globalBatch sequences per optimizer step over all workers
@@ -35,8 +37,8 @@ import org.chorale.data.source.NumberFields;
  * @param generate data that a recipe makes by itself
  */
 public record DataConfig(
-        Location train,
-        Location eval,
+        TrainConfig train,
+        EvalConfig eval,
         Map<String, Integer> numbers,
         Location tokenizer,
         int globalBatch,
@@ -86,12 +88,18 @@ public record DataConfig(
             problems.add("data.micro-batch = %d with data.sequence-tokens = %d: their product must be at most %d"
                     .formatted(microBatch, sequenceTokens, MAX_MICRO_BATCH_TOKENS));
         }
-        if (train.path().isEmpty() && generate.task().isEmpty()) {
-            problems.add("data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+        if (train.isEmpty() && generate.task().isEmpty()) {
+            problems.add("data.train.path is not set: give a file of rows or a folder, or let"
                     + " data.generate.task = reverse-words make examples");
+        } else if (train.isEmpty() && eval.splits()) {
+            problems.add(
+                    "data.eval.share or data.eval.rows with data.generate.task: generated data has held-out pairs of"
+                            + " its own, data.generate.held-out-rows; leave it out");
         }
         if (!numbers.isEmpty()) {
             checkNumbers(problems, numbers, microBatch);
+            refuseWithNumbers(problems, "train.format", train.format() != RowFormat.AUTO);
+            refuseWithNumbers(problems, "eval.format", eval.format() != RowFormat.AUTO);
             refuseWithNumbers(problems, "chat.template", chat.template().isPresent());
             refuseWithNumbers(problems, "chat.train-on", chat.trainOn() != TrainOn.ASSISTANT);
             refuseWithNumbers(problems, "generate.task", generate.task().isPresent());
@@ -124,6 +132,15 @@ public record DataConfig(
         if (isSet) {
             problems.add("data.%s needs rows of text; with data.numbers it must not be set".formatted(key));
         }
+    }
+
+    /** Users' classes that rows shall go through but that cannot be made here, a line each. */
+    public List<String> classProblems() {
+        return Stream.concat(
+                        NamedSource.of(NamedSource.TRAIN, train.reading(), train.sources()).stream(),
+                        NamedSource.of(NamedSource.EVAL, eval.reading(), eval.sources()).stream())
+                .flatMap(source -> source.entry().steps().classProblems(source.key()).stream())
+                .toList();
     }
 
     private static void checkRange(List<String> problems, String key, int value, int min, int max) {

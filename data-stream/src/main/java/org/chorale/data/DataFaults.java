@@ -5,6 +5,7 @@ package org.chorale.data;
 
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import org.chorale.data.example.UnusableExampleException;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -21,6 +22,8 @@ final class DataFaults {
         }
         if (cause instanceof FaultException fault) {
             return fault.fault();
+        } else if (cause instanceof UnusableExampleException) {
+            return new Fault(FaultCode.DATA_MALFORMED, String.valueOf(cause.getMessage()));
         } else if (cause instanceof OutOfMemoryError) {
             return new Fault(FaultCode.OUT_OF_MEMORY, "the feeder's Java heap is full: " + cause.getMessage());
         }

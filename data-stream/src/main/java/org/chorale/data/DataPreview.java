@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.chorale.data.example.TokenizedExample;
-import org.chorale.data.measure.Examples;
 import org.chorale.proto.batch.Batch;
 
 /** Shows what a run will see: its first sequences as they are rendered, tokenized and masked, and what the data is. */
@@ -73,11 +72,11 @@ public final class DataPreview implements AutoCloseable {
     }
 
     private Document document(long example) {
-        Examples train = data.train();
+        Corpus train = data.train();
         TokenizedExample tokenized = train.read(example);
         return new Document(
                 example,
-                train.source().place(train.row(example)).toString(),
+                train.place(example).toString(),
                 tokenized.tokens().length,
                 tokenized.trainedTokens(),
                 tokenized.tokensCut(),

@@ -14,7 +14,6 @@ import java.util.function.LongToIntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.chorale.data.example.TokenizedExample;
-import org.chorale.data.measure.Examples;
 import org.chorale.data.measure.Totals;
 
 /**
@@ -45,7 +44,7 @@ record DataReport(long examples, long rowsSkipped, long epochSteps, Optional<Tok
 
     /** What is known without reading a row. */
     static DataReport known(RunData data) {
-        Examples train = data.train();
+        Corpus train = data.train();
         return report(
                 data,
                 train.totals()
@@ -156,7 +155,7 @@ record DataReport(long examples, long rowsSkipped, long epochSteps, Optional<Tok
     }
 
     /** Every micro-batch is as wide as its longest sequence. */
-    private static double padding(RunData data, long maxSteps, LongToIntFunction tokens) {
+    static double padding(RunData data, long maxSteps, LongToIntFunction tokens) {
         int microBatch = data.settings().data().microBatch();
         long filled = 0;
         long all = 0;

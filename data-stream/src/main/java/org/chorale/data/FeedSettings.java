@@ -5,8 +5,11 @@ package org.chorale.data;
 
 import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.chorale.data.generate.GeneratedData;
+import org.chorale.data.row.RowSteps;
+import org.chorale.data.source.SourceConfig;
 import org.chorale.data.source.SourceSettings;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.proto.config.ConfigReader;
@@ -14,8 +17,8 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
 /**
- * Everything that a feeder reads from a run's configuration as resolved. {@link #trainPath} and {@link #evalPath} are
- * where the examples are, whoever made them.
+ * Everything that a feeder reads from a run's configuration as resolved. {@link #train} and {@link #eval} are where
+ * the examples are, whoever made them.
  */
 public record FeedSettings(DataConfig data, Run run, Model model) {
     /**
@@ -49,9 +52,9 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow());
     }
 
-    /** Whether the examples are written by Chorale, because there is a task and no {@code data.train.path}. */
+    /** Whether the examples are written by Chorale, because there is a task and no source. */
     public boolean generates() {
-        return data.train().path().isEmpty();
+        return data.train().isEmpty();
     }
 
     /** Where generated examples are, or would be. */
@@ -59,16 +62,20 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         return GeneratedData.in(run.dir());
     }
 
-    /** Where the training examples are. */
-    public Path trainPath() {
-        return data.train().path().orElseGet(() -> generatedData().train());
+    /** The training sources. */
+    public List<NamedSource> train() {
+        return data.train().isEmpty()
+                ? List.of(NamedSource.of(NamedSource.TRAIN, generatedData().train(), SourceConfig.of(generatedData().train())))
+                : NamedSource.of(
+                        NamedSource.TRAIN, data.train().reading(), data.train().sources());
     }
 
-    /** Where the held-out examples are; empty where nothing is evaluated. */
-    public Optional<Path> evalPath() {
-        return data.eval()
-                .path()
-                .or(() -> generates() ? Optional.of(generatedData().heldOut()) : Optional.empty());
+    /** The sources of held-out examples; none where nothing is evaluated, or training rows are held out. */
+    public List<NamedSource> eval() {
+        return generates() && !data.eval().hasSources()
+                ? List.of(NamedSource.of(NamedSource.EVAL, generatedData().heldOut(), SourceConfig.of(generatedData().heldOut())))
+                : NamedSource.of(
+                        NamedSource.EVAL, data.eval().reading(), data.eval().sources());
     }
 
     /** The folder with {@code tokenizer.json}, or the file itself; empty where all rows must be token ids. */
@@ -81,20 +88,33 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         return tokenizer().orElseThrow(() -> new FaultException(FaultCode.TOKENIZER_INVALID, TextTokenizer.NONE));
     }
 
-    SourceSettings trainSource() {
+    /** What a source is read with. */
+    SourceSettings read(NamedSource source) {
         return new SourceSettings(
-                "data.train.path", trainPath(), data.malformedRows(), data.sequenceTokens(), data.numberFields());
+                source.pathKey(),
+                source.entry().path(),
+                source.entry().reading(),
+                data.malformedRows(),
+                data.sequenceTokens(),
+                steps(source),
+                data.numberFields());
     }
 
-    Optional<SourceSettings> evalSource() {
-        return evalPath()
-                .map(path -> new SourceSettings(
-                        "data.eval.path", path, data.malformedRows(), data.sequenceTokens(), data.numberFields()));
+    private static RowSteps steps(NamedSource source) {
+        try {
+            return source.entry().steps().build(source.key());
+        } catch (IllegalArgumentException e) {
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
+        }
     }
 
-    /** Of held-out examples that are the training examples there is an index already. */
-    Path evalIndexFile() {
-        return indexFile(evalPath().filter(trainPath()::equals).isPresent() ? "train" : "eval");
+    /** Of held-out examples that are training examples there is an index already. */
+    String indexName(NamedSource source) {
+        return train().stream()
+                .filter(known -> known.readsTheSame(source))
+                .findFirst()
+                .orElse(source)
+                .name();
     }
 
     Path indexFile(String name) {
@@ -111,6 +131,10 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
 
     Path reportFile() {
         return indexFolder().resolve("report.txt");
+    }
+
+    Path sourcesFile() {
+        return indexFolder().resolve("sources.json");
     }
 
     private Path indexFolder() {

@@ -27,7 +27,6 @@ import org.apache.pekko.stream.UniqueKillSwitch;
 import org.apache.pekko.stream.javadsl.Keep;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.util.ByteString;
-import org.chorale.data.measure.Examples;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
@@ -150,7 +149,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         if (data == null || batchStream == null) {
             refuse(request, "the data has not been described before");
         } else if (request.feed() == Feed.EVALUATION && data.eval().isEmpty()) {
-            refuse(request, "there are no held-out examples (data.eval.path)");
+            refuse(request, "there are no held-out examples (data.eval)");
         } else {
             streams.put(key, start(request, batches(request, data, batchStream)));
         }
@@ -201,7 +200,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
             return batches.training(
                     data.order(), data.train()::read, request.afterStep(), request.rank(), request.worldSize());
         }
-        Examples eval = data.eval().orElseThrow();
+        Corpus eval = data.eval().orElseThrow();
         return batches.evaluation(eval.count(), eval::read, request.afterStep(), request.rank(), request.worldSize());
     }
 

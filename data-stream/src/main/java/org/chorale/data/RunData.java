@@ -6,27 +6,18 @@ package org.chorale.data;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.Optional;
-import org.chorale.data.disk.DurableFile;
+import java.util.stream.IntStream;
 import org.chorale.data.disk.Sha256;
-import org.chorale.data.example.ChatEncoder;
-import org.chorale.data.example.ExampleEncoder;
-import org.chorale.data.measure.Examples;
-import org.chorale.data.measure.MeasureSettings;
-import org.chorale.data.measure.Truncation;
 import org.chorale.data.order.BatchOrder;
+import org.chorale.data.order.EpochOrder;
 import org.chorale.data.order.ExampleOrder;
 import org.chorale.data.order.GroupedOrder;
+import org.chorale.data.order.MixedOrder;
 import org.chorale.data.order.PackedOrder;
 import org.chorale.data.order.PlainOrder;
-import org.chorale.data.source.ExampleSource;
-import org.chorale.data.source.SourceSettings;
+import org.chorale.data.order.WhenExhausted;
 import org.chorale.data.tokenizer.TextTokenizer;
-import org.chorale.proto.fault.FaultCode;
-import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.message.CoordinatorCommand.DataDescribed;
 import org.jspecify.annotations.Nullable;
 
@@ -35,63 +26,46 @@ final class RunData implements AutoCloseable {
     private final FeedSettings settings;
     private final TextTokenizer tokenizer;
     private final Optional<RunTemplate> template;
-    private final Examples train;
-    private final @Nullable Examples eval;
+    private final Corpus train;
+    private final @Nullable Corpus eval;
+    private final EpochOrder epochOrder;
     private final BatchOrder order;
     private final long steps;
 
-    private RunData(
+    RunData(
             FeedSettings settings,
             TextTokenizer tokenizer,
             Optional<RunTemplate> template,
-            Examples train,
-            @Nullable Examples eval) {
+            Corpus train,
+            @Nullable Corpus eval) {
         this.settings = settings;
         this.tokenizer = tokenizer;
         this.template = template;
         this.train = train;
         this.eval = eval;
-        this.order = order(settings, train);
+        this.epochOrder = order(settings, train);
+        this.order = batches(settings, train, epochOrder);
         this.steps = settings.run()
                 .steps()
                 .orElseGet(() -> order.steps(BigDecimal.valueOf(settings.run().epochs())));
     }
 
     /**
-     * Writes generated data, loads the tokenizer, and opens the sources; takes long where an index has to be made or
+     * Opens the sources and says in files beside their index what they are; takes long where an index has to be made or
      * rows to be measured.
      */
     static RunData open(FeedSettings settings) {
-        try (Opened opened = new Opened()) {
-            if (settings.generates()) {
-                settings.generatedData().write(settings.data().generate());
-            }
-            TextTokenizer tokenizer = opened.add(settings.tokenizer()
-                    .map(path ->
-                            TextTokenizer.load(path, settings.model().path().orElse(null)))
-                    .orElseGet(TextTokenizer::none));
-            ExampleSource trainRows =
-                    opened.add(ExampleSource.open(settings.trainSource(), tokenizer, settings.indexFile("train")));
-            Optional<SourceSettings> held = settings.evalSource();
-            ExampleSource evalRows = held.isEmpty()
-                    ? null
-                    : opened.add(ExampleSource.open(held.get(), tokenizer, settings.evalIndexFile()));
-            Optional<RunTemplate> template = template(settings, trainRows, evalRows);
-            ExampleEncoder encoder = encoder(settings, tokenizer, template);
-            String depends = "tokenizer=%s eos=%d template=%s train-on=%s"
-                    .formatted(
-                            tokenizer.digest(),
-                            tokenizer.eos(),
-                            template.map(chat -> chat.digest() + " of " + chat.day())
-                                    .orElse("none"),
-                            settings.data().chat().trainOn());
-            Examples train = opened.add(examples(settings, "train", trainRows, encoder, depends));
-            Examples eval =
-                    evalRows == null ? null : opened.add(examples(settings, "eval", evalRows, encoder, depends));
-            RunData data = new RunData(settings, tokenizer, template, train, eval);
-            data.writeReport();
-            opened.keep();
+        try (RunDataOpening opening = new RunDataOpening(settings, false)) {
+            RunData data = opening.open();
+            new DataFiles(settings).write(data);
             return data;
+        }
+    }
+
+    /** The same with every row tokenized, whether or not the run needs it before it begins. */
+    static RunData openMeasured(FeedSettings settings) {
+        try (RunDataOpening opening = new RunDataOpening(settings, true)) {
+            return opening.open();
         }
     }
 
@@ -103,16 +77,30 @@ final class RunData implements AutoCloseable {
         return tokenizer;
     }
 
-    Examples train() {
+    Corpus train() {
         return train;
     }
 
     /** Empty where nothing is evaluated. */
-    Optional<Examples> eval() {
+    Optional<Corpus> eval() {
         return Optional.ofNullable(eval);
     }
 
-    /** Of the training examples. */
+    /** Which training example stands where in an epoch. */
+    EpochOrder epochOrder() {
+        return epochOrder;
+    }
+
+    /** How many examples each training source gives to an epoch. */
+    long[] epochExamples() {
+        return epochOrder instanceof MixedOrder mixed
+                ? IntStream.range(0, train.parts().size())
+                        .mapToLong(mixed::turnsInEpoch)
+                        .toArray()
+                : train.counts();
+    }
+
+    /** Which training examples a step takes. */
     BatchOrder order() {
         return order;
     }
@@ -120,18 +108,6 @@ final class RunData implements AutoCloseable {
     /** Optimizer steps of the run. */
     long steps() {
         return steps;
-    }
-
-    /** Beside the index, for people. */
-    private void writeReport() {
-        Path file = settings.reportFile();
-        try (DurableFile out = DurableFile.begin(file)) {
-            String lines = String.join("\n", DataReport.known(this).lines()) + "\n";
-            out.out().write(lines.getBytes(StandardCharsets.UTF_8));
-            out.commit();
-        } catch (IOException e) {
-            throw new FaultException(FaultCode.STORAGE_FAILED, file + " cannot be written: " + e, e);
-        }
     }
 
     /**
@@ -145,15 +121,15 @@ final class RunData implements AutoCloseable {
                 feeder,
                 train.count(),
                 steps,
-                train.rowsSkipped() + eval().map(Examples::rowsSkipped).orElse(0L),
-                eval().map(Examples::count).orElse(0L),
+                train.rowsSkipped() + eval().map(Corpus::rowsSkipped).orElse(0L),
+                eval().map(Corpus::count).orElse(0L),
                 tokenizer.tokenIds(),
                 digest());
     }
 
-    /** SHA-256 over the digests of training source, tokenizer and template, if there is one, a line each. */
+    /** SHA-256 over the digests of training data, tokenizer and template, if there is one, a line each. */
     private String digest() {
-        String lines = train.source().digest() + "\n" + tokenizer.digest() + "\n"
+        String lines = new Fingerprint(settings.data(), train).lines() + tokenizer.digest() + "\n"
                 + template.map(chat -> chat.digest() + "\n").orElse("");
         return Sha256.hex(lines.getBytes(StandardCharsets.US_ASCII));
     }
@@ -161,86 +137,27 @@ final class RunData implements AutoCloseable {
     @Override
     public void close() throws IOException {
         try (tokenizer;
-                Examples ignored = eval) {
+                Corpus ignored = eval) {
             train.close();
         }
     }
 
-    private static BatchOrder order(FeedSettings settings, Examples train) {
+    private static EpochOrder order(FeedSettings settings, Corpus train) {
+        TrainConfig config = settings.data().train();
+        long seed = settings.run().seed();
+        return config.mix() == TrainConfig.Mix.WEIGHTED
+                ? new MixedOrder(
+                        seed, train.counts(), config.parts(), config.exhausted().orElse(WhenExhausted.REPEAT))
+                : new ExampleOrder(seed, train.count());
+    }
+
+    private static BatchOrder batches(FeedSettings settings, Corpus train, EpochOrder order) {
         DataConfig data = settings.data();
-        ExampleOrder order = new ExampleOrder(settings.run().seed(), train.count());
         if (data.packing()) {
             return new PackedOrder(order, train::tokens, data.sequenceTokens(), data.globalBatch(), data.window());
         }
         return data.groupByLength()
                 ? new GroupedOrder(order, train::tokens, data.globalBatch(), data.window())
                 : new PlainOrder(order, data.globalBatch());
-    }
-
-    /** Rows are measured where their number or order depends on their tokens, or a template may refuse one. */
-    private static Examples examples(
-            FeedSettings settings, String name, ExampleSource rows, ExampleEncoder encoder, String depends) {
-        DataConfig data = settings.data();
-        boolean ordersByLength = name.equals("train") && (data.packing() || data.groupByLength());
-        if (!ordersByLength && data.truncation() == Truncation.CUT && rows.chatRows() == 0) {
-            return Examples.unmeasured(rows, encoder);
-        }
-        MeasureSettings measure = new MeasureSettings(
-                "data." + name + ".path",
-                name.equals("train")
-                        ? settings.trainPath()
-                        : settings.evalPath().orElseThrow(),
-                data.malformedRows(),
-                data.truncation(),
-                data.sequenceTokens());
-        return Examples.measured(rows, encoder, measure, settings.lengthsFile(name), depends);
-    }
-
-    private static Optional<RunTemplate> template(
-            FeedSettings settings, ExampleSource train, @Nullable ExampleSource eval) {
-        Optional<Path> file = settings.data().chat().template();
-        if (train.chatRows() > 0 || (eval != null && eval.chatRows() > 0)) {
-            return Optional.of(RunTemplate.load(settings.tokenizerPath(), file, settings.dayFile()));
-        } else if (file.isPresent()) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "data.chat.template = %s: no row of the data has messages that it could render; leave it null"
-                            .formatted(file.get()));
-        }
-        return Optional.empty();
-    }
-
-    private static ExampleEncoder encoder(
-            FeedSettings settings, TextTokenizer tokenizer, Optional<RunTemplate> template) {
-        return new ExampleEncoder(
-                tokenizer,
-                template.map(chat -> new ChatEncoder(
-                        chat.template(), tokenizer, settings.data().chat().trainOn())),
-                settings.data().sequenceTokens());
-    }
-
-    /** What was opened so far, and is closed again unless all of it could be. */
-    private static final class Opened implements AutoCloseable {
-        private final Deque<AutoCloseable> resources = new ArrayDeque<>();
-
-        <R extends AutoCloseable> R add(R resource) {
-            resources.push(resource);
-            return resource;
-        }
-
-        void keep() {
-            resources.clear();
-        }
-
-        @Override
-        public void close() {
-            for (AutoCloseable resource : resources) {
-                try {
-                    resource.close();
-                } catch (Exception e) {
-                    throw new FaultException(FaultCode.STORAGE_FAILED, "the data could not be closed: " + e, e);
-                }
-            }
-        }
     }
 }

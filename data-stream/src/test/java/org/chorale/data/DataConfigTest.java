@@ -19,8 +19,8 @@ class DataConfigTest {
         assertThat(settings.data().globalBatch()).isEqualTo(16);
         assertThat(settings.data().malformedRows()).isEqualTo(MalformedRows.FAIL);
         assertThat(settings.run().seed()).isEqualTo(42);
-        assertThat(settings.trainPath()).isEqualTo(Path.of("/data/a.jsonl"));
-        assertThat(settings.evalPath()).isEmpty();
+        assertThat(settings.train().get(0).entry().path()).isEqualTo(Path.of("/data/a.jsonl"));
+        assertThat(settings.eval()).isEmpty();
         assertThat(settings.generates()).isFalse();
         assertThat(settings.tokenizerPath()).isEqualTo(Path.of("/models/m"));
     }
@@ -30,8 +30,8 @@ class DataConfigTest {
         FeedSettings settings = FeedSettings.read(
                 RunConf.of("run.dir = /runs/a", "model.path = /m", "data.generate.task = reverse-words"));
         assertThat(settings.generates()).isTrue();
-        assertThat(settings.trainPath()).isEqualTo(Path.of("/runs/a/data/train.jsonl"));
-        assertThat(settings.evalPath()).contains(Path.of("/runs/a/data/held-out.jsonl"));
+        assertThat(settings.train().get(0).entry().path()).isEqualTo(Path.of("/runs/a/data/train.jsonl"));
+        assertThat(settings.eval().get(0).entry().path()).isEqualTo(Path.of("/runs/a/data/held-out.jsonl"));
     }
 
     @Test
@@ -41,12 +41,12 @@ class DataConfigTest {
                 "model.path = /m",
                 "data { train.path = /d/t.jsonl, generate.task = reverse-words, tokenizer.path = /t }"));
         assertThat(both.generates()).isFalse();
-        assertThat(both.trainPath()).isEqualTo(Path.of("/d/t.jsonl"));
-        assertThat(both.evalPath()).isEmpty();
+        assertThat(both.train().get(0).entry().path()).isEqualTo(Path.of("/d/t.jsonl"));
+        assertThat(both.eval()).isEmpty();
         assertThat(both.tokenizerPath()).isEqualTo(Path.of("/t"));
         FeedSettings eval = FeedSettings.read(RunConf.of(
                 "run.dir = /runs/a", "model.path = /m", "data { eval.path = /e, generate.task = reverse-words }"));
-        assertThat(eval.evalPath()).contains(Path.of("/e"));
+        assertThat(eval.eval().get(0).entry().path()).isEqualTo(Path.of("/e"));
     }
 
     @Test
@@ -77,7 +77,7 @@ class DataConfigTest {
                         "data.micro-batch = -1: must be 1 to 1048576",
                         "data.sequence-tokens = 1: must be 2 to 1048576",
                         "data.prefetch-batches = 2000: must be 1 to 1024",
-                        "data.train.path is not set: give a .jsonl file or a folder of text files",
+                        "data.train.path is not set: give a file of rows or a folder",
                         "run.dir is not set");
         assertThatThrownBy(() -> FeedSettings.read(
                         RunConf.of("run.dir = /r", "data { micro-batch = 257, sequence-tokens = 4096 }")))
@@ -96,5 +96,62 @@ class DataConfigTest {
         assertThatThrownBy(
                         () -> FeedSettings.read(RunConf.of("data.generate { task = reverse-words, train-rows = 0 }")))
                 .hasMessageContaining("data.generate.train-rows = 0: must be 1 to 1000000");
+    }
+
+    @Test
+    void everyProblemOfSourcesIsNamedAtOnceWithItsPlace() {
+        assertThatThrownBy(() -> FeedSettings.read(RunConf.of("run.dir = /r", """
+                        data.train {
+                          path = /t.jsonl
+                          sources = [
+                            { path = "", weight = 2, filter = "size(" }
+                            { weights = 3 }
+                            { path = /b, transform = [{ typ = a.B }], map { text = [1] } }
+                          ]
+                        }
+                        """)))
+                .hasMessageContainingAll(
+                        "data.train.sources[1].weights: there is no such key, there are columns, filter,",
+                        "data.train.sources[1].path is not set: give a path",
+                        "data.train.sources[2].transform[0].typ: there is no such key, there are config, type",
+                        "data.train.sources[2].transform[0].type is not set: give a text",
+                        "data.train.sources[2].map.text = [1]: must be a text");
+        assertThatThrownBy(() -> FeedSettings.read(RunConf.of("run.dir = /r", """
+                        data.train {
+                          path = /t.jsonl
+                          sources = [{ path = " ", weight = 2, filter = "size(" }]
+                          exhausted = stop
+                        }
+                        data.eval { path = /e, share = 1.5, rows = 0 }
+                        """)))
+                .hasMessageContainingAll(
+                        "data.train.path = /t.jsonl with data.train.sources: give one of them",
+                        "data.train.sources[0].path is empty: give a path",
+                        "data.train.sources[0].filter = \"size(\": column 6: ",
+                        "data.train.sources[0].weight = 2.0: is only read where data.train.mix = weighted",
+                        "data.train.exhausted: is only read where data.train.mix = weighted",
+                        "data.eval.share = 1.5: must be above 0 and below 1",
+                        "data.eval.rows = 0: must be at least 1",
+                        "data.eval.path = /e with data.eval.share = 1.5 with data.eval.rows = 0: give one of them");
+    }
+
+    @Test
+    void weightsThatCannotBeMixedAreRefused() {
+        assertThatThrownBy(() -> FeedSettings.read(RunConf.of(
+                        "run.dir = /r", "data.train { sources = [{ path = /a, weight = -1 }], mix = weighted }")))
+                .hasMessageContaining("data.train.sources: weight -1.0 must be above 0");
+        assertThatThrownBy(
+                        () -> FeedSettings.read(RunConf.of("run.dir = /r", "data.train { path = /a, mix = weighted }")))
+                .hasMessageContaining("data.train.mix = weighted: needs data.train.sources");
+        assertThatThrownBy(() -> FeedSettings.read(RunConf.of(
+                        "run.dir = /r", "data.train.path = /a", "data.eval.sources = [{ path = /e, weight = 1 }]")))
+                .hasMessageContaining("data.eval.sources[0].weight = 1.0: held-out examples are not mixed");
+    }
+
+    @Test
+    void generatedDataHasHeldOutRowsOfItsOwn() {
+        assertThatThrownBy(() -> FeedSettings.read(
+                        RunConf.of("run.dir = /r", "data.generate.task = reverse-words", "data.eval.share = 0.1")))
+                .hasMessageContaining("data.eval.share or data.eval.rows with data.generate.task");
     }
 }

@@ -9,6 +9,7 @@ import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigValue;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.chorale.coordinator.plan.ParallelSettings;
 import org.chorale.coordinator.plan.ParallelSettings.Isolation;
 import org.chorale.node.config.NamedPaths;
@@ -55,7 +56,9 @@ record RunCheck(String usersClasses, Optional<Fault> fault) {
 
     private static boolean namesUsersClasses(String runConf) {
         Config config = ConfigFactory.parseString(runConf);
-        return config.hasPath(PipelineConfig.KEY) && namesUsersClasses(config.getValue(PipelineConfig.KEY));
+        return Stream.of(PipelineConfig.KEY, "data")
+                .filter(config::hasPath)
+                .anyMatch(key -> namesUsersClasses(config.getValue(key)));
     }
 
     /** Components may have components, as a sum of losses has, and are named by their types wherever they stand. */

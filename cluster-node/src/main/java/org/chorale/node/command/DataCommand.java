@@ -70,6 +70,30 @@ final class DataCommand {
         return new Preview(console, colored).run(run.file(), run.assignments(), rows);
     }
 
+    @Command(
+            name = "stats",
+            description = "Reads and tokenizes all data of a run, and says what there is.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "Of every source: rows, those that a filter or a fault leaves out and why, tokens, how long examples are,"
+                        + " what is cut. Of all: shares of a mix, padding, packing, duplicates. Rows that cannot be used"
+                        + " are counted, whatever data.malformed-rows says. Nothing is written into the run directory.",
+                "",
+                "Examples:",
+                "  chorale data stats deploy/recipes/chat.conf",
+                "  chorale data stats my.conf --json | jq '.sources[] | {path, examples, epoch_share}'"
+            })
+    int stats(
+            @Mixin RunFileParameters run,
+            @Option(names = "--json", description = "Print one JSON object.") boolean json)
+            throws IOException {
+        if (chorale == null) {
+            throw new IllegalStateException("picocli sets the parent command");
+        }
+        return new Stats(chorale.console(), json).run(run.file(), run.assignments());
+    }
+
     private static boolean isEmpty(@Nullable String variable) {
         return variable == null || variable.isEmpty();
     }

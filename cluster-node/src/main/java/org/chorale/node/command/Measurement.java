@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.chorale.coordinator.plan.RunSettings;
+import org.chorale.data.source.SourceConfig;
 import org.chorale.node.config.OptionKeys;
 import org.chorale.node.progress.EvaluationView;
 import org.chorale.node.run.EvaluationCast;
@@ -32,7 +33,9 @@ import org.chorale.proto.wire.RunEnded;
 record Measurement(Console console, boolean json, Path model, Path data, Map<String, Object> keys) {
     int run() throws InterruptedException {
         refuseMissing("MODEL_DIR", model, "a model folder");
-        refuseMissing("DATA", data, "a .jsonl file or a folder of text files");
+        if (!SourceConfig.isGlob(data)) {
+            refuseMissing("DATA", data, SourceConfig.KINDS);
+        }
         if (keys.get("model.adapter.path") instanceof Path adapter) {
             refuseMissing("--adapter", adapter, "a PEFT folder with adapter_config.json");
         }

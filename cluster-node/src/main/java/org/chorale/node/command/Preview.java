@@ -73,21 +73,10 @@ record Preview(Console console, boolean colored) {
     }
 
     private String marked(DataPreview.Part part) {
-        String text = visible(part.text());
+        String text = Visible.of(part.text());
         if (colored) {
             return (part.trained() ? GREEN : FAINT) + text + RESET;
         }
         return part.trained() ? "[[" + text + "]]" : text;
-    }
-
-    /** A text from a data set must not steer the terminal. */
-    private static String visible(String text) {
-        StringBuilder visible = new StringBuilder();
-        text.codePoints().forEach(c -> {
-            boolean steers = Character.getType(c) == Character.CONTROL && c != '\n' && c != '\t';
-            boolean turns = Character.getType(c) == Character.FORMAT && c != 0x200D; // joins parts of an emoji
-            visible.append(steers || turns ? "\\u%04x".formatted(c) : Character.toString(c));
-        });
-        return visible.toString();
     }
 }

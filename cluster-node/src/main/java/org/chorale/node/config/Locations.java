@@ -4,6 +4,8 @@
 package org.chorale.node.config;
 
 import com.typesafe.config.Config;
+import com.typesafe.config.ConfigList;
+import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
@@ -29,6 +31,10 @@ final class Locations {
             "data.tokenizer.path",
             "data.chat.template",
             RUN_DIR);
+    /** Lists of objects that each have a path. */
+    static final List<String> SOURCE_KEYS = List.of("data.train.sources", "data.eval.sources");
+
+    private static final String PATH = "path";
     private static final String RUNS = "runs";
 
     private final Path file;
@@ -62,12 +68,26 @@ final class Locations {
                 located = located.withValue(key, absolute(config.getValue(key)));
             }
         }
+        for (String key : SOURCE_KEYS) {
+            if (config.hasPath(key) && config.getValue(key) instanceof ConfigList sources) {
+                located = located.withValue(
+                        key,
+                        ConfigValueFactory.fromIterable(
+                                sources.stream().map(this::located).toList()));
+            }
+        }
         boolean named = config.hasPath(RUN_DIR);
         if (runDir.isPresent() || !named) {
             Path dir = runDir.orElseGet(() -> Path.of(RUNS, RunFile.runName(file)));
             located = located.withValue(RUN_DIR, text(currentFolder.resolve(dir)));
         }
         return located;
+    }
+
+    private ConfigValue located(ConfigValue source) {
+        return source instanceof ConfigObject object && object.toConfig().hasPath(PATH)
+                ? object.withValue(PATH, absolute(object.toConfig().getValue(PATH)))
+                : source;
     }
 
     /** What is no path stays as it is; the record that reads it says so. */
@@ -95,7 +115,7 @@ final class Locations {
 
     /** As it was written: a folder may be called 007. */
     private static String text(ConfigValue scalar) {
-        return scalar.atKey("path").getString("path");
+        return scalar.atKey(PATH).getString(PATH);
     }
 
     private static ConfigValue text(Path path) {

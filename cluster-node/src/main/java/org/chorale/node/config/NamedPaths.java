@@ -10,6 +10,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.chorale.data.source.SourceConfig;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
@@ -21,8 +24,8 @@ public final class NamedPaths {
     private static final Map<String, String> WHAT_THEY_ARE = new TreeMap<>(Map.of(
             "model.path", "a folder with config.json",
             "model.adapter.path", "a PEFT folder with adapter_config.json",
-            "data.train.path", "a .jsonl file or a folder of text files",
-            "data.eval.path", "a .jsonl file or a folder of text files",
+            "data.train.path", SourceConfig.KINDS,
+            "data.eval.path", SourceConfig.KINDS,
             "data.chat.template", "a Jinja file",
             "data.tokenizer.path", "a folder with tokenizer.json, or the file itself"));
 
@@ -31,14 +34,28 @@ public final class NamedPaths {
     /** @throws FaultException FILE_MISSING, with a line per path */
     public static void refuseMissing(RunConf conf) {
         Config config = ConfigFactory.parseString(conf.text());
-        List<String> missing = WHAT_THEY_ARE.entrySet().stream()
+        Stream<String> single = WHAT_THEY_ARE.entrySet().stream()
                 .filter(key -> config.hasPath(key.getKey()))
-                .filter(key -> !Files.isReadable(Path.of(config.getString(key.getKey()))))
-                .map(key -> "%s = %s: does not exist or cannot be read; must be %s"
-                        .formatted(key.getKey(), config.getString(key.getKey()), key.getValue()))
-                .toList();
+                .flatMap(key -> problem(key.getKey(), config.getString(key.getKey()), key.getValue()));
+        Stream<String> listed = Locations.SOURCE_KEYS.stream().flatMap(key -> problems(key, config.getConfigList(key)));
+        List<String> missing = Stream.concat(single, listed).toList();
         if (!missing.isEmpty()) {
             throw new FaultException(FaultCode.FILE_MISSING, String.join("\n", missing));
         }
+    }
+
+    private static Stream<String> problems(String key, List<? extends Config> sources) {
+        return IntStream.range(0, sources.size())
+                .boxed()
+                .flatMap(i ->
+                        problem("%s[%d].path".formatted(key, i), sources.get(i).getString("path"), SourceConfig.KINDS));
+    }
+
+    /** What a glob stands for is looked for where the data is opened. */
+    private static Stream<String> problem(String key, String path, String right) {
+        boolean glob = right.equals(SourceConfig.KINDS) && SourceConfig.isGlob(Path.of(path));
+        return glob || Files.isReadable(Path.of(path))
+                ? Stream.empty()
+                : Stream.of("%s = %s: does not exist or cannot be read; must be %s".formatted(key, path, right));
     }
 }

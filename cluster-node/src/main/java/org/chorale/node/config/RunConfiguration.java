@@ -38,6 +38,8 @@ final class RunConfiguration {
     /** @param local components that only this process has */
     static void check(ConfigReader reader, LocalComponents local) {
         checkKeys(reader);
+        reader.read("data", DataConfig.class)
+                .ifPresent(data -> data.classProblems().forEach(reader::problem));
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
         Optional<CrossEntropySettings> loss = reader.read("loss", CrossEntropySettings.class);
         if (pipeline.filter(PipelineConfig::isUsed).isPresent() && loss.isPresent()) {

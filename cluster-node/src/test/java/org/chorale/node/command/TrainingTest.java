@@ -182,7 +182,7 @@ final class TrainingTest {
         assertThat(shell.err().lines())
                 .containsExactly(
                         "error [FILE_MISSING] data.train.path = " + folder + "/nowhere.jsonl: does not exist or cannot"
-                                + " be read; must be a .jsonl file or a folder of text files",
+                                + " be read; must be a file of rows, a glob of such files, or a folder",
                         "error [FILE_MISSING] model.path = " + folder + "/no-model: does not exist or cannot be read;"
                                 + " must be a folder with config.json");
         assertThat(folder.resolve("runs")).doesNotExist();

@@ -95,7 +95,7 @@ final class RunFileTest {
                     model.adapter { type = lora, path = a, rank = 4 } | model.adapter.rank is set, but the folder model.adapter.path says it: leave this out
                     model.freeze = ["a{"]         | model.freeze = a{: a brace must belong to a range such as {0..3}
                     model.path = null             | model.path is not set: give a path
-                    data.train.path = null        | data.train.path is not set: give a .jsonl file or a folder of text files, or let data.generate.task = reverse-words make examples
+                    data.train.path = null        | data.train.path is not set: give a file of rows or a folder, or let data.generate.task = reverse-words make examples
                     data.malformed-rows = drop    | data.malformed-rows = drop: must be one of fail, skip
                     data.global-batch = 0         | data.global-batch = 0: must be 1 to 1048576
                     parallel.workers = 0          | parallel.workers = 0: must be from 1 to 1024
@@ -142,7 +142,7 @@ final class RunFileTest {
                         "run.seed = x: must be a whole number",
                         "run.epochs = none: must be a number",
                         "data.global-batch = 0: must be 1 to 1048576",
-                        "data.train.path is not set: give a .jsonl file or a folder of text files, or let"
+                        "data.train.path is not set: give a file of rows or a folder, or let"
                                 + " data.generate.task = reverse-words make examples",
                         "model.path is not set: give a path",
                         "precision = fp8: must be one of fp32, bf16, fp16, bf16-true");

@@ -31,7 +31,7 @@ public final class Fitness {
     static Optional<Fault> misfit(RunTerms terms, ModelOutline model, DataFacts data, Optional<ResumePoint> resume) {
         List<Fault> faults = new ArrayList<>();
         if (data.examples() == 0) {
-            faults.add(new Fault(FaultCode.DATA_EMPTY, "data.train.path holds no usable example"));
+            faults.add(new Fault(FaultCode.DATA_EMPTY, "data.train holds no usable example"));
         }
         addMisfits(faults, terms, model, data.tokenIds());
         if (data.evaluationExamples() == 0) {
@@ -50,7 +50,7 @@ public final class Fitness {
     public static Optional<Fault> misfit(RunTerms terms, ModelOutline model, long evaluationExamples, long tokenIds) {
         List<Fault> faults = new ArrayList<>();
         if (evaluationExamples == 0) {
-            faults.add(new Fault(FaultCode.DATA_EMPTY, "data.eval.path holds no usable example"));
+            faults.add(new Fault(FaultCode.DATA_EMPTY, "data.eval holds no usable example"));
         }
         addMisfits(faults, terms, model, tokenIds);
         return together(faults);
@@ -97,8 +97,7 @@ public final class Fitness {
     private static Fault dataChanged(String then, String now) {
         return new Fault(
                 FaultCode.DATA_CHANGED,
-                "data.train.path: the run began with data or tokenizer of SHA-256 %s, now it is %s:"
-                                .formatted(then, now)
+                "data.train: the run began with data or tokenizer of SHA-256 %s, now it is %s:".formatted(then, now)
                         + " restore data and tokenizer, or start another run in another --run-dir");
     }
 
@@ -116,7 +115,7 @@ public final class Fitness {
                                         entry.getValue().digest()))
                         .collect(Collectors.joining("\n"));
         return Optional.of(new Fault(
-                FaultCode.DATA_CHANGED, "data.train.path and tokenizer must be the same on all feeders:\n" + seen));
+                FaultCode.DATA_CHANGED, "data.train and tokenizer must be the same on all feeders:\n" + seen));
     }
 
     /** Keys that need evaluations where there is nothing to evaluate. */
@@ -133,7 +132,7 @@ public final class Fitness {
                 : Optional.of(new Fault(
                         FaultCode.CONFIG_INVALID,
                         String.join(" and ", keys) + ": without held-out examples nothing is evaluated;"
-                                + " set data.eval.path"));
+                                + " set data.eval.path or data.eval.share"));
     }
 
     /** Why an evaluation cannot be compared with others, if it cannot. */

@@ -92,9 +92,12 @@ public final class ExampleEncoder {
                     prompt.length, joined(prompt, completion, new long[] {tokenizer.eos()}), 0);
         } else if (example instanceof Example.Ids ids) {
             return TokenizedExample.trainedFrom(0, ids.tokens(), 0);
+        } else if (example instanceof Example.Chat chat) {
+            return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
+                    .encode(chat, tokens);
         }
-        return chats.orElseThrow(() -> new IllegalStateException("there is no chat template for a conversation"))
-                .encode((Example.Chat) example, tokens);
+        throw new UnusableExampleException("a row judges answers (chosen and rejected, or label), which cross entropy"
+                + " cannot use; say by the source's format which part of it to train");
     }
 
     private static long chars(Example example) {

@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.chorale.data.example.ExampleEncoder;
 import org.chorale.data.example.TokenizedExample;
+import org.chorale.data.order.RowSubset;
 import org.chorale.data.source.ExampleSource;
+import org.chorale.data.source.SkippedRows;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.jspecify.annotations.Nullable;
@@ -24,18 +26,20 @@ public final class Examples implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Examples.class);
 
     private final ExampleSource source;
+    private final RowSubset rows;
     private final ExampleEncoder encoder;
     private final @Nullable Lengths lengths;
 
-    private Examples(ExampleSource source, ExampleEncoder encoder, @Nullable Lengths lengths) {
+    private Examples(ExampleSource source, RowSubset rows, ExampleEncoder encoder, @Nullable Lengths lengths) {
         this.source = source;
+        this.rows = rows;
         this.encoder = encoder;
         this.lengths = lengths;
     }
 
-    /** Every row is an example, and its length is not known before it is read. */
-    public static Examples unmeasured(ExampleSource source, ExampleEncoder encoder) {
-        return new Examples(source, encoder, null);
+    /** Each of these rows is an example, and its length is not known before it is read. */
+    public static Examples unmeasured(ExampleSource source, RowSubset rows, ExampleEncoder encoder) {
+        return new Examples(source, rows, encoder, null);
     }
 
     /**
@@ -48,21 +52,24 @@ public final class Examples implements AutoCloseable {
      */
     public static Examples measured(
             ExampleSource source, ExampleEncoder encoder, MeasureSettings settings, Path file, String depends) {
-        String key = "source=%s examples=%d malformed-rows=%s truncation=%s sequence-tokens=%d %s"
+        String key = "source=%s steps=%s examples=%d rows=%s malformed-rows=%s truncation=%s sequence-tokens=%d %s"
                 .formatted(
                         source.digest(),
+                        source.stepsIdentity(),
                         source.examples(),
+                        settings.rows().identity(),
                         settings.malformedRows(),
                         settings.truncation(),
                         settings.sequenceTokens(),
                         depends);
         Optional<Lengths> before = existing(file, key);
         if (before.isPresent()) {
-            return new Examples(source, encoder, before.get());
+            return new Examples(source, settings.rows(), encoder, before.get());
         }
         new RowMeasurer(source, encoder, settings).write(file, key);
         return new Examples(
                 source,
+                settings.rows(),
                 encoder,
                 existing(file, key)
                         .orElseThrow(
@@ -71,7 +78,7 @@ public final class Examples implements AutoCloseable {
 
     /** How many there are. */
     public long count() {
-        return lengths == null ? source.examples() : lengths.examples();
+        return lengths == null ? rows.count() : lengths.examples();
     }
 
     /** What all rows amount to; empty where they were not measured. */
@@ -79,9 +86,9 @@ public final class Examples implements AutoCloseable {
         return Optional.ofNullable(lengths).map(known -> known.contents().totals());
     }
 
-    /** Rows that cannot be used and were left out. */
-    public long rowsSkipped() {
-        return source.rowsSkipped() + totals().map(Totals::skipped).orElse(0L);
+    /** Rows of the source that can be tokenized, but of which no example can be made; where they were measured. */
+    public SkippedRows skipped() {
+        return lengths == null ? SkippedRows.NONE : lengths.contents().skipped();
     }
 
     /**
@@ -98,7 +105,7 @@ public final class Examples implements AutoCloseable {
 
     /** The row of the source that an example comes from. */
     public long row(long example) {
-        return lengths == null ? example : lengths.row(example);
+        return lengths == null ? rows.row(example) : lengths.row(example);
     }
 
     /** The source of the rows. */

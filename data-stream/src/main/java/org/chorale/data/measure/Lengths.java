@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.zip.CRC32C;
 import org.chorale.data.example.TokenizedExample;
+import org.chorale.data.source.SkippedRows;
 
 /**
  * A lengths file, open. Both files' checksums are verified when it is opened. The lengths are mapped, not held: the page
@@ -158,7 +159,8 @@ final class Lengths implements AutoCloseable {
                         in.readLong(),
                         in.readLong(),
                         in.readLong(),
-                        in.readInt()));
+                        in.readInt()),
+                SkippedRows.read(in));
     }
 
     /** Not to be closed: closing would close the channel. */

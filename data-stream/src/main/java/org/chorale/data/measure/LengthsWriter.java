@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedOutputStream;
 import org.chorale.data.disk.DurableFile;
+import org.chorale.data.source.SkippedRows;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
@@ -90,7 +91,7 @@ final class LengthsWriter implements AutoCloseable {
     }
 
     /** Puts both files in their places, the one that names the other last. */
-    void commit(String settings) {
+    void commit(String settings, SkippedRows skipped) {
         try {
             stored.flush();
             storedFile.commit();
@@ -99,6 +100,7 @@ final class LengthsWriter implements AutoCloseable {
             out.writeLong(storedBytes);
             out.writeLong(storedChecksum.getValue());
             writeTotals();
+            skipped.write(out);
             out.writeLong(LengthsFile.HEADER_BYTES + examples * LengthsFile.EXAMPLE_BYTES);
             out.writeLong(checksum.getValue());
             out.flush();

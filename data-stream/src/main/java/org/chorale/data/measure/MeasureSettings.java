@@ -4,6 +4,7 @@
 package org.chorale.data.measure;
 
 import java.nio.file.Path;
+import org.chorale.data.order.RowSubset;
 import org.chorale.data.source.MalformedRows;
 
 /**
@@ -11,9 +12,15 @@ import org.chorale.data.source.MalformedRows;
  *
  * @param key of the configuration that gives the path, for messages
  * @param path of the source
+ * @param rows which of its rows are examples
  * @param malformedRows what becomes of rows that cannot be used
  * @param truncation what becomes of rows that are too long
  * @param sequenceTokens longest sequence
  */
 public record MeasureSettings(
-        String key, Path path, MalformedRows malformedRows, Truncation truncation, int sequenceTokens) {}
+        String key,
+        Path path,
+        RowSubset rows,
+        MalformedRows malformedRows,
+        Truncation truncation,
+        int sequenceTokens) {}

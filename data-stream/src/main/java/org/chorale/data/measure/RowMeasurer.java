@@ -24,8 +24,8 @@ final class RowMeasurer {
     /** and how many bytes they may have, unless it is one row: the library takes hundreds of bytes per character. */
     private static final long MAX_BLOCK_BYTES = 8 << 20;
 
-    /** A row, or why it cannot be used. */
-    private record Outcome(MeasuredRow row, String problem) {}
+    /** What became of a row, or why it cannot be used. */
+    private record Outcome(long row, MeasuredRow measured, String problem) {}
 
     private final ExampleSource source;
     private final ExampleEncoder encoder;
@@ -47,17 +47,20 @@ final class RowMeasurer {
             long row = 0;
             while (row < source.examples()) {
                 long end = blockEnd(row);
-                for (Outcome outcome : measured(pool, row, end)) {
-                    add(writer, row++, outcome);
-                }
+                measured(pool, row, end).forEach(outcome -> add(writer, outcome));
+                row = end;
             }
             if (writer.examples() == 0) {
                 throw new FaultException(
                         FaultCode.DATA_EMPTY,
                         "%s = %s: has no usable example (%d of %d rows cannot be used)"
-                                .formatted(settings.key(), settings.path(), rejections.count(), source.examples()));
+                                .formatted(
+                                        settings.key(),
+                                        settings.path(),
+                                        rejections.count(),
+                                        settings.rows().count()));
             }
-            writer.commit(key);
+            writer.commit(key, rejections.skipped());
         } finally {
             pool.shutdownNow();
         }
@@ -88,6 +91,7 @@ final class RowMeasurer {
         try {
             return pool.submit(() -> LongStream.range(from, until)
                             .parallel()
+                            .filter(settings.rows()::contains)
                             .mapToObj(this::measured)
                             .toList())
                     .get();
@@ -105,19 +109,21 @@ final class RowMeasurer {
     private Outcome measured(long row) {
         try {
             return new Outcome(
-                    MeasuredRow.of(source.read(row), encoder, settings.truncation(), settings.sequenceTokens()), "");
+                    row,
+                    MeasuredRow.of(source.read(row), encoder, settings.truncation(), settings.sequenceTokens()),
+                    "");
         } catch (UnusableExampleException e) {
-            return new Outcome(new MeasuredRow(List.of(), false), String.valueOf(e.getMessage()));
+            return new Outcome(row, new MeasuredRow(List.of(), false), String.valueOf(e.getMessage()));
         }
     }
 
-    private void add(LengthsWriter writer, long row, Outcome outcome) {
+    private void add(LengthsWriter writer, Outcome outcome) {
         if (outcome.problem().isEmpty()) {
-            writer.add(row, outcome.row());
+            writer.add(outcome.row(), outcome.measured());
             return;
         }
-        RowPlace place = rejections.wantsPlace() ? source.place(row) : new RowPlace(settings.path(), 0);
-        rejections.reject(place.file(), place.line(), outcome.problem());
+        RowPlace place = rejections.wantsPlace() ? source.place(outcome.row()) : new RowPlace(settings.path(), 0, false);
+        rejections.reject(place, outcome.problem());
         writer.skip();
     }
 }

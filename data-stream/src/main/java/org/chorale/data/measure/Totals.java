@@ -37,6 +37,20 @@ public record Totals(
         return plus(new MeasuredRow(List.of(MeasuredRow.Piece.of(example)), false));
     }
 
+    /** Of both. */
+    public Totals plus(Totals more) {
+        return new Totals(
+                rows + more.rows,
+                skipped + more.skipped,
+                tokens + more.tokens,
+                trainedTokens + more.trainedTokens,
+                cutExamples + more.cutExamples,
+                tokensCut + more.tokensCut,
+                splitRows + more.splitRows,
+                untrainedExamples + more.untrainedExamples,
+                Math.max(longest, more.longest));
+    }
+
     Totals plusSkipped() {
         return new Totals(
                 rows + 1,

@@ -15,7 +15,7 @@ package org.chorale.data.order;
  * @param seed decides the order
  * @param examples how many there are, at least 1
  */
-public record ExampleOrder(long seed, long examples) {
+public record ExampleOrder(long seed, long examples) implements EpochOrder {
     /** Luby-Rackoff needs four; more because the round function is a fast mixer and not a cipher. */
     private static final int ROUNDS = 8;
 
@@ -31,23 +31,55 @@ public record ExampleOrder(long seed, long examples) {
         }
     }
 
-    /** The example at a position of an epoch, both from 0. */
+    @Override
+    public long positions() {
+        return examples;
+    }
+
+    @Override
     public long example(long epoch, long position) {
-        if (position < 0 || position >= examples) {
-            throw new IllegalArgumentException("position %d is not in [0, %d)".formatted(position, examples));
-        }
-        int halfBits = Math.max(MIN_HALF_BITS, (Long.SIZE - Long.numberOfLeadingZeros(examples - 1) + 1) / 2);
-        long key = mix(mix(seed) + epoch * GOLDEN_GAMMA);
+        refuseOutside("position", position);
+        long key = key(epoch);
         long example = position;
         do {
-            example = permute(example, halfBits, key);
+            example = permute(example, halfBits(), key);
         } while (example >= examples);
         return example;
     }
 
-    /** An order of a few things inside a numbered window of this one, which depends on the seed too. */
-    ExampleOrder within(long window, int count) {
+    /** The position of an example in an epoch: the inverse of {@link #example}. */
+    long position(long epoch, long example) {
+        refuseOutside("example", example);
+        long key = key(epoch);
+        long position = example;
+        do {
+            position = permuteBack(position, halfBits(), key);
+        } while (position >= examples);
+        return position;
+    }
+
+    /** An order of the examples of one of several sources, which depends on the seed too. */
+    ExampleOrder ofSource(int source, long count) {
+        return new ExampleOrder(mix(mix(seed + GOLDEN_GAMMA) ^ mix(source + GOLDEN_GAMMA)), count);
+    }
+
+    @Override
+    public ExampleOrder within(long window, int count) {
         return new ExampleOrder(mix(mix(seed) ^ mix(window + GOLDEN_GAMMA)), count);
+    }
+
+    private void refuseOutside(String what, long number) {
+        if (number < 0 || number >= examples) {
+            throw new IllegalArgumentException("%s %d is not in [0, %d)".formatted(what, number, examples));
+        }
+    }
+
+    private int halfBits() {
+        return Math.max(MIN_HALF_BITS, (Long.SIZE - Long.numberOfLeadingZeros(examples - 1) + 1) / 2);
+    }
+
+    private long key(long epoch) {
+        return mix(mix(seed) + epoch * GOLDEN_GAMMA);
     }
 
     private static long permute(long value, int halfBits, long key) {
@@ -58,6 +90,19 @@ public record ExampleOrder(long seed, long examples) {
             long next = left ^ (mix(key + round * GOLDEN_GAMMA + mix(right)) & mask);
             left = right;
             right = next;
+        }
+        return left << halfBits | right;
+    }
+
+    /** The rounds in reverse, each undone by its own round function. */
+    private static long permuteBack(long value, int halfBits, long key) {
+        long mask = (1L << halfBits) - 1;
+        long left = value >>> halfBits;
+        long right = value & mask;
+        for (int round = ROUNDS; round >= 1; round--) {
+            long before = right ^ (mix(key + round * GOLDEN_GAMMA + mix(left)) & mask);
+            right = left;
+            left = before;
         }
         return left << halfBits | right;
     }

@@ -20,7 +20,7 @@ public final class GroupedOrder implements BatchOrder {
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Window(long epoch, long number, long[] examples) {}
 
-    private final ExampleOrder order;
+    private final EpochOrder order;
     private final LongToIntFunction lengths;
     private final Schedule schedule;
     private final int stepsPerWindow;
@@ -32,10 +32,10 @@ public final class GroupedOrder implements BatchOrder {
      * @param lengths tokens of an example
      * @param window positions that are looked at together; rounded up to whole steps
      */
-    public GroupedOrder(ExampleOrder order, LongToIntFunction lengths, int globalBatch, int window) {
+    public GroupedOrder(EpochOrder order, LongToIntFunction lengths, int globalBatch, int window) {
         this.order = order;
         this.lengths = lengths;
-        this.schedule = new Schedule(order.examples(), globalBatch);
+        this.schedule = new Schedule(order.positions(), globalBatch);
         this.stepsPerWindow = (window - 1) / globalBatch + 1;
     }
 
@@ -69,7 +69,7 @@ public final class GroupedOrder implements BatchOrder {
 
     private long[] arranged(long epoch, long number) {
         long first = firstPosition(number);
-        int count = (int) Math.min((long) stepsPerWindow * schedule.globalBatch(), order.examples() - first);
+        int count = (int) Math.min((long) stepsPerWindow * schedule.globalBatch(), order.positions() - first);
         long[] examples = IntStream.range(0, count)
                 .mapToLong(i -> order.example(epoch, first + i))
                 .toArray();

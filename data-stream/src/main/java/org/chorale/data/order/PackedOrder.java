@@ -30,7 +30,7 @@ public final class PackedOrder implements BatchOrder {
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Window(long epoch, int number, long[][] sequences) {}
 
-    private final ExampleOrder order;
+    private final EpochOrder order;
     private final LongToIntFunction lengths;
     private final int sequenceTokens;
     private final int globalBatch;
@@ -52,15 +52,15 @@ public final class PackedOrder implements BatchOrder {
      * @param globalBatch sequences per step over all ranks
      * @param window positions that are packed together
      */
-    public PackedOrder(ExampleOrder order, LongToIntFunction lengths, int sequenceTokens, int globalBatch, int window) {
+    public PackedOrder(EpochOrder order, LongToIntFunction lengths, int sequenceTokens, int globalBatch, int window) {
         this.order = order;
         this.lengths = lengths;
         this.sequenceTokens = sequenceTokens;
         this.globalBatch = globalBatch;
         this.window = window;
-        if ((order.examples() - 1) / window >= Integer.MAX_VALUE - 1) {
+        if ((order.positions() - 1) / window >= Integer.MAX_VALUE - 1) {
             throw new IllegalArgumentException(
-                    "%d examples in windows of %d are too many windows".formatted(order.examples(), window));
+                    "%d positions in windows of %d are too many windows".formatted(order.positions(), window));
         }
     }
 
@@ -82,6 +82,12 @@ public final class PackedOrder implements BatchOrder {
     @Override
     public long stepsOf(long epoch) {
         return stepsUntil(epoch) - stepsBefore(epoch);
+    }
+
+    /** Sequences of one epoch, from 0. */
+    public long sequencesOf(long epoch) {
+        long[] before = sequencesBefore(epoch);
+        return before[before.length - 1];
     }
 
     private synchronized long epochOf(long step) {
@@ -121,7 +127,7 @@ public final class PackedOrder implements BatchOrder {
 
     /** On all cores: a window needs nothing of another. */
     private long[] counted(long epoch) {
-        int windows = (int) ((order.examples() - 1) / window) + 1;
+        int windows = (int) ((order.positions() - 1) / window) + 1;
         long[] before = new long[windows + 1];
         IntStream.range(0, windows)
                 .parallel()
@@ -160,7 +166,7 @@ public final class PackedOrder implements BatchOrder {
 
     private long[] examples(long epoch, int number) {
         long first = (long) number * window;
-        return LongStream.range(first, Math.min(first + window, order.examples()))
+        return LongStream.range(first, Math.min(first + window, order.positions()))
                 .map(position -> order.example(epoch, position))
                 .toArray();
     }

@@ -11,7 +11,7 @@ import java.util.stream.LongStream;
  * @param order of the examples
  * @param globalBatch sequences per step over all ranks
  */
-public record PlainOrder(ExampleOrder order, int globalBatch) implements BatchOrder {
+public record PlainOrder(EpochOrder order, int globalBatch) implements BatchOrder {
     public PlainOrder {
         schedule(order, globalBatch);
     }
@@ -32,7 +32,7 @@ public record PlainOrder(ExampleOrder order, int globalBatch) implements BatchOr
         return schedule(order, globalBatch).stepsPerEpoch();
     }
 
-    private static Schedule schedule(ExampleOrder order, int globalBatch) {
-        return new Schedule(order.examples(), globalBatch);
+    private static Schedule schedule(EpochOrder order, int globalBatch) {
+        return new Schedule(order.positions(), globalBatch);
     }
 }

@@ -16,7 +16,7 @@ public sealed interface Example {
     record Text(String text, boolean endsDocument) implements Example {}
 
     /** A question and its answer, of which the answer is trained. */
-    record Pair(String prompt, String completion) implements Example {}
+    record Pair(String prompt, String completion) implements Answered {}
 
     /**
      * A conversation, of which a chat template makes a text.
@@ -37,4 +37,23 @@ public sealed interface Example {
      */
     @SuppressWarnings("ArrayRecordComponent") // read from a row, never compared
     record Numbers(float[] values) implements Example {}
+
+    /** What is said, and the answer to it, which alone is judged or trained. */
+    sealed interface Answered extends Example {}
+
+    /**
+     * A conversation that ends with an answer.
+     *
+     * @param messages all of them, a list of objects that each have a {@code role}
+     * @param promptMessages how many of the first messages are said before the answer; may be 0
+     * @param tools a list; null where there are none
+     */
+    record Reply(
+            JsonNode messages, int promptMessages, @Nullable JsonNode tools) implements Answered {}
+
+    /** Two answers to one prompt, both {@link Pair}s or both {@link Reply}s: what DPO and ORPO learn from. */
+    record Preference(Answered chosen, Answered rejected) implements Example {}
+
+    /** An answer, and whether it is one that is wanted: what KTO learns from. */
+    record Rated(Answered answer, boolean desirable) implements Example {}
 }

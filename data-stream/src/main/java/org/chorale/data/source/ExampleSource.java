@@ -31,6 +31,7 @@ public final class ExampleSource implements AutoCloseable {
     private final ExpandedFiles expanded;
     private final IndexReader index;
     private final RowReader rows;
+    private final RowExamples examples;
 
     private ExampleSource(
             SourceSettings settings, SourceFiles files, ExpandedFiles expanded, IndexReader index, RowReader rows) {
@@ -39,6 +40,7 @@ public final class ExampleSource implements AutoCloseable {
         this.expanded = expanded;
         this.index = index;
         this.rows = rows;
+        this.examples = new RowExamples(new RowParser(settings.reading(), settings.numbers()), settings.steps());
     }
 
     /**
@@ -51,6 +53,13 @@ public final class ExampleSource implements AutoCloseable {
      */
     public static ExampleSource open(SourceSettings settings, TextTokenizer tokenizer, Path indexFile) {
         SourceFiles files = SourceFiles.of(settings);
+        if (!files.haveRows()
+                && !settings.steps().isEmpty()) {
+            throw new FaultException(
+                    FaultCode.CONFIG_INVALID,
+                    "%s = %s: a folder of texts has no columns for filter, transform, map or select; leave them out"
+                            .formatted(settings.key(), settings.path()));
+        }
         ExpandedFiles expanded = new ExpandedFiles(expandedFolder(indexFile));
         expanded.prepare(files);
         Optional<IndexFile> before = existing(indexFile);
@@ -68,8 +77,13 @@ public final class ExampleSource implements AutoCloseable {
     }
 
     /** Malformed rows, or text files, that were left out. */
-    public long rowsSkipped() {
+    public SkippedRows skipped() {
         return index.contents().skipped();
+    }
+
+    /** Rows that a filter left out. */
+    public long rowsFiltered() {
+        return index.contents().filteredRows();
     }
 
     /** Rows that are conversations. */
@@ -80,6 +94,11 @@ public final class ExampleSource implements AutoCloseable {
     /** SHA-256 over the contents, in hexadecimal; of an archive, over what it expands to. */
     public String digest() {
         return index.contents().digest();
+    }
+
+    /** What the examples depend on besides the contents: what is done with each row. */
+    public String stepsIdentity() {
+        return settings.steps().identity();
     }
 
     /**
@@ -124,7 +143,7 @@ public final class ExampleSource implements AutoCloseable {
             IndexReader.Place place = index.place(example);
             SourceFile file = files.files().get(place.file());
             try (InputStream in = Files.newInputStream(expanded.readable(files, file))) {
-                return new RowPlace(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
+                return RowPlace.of(files.path(file), 1 + LineReader.lineFeeds(in, place.offset()));
             } catch (IOException e) {
                 throw SourceFiles.unreadable(settings, files.path(file), e);
             }
@@ -141,11 +160,10 @@ public final class ExampleSource implements AutoCloseable {
     }
 
     private Example parse(ByteBuffer row, boolean lastOfFile) throws MalformedRowException, CharacterCodingException {
-        return switch (files.format()) {
-            case JSONL -> settings.parse(row);
-            case TEXT_FOLDER ->
-                new Example.Text(StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
-        };
+        return files.haveRows()
+                ? examples.read(row)
+                : new Example.Text(
+                        StandardCharsets.UTF_8.newDecoder().decode(row).toString(), lastOfFile);
     }
 
     private static FaultException unreadableIndex(IOException cause) {

@@ -11,7 +11,7 @@ import java.util.List;
  * <pre>
  *   magic (8 bytes), version (int)
  *   per example: offset in its file (long), bytes (int)
- *   settings (UTF), digest (UTF), skipped (long), files (int)
+ *   settings (UTF), digest (UTF), chat rows, filtered rows (longs), skipped rows, files (int)
  *   per file: name (UTF), bytes (long), modified (long), examples (long)
  *   where the examples end (long), CRC-32C of everything before (long)
  * </pre>
@@ -20,13 +20,15 @@ import java.util.List;
  *
  * @param settings what the examples depend on besides the files' contents
  * @param digest SHA-256 over the contents, in hexadecimal
- * @param skipped malformed rows that were left out
  * @param chatRows rows that are conversations
+ * @param filteredRows rows that a filter left out
+ * @param skipped malformed rows that were left out
  * @param files each with its number of examples
  */
-record IndexFile(String settings, String digest, long skipped, long chatRows, List<Entry> files) {
+record IndexFile(
+        String settings, String digest, long chatRows, long filteredRows, SkippedRows skipped, List<Entry> files) {
     static final long MAGIC = 0x43484F5249445831L; // "CHORIDX1"
-    static final int VERSION = 2;
+    static final int VERSION = 3;
     static final int HEADER_BYTES = Long.BYTES + Integer.BYTES;
     static final int EXAMPLE_BYTES = Long.BYTES + Integer.BYTES;
     static final int FOOTER_BYTES = 2 * Long.BYTES;

@@ -136,15 +136,16 @@ final class IndexReader implements AutoCloseable {
         DataInputStream in = new DataInputStream(new BufferedInputStream(Channels.newInputStream(channel)));
         String settings = in.readUTF();
         String digest = in.readUTF();
-        long skipped = in.readLong();
         long chatRows = in.readLong();
+        long filteredRows = in.readLong();
+        SkippedRows skipped = SkippedRows.read(in);
         int count = in.readInt();
         List<IndexFile.Entry> files = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             SourceFile file = new SourceFile(in.readUTF(), in.readLong(), in.readLong());
             files.add(new IndexFile.Entry(file, in.readLong()));
         }
-        return new IndexFile(settings, digest, skipped, chatRows, files);
+        return new IndexFile(settings, digest, chatRows, filteredRows, skipped, files);
     }
 
     private static long checksum(FileChannel channel, long until) throws IOException {

@@ -27,6 +27,7 @@ final class IndexWriter implements AutoCloseable {
     private long examples;
     private long examplesOfFile;
     private long chatRows;
+    private long filteredRows;
 
     private IndexWriter(Path target, DurableFile file) {
         this.target = target;
@@ -60,6 +61,15 @@ final class IndexWriter implements AutoCloseable {
         chatRows++;
     }
 
+    /** Counts a row that a filter leaves out. */
+    void countFiltered() {
+        filteredRows++;
+    }
+
+    long filteredRows() {
+        return filteredRows;
+    }
+
     /** Ends the file whose examples were added. */
     void endFile(SourceFile source) {
         files.add(new IndexFile.Entry(source, examplesOfFile));
@@ -72,7 +82,7 @@ final class IndexWriter implements AutoCloseable {
     }
 
     /** Puts the index in its place. */
-    void commit(String settings, String digest, long skipped) {
+    void commit(String settings, String digest, SkippedRows skipped) {
         try {
             writeSummary(settings, digest, skipped);
             out.writeLong(IndexFile.HEADER_BYTES + examples * IndexFile.EXAMPLE_BYTES);
@@ -93,11 +103,12 @@ final class IndexWriter implements AutoCloseable {
         }
     }
 
-    private void writeSummary(String settings, String digest, long skipped) throws IOException {
+    private void writeSummary(String settings, String digest, SkippedRows skipped) throws IOException {
         out.writeUTF(settings);
         out.writeUTF(digest);
-        out.writeLong(skipped);
         out.writeLong(chatRows);
+        out.writeLong(filteredRows);
+        skipped.write(out);
         out.writeInt(files.size());
         for (IndexFile.Entry entry : files) {
             out.writeUTF(entry.file().name());

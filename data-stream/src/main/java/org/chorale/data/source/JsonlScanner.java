@@ -6,15 +6,17 @@ package org.chorale.data.source;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.Optional;
+import org.chorale.data.table.JsonLines;
 
-/** Finds the rows of a {@code .jsonl} file, and reads each once so that none fails later. */
+/** Finds the rows on the lines of a file, and reads each once so that none fails later. */
 final class JsonlScanner {
-    private final SourceSettings source;
+    private final RowExamples examples;
     private final IndexWriter index;
     private final Rejections rejections;
 
-    JsonlScanner(SourceSettings source, IndexWriter index, Rejections rejections) {
-        this.source = source;
+    JsonlScanner(RowExamples examples, IndexWriter index, Rejections rejections) {
+        this.examples = examples;
         this.index = index;
         this.rejections = rejections;
     }
@@ -24,7 +26,9 @@ final class JsonlScanner {
         LineReader lines = new LineReader(in, RowJson.MAX_BYTES);
         while (lines.next()) {
             if (lines.tooLong()) {
-                rejections.reject(path, lines.number(), "the row is longer than 64 MiB; must be shorter");
+                rejections.reject(place(path, lines), "the row is longer than 64 MiB; must be shorter");
+            } else if (FileKind.of(path.toString()).isTable() && JsonLines.isProblem(lines.line())) {
+                rejections.reject(place(path, lines), JsonLines.problem(lines.line()));
             } else if (!lines.blank()) {
                 scanRow(path, lines);
             }
@@ -33,13 +37,21 @@ final class JsonlScanner {
 
     private void scanRow(Path path, LineReader lines) {
         try {
-            Example example = source.parse(lines.line());
+            Optional<Example> example = examples.judged(lines.line());
+            if (example.isEmpty()) {
+                index.countFiltered();
+                return;
+            }
             index.add(lines.offset(), lines.line().remaining());
-            if (example instanceof Example.Chat) {
+            if (example.get() instanceof Example.Chat) {
                 index.countChat();
             }
         } catch (MalformedRowException e) {
-            rejections.reject(path, lines.number(), String.valueOf(e.getMessage()));
+            rejections.reject(place(path, lines), String.valueOf(e.getMessage()));
         }
+    }
+
+    private static RowPlace place(Path path, LineReader lines) {
+        return RowPlace.of(path, lines.number());
     }
 }

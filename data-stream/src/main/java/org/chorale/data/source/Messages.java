@@ -12,29 +12,51 @@ public final class Messages {
     /** Fields of a row that {@link RowJson} reads as trees. */
     public static final Set<String> FIELDS = Set.of("messages", "tools");
 
+    /** Fields of a row of a source that may be texts. */
+    static final Set<String> TEXTS = Set.of("tools");
+
     private static final String RIGHT = "must be a list of {\"role\": …, \"content\": …}";
 
     private Messages() {}
 
+    static Example.Chat of(RowJson row) throws MalformedRowException {
+        JsonNode messages = row.tree("messages");
+        if (messages == null) {
+            throw row.missing("messages");
+        }
+        return chat(messages, tools(row));
+    }
+
     /** A conversation and the tools that it may use. */
     public static Example.Chat chat(JsonNode messages, @Nullable JsonNode tools) throws MalformedRowException {
+        check("messages", messages);
+        return new Example.Chat(messages, tools(tools));
+    }
+
+    /** Refuses what is no list of messages. */
+    static void check(String field, JsonNode messages) throws MalformedRowException {
         if (!messages.isArray()) {
-            throw new MalformedRowException("field messages is %s; %s".formatted(RowJson.kind(messages), RIGHT));
+            throw new MalformedRowException("field %s is %s; %s".formatted(field, RowJson.kind(messages), RIGHT));
         } else if (messages.isEmpty()) {
-            throw new MalformedRowException("field messages is empty; " + RIGHT);
+            throw new MalformedRowException("field %s is empty; %s".formatted(field, RIGHT));
         }
         for (int i = 0; i < messages.size(); i++) {
             JsonNode message = messages.get(i);
             if (!message.isObject()) {
-                throw new MalformedRowException("messages[%d] is %s; %s".formatted(i, RowJson.kind(message), RIGHT));
+                throw new MalformedRowException("%s[%d] is %s; %s".formatted(field, i, RowJson.kind(message), RIGHT));
             } else if (!message.path("role").isTextual()) {
-                throw new MalformedRowException("messages[%d] has no role that is a text; %s".formatted(i, RIGHT));
+                throw new MalformedRowException("%s[%d] has no role that is a text; %s".formatted(field, i, RIGHT));
             }
         }
-        return new Example.Chat(messages, tools(tools));
     }
 
-    private static @Nullable JsonNode tools(@Nullable JsonNode tools) throws MalformedRowException {
+    /** Tools of a row that may have them as JSON in a text, as tables do whose cells have one type. */
+    static @Nullable JsonNode tools(RowJson row) throws MalformedRowException {
+        String text = row.text("tools");
+        return text == null ? tools(row.tree("tools")) : text.isBlank() ? null : tools(RowJson.tree("tools", text));
+    }
+
+    static @Nullable JsonNode tools(@Nullable JsonNode tools) throws MalformedRowException {
         if (tools == null || tools.isNull()) {
             return null;
         } else if (!tools.isArray()) {

@@ -4,7 +4,9 @@
 package org.chorale.data.source;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.slf4j.Logger;
@@ -19,6 +21,7 @@ public final class Rejections {
 
     private final MalformedRows policy;
     private final List<String> reported = new ArrayList<>();
+    private final Map<String, Long> byReason = new LinkedHashMap<>();
     private long count;
 
     public Rejections(MalformedRows policy) {
@@ -28,15 +31,15 @@ public final class Rejections {
     /**
      * Notes a row that cannot be used.
      *
-     * @param line from 1
      * @throws FaultException DATA_MALFORMED where the run shall end
      */
-    public void reject(Object path, long line, String problem) {
-        String message = "%s:%d: %s".formatted(path, line, problem);
+    public void reject(RowPlace place, String problem) {
+        String message = "%s: %s".formatted(place, problem);
         if (policy == MalformedRows.FAIL) {
             throw new FaultException(FaultCode.DATA_MALFORMED, message);
         }
         count++;
+        byReason.merge(SkippedRows.kind(problem, byReason.keySet()), 1L, Long::sum);
         if (reported.size() < MAX_REPORTED) {
             reported.add(message);
         }
@@ -50,6 +53,11 @@ public final class Rejections {
     /** How many there were. */
     public long count() {
         return count;
+    }
+
+    /** What there was, by reason. */
+    public SkippedRows skipped() {
+        return new SkippedRows(byReason);
     }
 
     /** Says what was left out, once the source is read. */

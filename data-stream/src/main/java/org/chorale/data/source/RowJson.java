@@ -16,10 +16,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,17 +31,25 @@ import org.jspecify.annotations.Nullable;
  *
  * @param texts the fields that are texts, of whole characters
  * @param trees the fields that are anything else, null included
+ * @param columns the names of all its columns, or as many as are worth telling
+ * @param wanted what was looked for
  */
-public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
+public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees, List<String> columns, RowFields wanted) {
     /** Longest line that is read. */
     public static final int MAX_BYTES = 64 << 20;
 
     /** Longest line with a tree: a node takes up to fifty times what its text does. */
-    private static final int MAX_TREE_BYTES = 4 << 20;
+    static final int MAX_TREE_BYTES = 4 << 20;
 
     private static final int MAX_DEPTH = 100;
 
-    private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
+    /** Columns that are told where none of them is right. */
+    private static final int MAX_TOLD = 20;
+
+    /** A row may have more columns, but no field of ours is looked for beyond these. */
+    private static final int MAX_COLUMNS = 1000;
+
+    static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
@@ -54,12 +65,19 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
     public RowJson {
         texts = Map.copyOf(texts);
         trees = Map.copyOf(trees);
+        columns = List.copyOf(columns);
     }
 
     /** Reads a line, without its end. */
     public static RowJson parse(ByteBuffer line, Set<String> textNames, Set<String> treeNames)
             throws MalformedRowException {
+        return parse(line, RowFields.of(textNames, treeNames));
+    }
+
+    /** As above; a field that may be a text or a tree is what it is in the row. */
+    static RowJson parse(ByteBuffer line, RowFields wanted) throws MalformedRowException {
         int bytes = line.remaining();
+        List<String> columns = new ArrayList<>();
         Map<String, String> texts = new HashMap<>();
         Map<String, JsonNode> trees = new HashMap<>();
         try (JsonParser parser = JSON.createParser(utf8(line))) {
@@ -69,10 +87,15 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
                 JsonToken value = parser.nextToken();
-                if (textNames.contains(name)) {
-                    texts.put(name, text(name, value, parser));
-                } else if (treeNames.contains(name)) {
-                    trees.put(name, tree(name, bytes, parser));
+                if (columns.size() < MAX_COLUMNS) {
+                    columns.add(name);
+                }
+                String field = wanted.of(name);
+                boolean tree = field != null && wanted.trees().contains(field);
+                if (field != null && wanted.texts().contains(field) && (value == JsonToken.VALUE_STRING || !tree)) {
+                    texts.put(field, text(name, value, parser));
+                } else if (field != null && tree) {
+                    trees.put(field, tree(name, bytes, parser));
                 } else {
                     parser.skipChildren();
                 }
@@ -87,7 +110,7 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
         } catch (IOException e) {
             throw new IllegalStateException("a text in memory cannot fail to be read", e);
         }
-        return new RowJson(texts, trees);
+        return new RowJson(texts, trees, columns, wanted);
     }
 
     /** The text of this name; null where there is none. */
@@ -95,9 +118,49 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
         return texts.get(name);
     }
 
+    /** The text of a field that must be there. */
+    String required(String field) throws MalformedRowException {
+        String text = texts.get(field);
+        if (text == null) {
+            JsonNode tree = trees.get(field);
+            throw tree == null ? missing(field) : noText(wanted.column(field), tree.asToken());
+        }
+        return text;
+    }
+
+    MalformedRowException missing(String field) {
+        return new MalformedRowException("the row has no %s, it has %s".formatted(wanted.column(field), said()));
+    }
+
+    /** Whether the row has a column that is this field, wanted or not. */
+    boolean has(String field) {
+        return columns.stream().anyMatch(column -> field.equals(wanted.of(column)));
+    }
+
+    /** Its columns, for messages. */
+    String said() {
+        return columns.isEmpty()
+                ? "no columns"
+                : "the columns " + columns.stream().limit(MAX_TOLD).collect(Collectors.joining(", "));
+    }
+
     /** The tree of this name; null where there is none. */
     public @Nullable JsonNode tree(String name) {
         return trees.get(name);
+    }
+
+    /** The JSON that a text is. */
+    static JsonNode tree(String name, String text) throws MalformedRowException {
+        if (text.length() > MAX_TREE_BYTES) {
+            throw new MalformedRowException(
+                    "field %s has %d characters of JSON; must have at most 4 Mi".formatted(name, text.length()));
+        }
+        try {
+            return JSON.readTree(text);
+        } catch (JsonProcessingException e) {
+            throw new MalformedRowException(
+                    "field %s is a text that is no JSON: %s".formatted(name, withoutAdvice(e.getOriginalMessage())));
+        }
     }
 
     /** What a value is, in words. */
@@ -108,9 +171,10 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
     private static String text(String name, JsonToken value, JsonParser parser)
             throws IOException, MalformedRowException {
         if (value != JsonToken.VALUE_STRING) {
-            String advice = value == JsonToken.START_ARRAY ? " (a conversation is given whole, as messages)" : "";
-            throw new MalformedRowException(
-                    "field %s is %s; must be a text in quotes%s".formatted(name, kind(value), advice));
+            boolean binary = value == JsonToken.START_OBJECT && "binary".equals(parser.nextFieldName());
+            throw binary
+                    ? new MalformedRowException("field %s is binary data; must be a text in quotes".formatted(name))
+                    : noText(name, value);
         }
         String text = parser.getText();
         int lone = unpairedSurrogate(text);
@@ -121,8 +185,14 @@ public record RowJson(Map<String, String> texts, Map<String, JsonNode> trees) {
         return text;
     }
 
+    private static MalformedRowException noText(String name, JsonToken value) {
+        String advice = value == JsonToken.START_ARRAY ? " (a conversation is given whole, as messages)" : "";
+        return new MalformedRowException(
+                "field %s is %s; must be a text in quotes%s".formatted(name, kind(value), advice));
+    }
+
     private static JsonNode tree(String name, int bytes, JsonParser parser) throws IOException, MalformedRowException {
-        if (bytes > MAX_TREE_BYTES) {
+        if (bytes > MAX_TREE_BYTES && parser.currentToken().isStructStart()) {
             throw new MalformedRowException(
                     "the row has %s and %d bytes; such a row must have at most 4 MiB".formatted(name, bytes));
         }

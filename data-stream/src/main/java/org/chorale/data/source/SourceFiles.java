@@ -3,16 +3,13 @@
 
 package org.chorale.data.source;
 
+import com.google.re2j.PatternSyntaxException;
 import java.io.IOException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
@@ -20,42 +17,41 @@ import org.chorale.proto.fault.FaultException;
  * The files that a source is made of, in the order of their examples.
  *
  * @param root the folder that the names are relative to
- * @param format how they are read
+ * @param haveRows whether they have a row per example; else they are texts, each cut into windows
  * @param files in order
  */
-record SourceFiles(Path root, Format format, List<SourceFile> files) {
-    /** How a source is read. */
-    enum Format {
-        /** One file with a row per example, perhaps compressed. */
-        JSONL,
-        /** A folder of texts, some perhaps compressed, each cut into windows. */
-        TEXT_FOLDER
-    }
-
-    /** Beyond this many files a folder is refused: its names alone would fill the memory. */
-    private static final int MAX_FILES = 20_000_000;
-
-    private static final String RIGHT =
-            "must be a .jsonl file or a folder of text files, compressed (.gz, .zst) or not";
+record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
+    private static final String RIGHT = "must be a file of rows (" + FileKind.ROWS
+            + "), a folder of such files or of texts, or a glob of either," + " compressed (.gz, .zst) or not";
 
     /** Looks at the source now. */
     static SourceFiles of(SourceSettings source) {
+        SourceFiles files = found(source);
+        SourceConfig reading = source.reading();
+        if (!files.haveRows
+                && (reading.format() != RowFormat.AUTO || !reading.columns().isEmpty())) {
+            throw refused(
+                    source,
+                    "it has texts and no rows, so that %s has no meaning; leave it out"
+                            .formatted(source.key(reading.columns().isEmpty() ? "format" : "columns")));
+        }
+        if (!files.haveRows && source.numbers().areUsed()) {
+            throw refused(source, "it has texts and no rows; with data.numbers it must have rows");
+        }
+        return files;
+    }
+
+    private static SourceFiles found(SourceSettings source) {
         Path path = source.path();
         try {
-            if (Files.isDirectory(path) && source.numbers().areUsed()) {
-                throw new FaultException(
-                        FaultCode.CONFIG_INVALID,
-                        "%s = %s: is a folder of texts; with data.numbers it must be a .jsonl file"
-                                .formatted(source.key(), path));
-            } else if (Files.isDirectory(path)) {
-                return new SourceFiles(path, Format.TEXT_FOLDER, list(path));
-            } else if (ExpandedFiles.plainName(path.toString()).endsWith(".jsonl") && Files.isRegularFile(path)) {
-                Path folder = path.toAbsolutePath().normalize().getParent();
-                String name = String.valueOf(path.getFileName());
-                return new SourceFiles(
-                        folder == null ? path : folder, Format.JSONL, List.of(SourceFile.of(name, path)));
+            if (Files.isDirectory(path)) {
+                return folder(source);
+            } else if (Files.isRegularFile(path)) {
+                return file(source);
             } else if (Files.exists(path)) {
-                throw new FaultException(FaultCode.CONFIG_INVALID, "%s = %s: %s".formatted(source.key(), path, RIGHT));
+                throw refused(source, RIGHT);
+            } else if (FileGlob.isGlob(path.toString())) {
+                return glob(source);
             }
             throw new NoSuchFileException(path.toString());
         } catch (NoSuchFileException e) {
@@ -78,32 +74,81 @@ record SourceFiles(Path root, Format format, List<SourceFile> files) {
                 cause);
     }
 
-    /** Regular files in the order of their names; no hidden ones, no links, so that nothing outside is read. */
-    private static List<SourceFile> list(Path root) throws IOException {
-        Path folder = root.toRealPath();
-        List<SourceFile> files = new ArrayList<>();
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult preVisitDirectory(Path inner, BasicFileAttributes attributes) {
-                return !inner.equals(folder) && hidden(inner) ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                if (attributes.isRegularFile() && !hidden(file)) {
-                    files.add(SourceFile.of(folder.relativize(file).toString(), file));
-                }
-                if (files.size() > MAX_FILES) {
-                    throw new IOException("more than " + MAX_FILES + " files");
-                }
-                return FileVisitResult.CONTINUE;
-            }
-        });
-        files.sort(Comparator.comparing(SourceFile::name));
-        return files;
+    static FaultException refused(SourceSettings source, String problem) {
+        return new FaultException(
+                FaultCode.CONFIG_INVALID, "%s = %s: %s".formatted(source.key(), source.path(), problem));
     }
 
-    private static boolean hidden(Path path) {
-        return String.valueOf(path.getFileName()).startsWith(".");
+    private static SourceFiles file(SourceSettings source) throws IOException {
+        Path path = source.path().toAbsolutePath().normalize();
+        String name = String.valueOf(path.getFileName());
+        if (!FileKind.of(name).hasRows()) {
+            throw refused(source, RIGHT);
+        }
+        refuseChoice(source);
+        Path folder = path.getParent();
+        return new SourceFiles(folder == null ? path : folder, true, List.of(SourceFile.of(name, path)));
+    }
+
+    private static SourceFiles folder(SourceSettings source) throws IOException {
+        List<SourceFile> all = FolderListing.of(source.path(), Integer.MAX_VALUE);
+        if (DatasetFolder.isOne(all)) {
+            return new SourceFiles(source.path(), true, new DatasetFolder(source, all).files());
+        }
+        refuseChoice(source);
+        return new SourceFiles(source.path(), false, all);
+    }
+
+    /** The pattern is what follows the last folder whose name is plain. */
+    private static SourceFiles glob(SourceSettings source) throws IOException {
+        Path path = source.path().toAbsolutePath();
+        Path root = Objects.requireNonNull(path.getRoot());
+        for (Path name : path) {
+            if (FileGlob.isGlob(name.toString())) {
+                break;
+            }
+            root = root.resolve(name);
+        }
+        String pattern = root.relativize(path).toString();
+        List<SourceFile> files;
+        try {
+            FileGlob glob = FileGlob.of(pattern);
+            files = FolderListing.of(root, glob.depth()).stream()
+                    .filter(file -> glob.matches(file.name()))
+                    .toList();
+        } catch (PatternSyntaxException e) {
+            throw refused(source, "the glob %s cannot be read: %s".formatted(pattern, e.getMessage()));
+        }
+        if (files.isEmpty()) {
+            throw new FaultException(
+                    FaultCode.FILE_MISSING,
+                    "%s = %s: no file in %s matches %s".formatted(source.key(), source.path(), root, pattern));
+        }
+        refuseChoice(source);
+        return new SourceFiles(root, haveRows(source, files), files);
+    }
+
+    private static boolean haveRows(SourceSettings source, List<SourceFile> files) {
+        long withRows = files.stream()
+                .filter(file -> FileKind.of(file.name()).hasRows())
+                .count();
+        if (withRows > 0 && withRows < files.size()) {
+            throw refused(
+                    source,
+                    "%d of its %d files have rows (%s) and the others do not; must be of one kind"
+                            .formatted(withRows, files.size(), FileKind.ROWS));
+        }
+        return withRows > 0;
+    }
+
+    /** What a user has chosen must not be passed over. */
+    static void refuseChoice(SourceSettings source) {
+        SourceConfig reading = source.reading();
+        if (reading.subset().isPresent() || reading.split().isPresent()) {
+            throw refused(
+                    source,
+                    "it is no folder of a data set, so that %s has no meaning; leave it null"
+                            .formatted(source.key(reading.subset().isPresent() ? "subset" : "split")));
+        }
     }
 }

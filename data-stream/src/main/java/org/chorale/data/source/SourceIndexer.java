@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import org.chorale.data.disk.Sha256;
 import org.chorale.data.tokenizer.TextTokenizer;
 import org.chorale.proto.fault.FaultCode;
@@ -22,7 +23,7 @@ import org.chorale.proto.fault.FaultException;
 /**
  * Reads a source once from end to end and writes its index.
  *
- * <p>The digest of a file is its SHA-256; that of a folder is the SHA-256 of what {@code sha256sum} prints for its files
+ * <p>The digest of a file of rows is its SHA-256, of a table that of its rows as lines of JSON; that of several files is the SHA-256 of what {@code sha256sum} prints for its files
  * in order, so that both can be checked by hand.
  */
 final class SourceIndexer {
@@ -32,6 +33,7 @@ final class SourceIndexer {
     private final SourceFiles files;
     private final ExpandedFiles expanded;
     private final TextTokenizer tokenizer;
+    private final RowParser parser;
     private final Rejections rejections;
 
     SourceIndexer(SourceSettings source, SourceFiles files, ExpandedFiles expanded, TextTokenizer tokenizer) {
@@ -39,18 +41,24 @@ final class SourceIndexer {
         this.files = files;
         this.expanded = expanded;
         this.tokenizer = tokenizer;
+        this.parser = new RowParser(source.reading(), source.numbers());
         this.rejections = new Rejections(source.malformedRows());
     }
 
     /** What the examples depend on besides the contents of the files. */
     static String settings(SourceSettings source, SourceFiles files, TextTokenizer tokenizer) {
-        String rows = files.format() + " malformed-rows=" + source.malformedRows();
-        if (source.numbers().areUsed()) {
-            return rows + " numbers=" + source.numbers().widths();
-        }
-        return files.format() == SourceFiles.Format.JSONL
-                ? rows
-                : rows + " sequence-tokens=" + source.sequenceTokens() + " tokenizer=" + tokenizer.digest();
+        SourceConfig reading = source.reading();
+        String common = "malformed-rows=" + source.malformedRows();
+        return files.haveRows()
+                ? "rows %s format=%s columns=%s steps=%s numbers=%s"
+                        .formatted(
+                                common,
+                                reading.format(),
+                                new TreeMap<>(reading.columns()),
+                                source.steps().identity(),
+                                source.numbers().widths())
+                : "texts " + common + " sequence-tokens=" + source.sequenceTokens() + " tokenizer="
+                        + tokenizer.digest();
     }
 
     /**
@@ -66,10 +74,10 @@ final class SourceIndexer {
             } else if (index.examples() == 0) {
                 throw new FaultException(
                         FaultCode.DATA_EMPTY,
-                        "%s = %s: has no usable example (%d malformed rows)"
-                                .formatted(source.key(), source.path(), rejections.count()));
+                        "%s = %s: has no usable example (%d malformed rows, %d that the filter leaves out)"
+                                .formatted(source.key(), source.path(), rejections.count(), index.filteredRows()));
             }
-            index.commit(settings(source, files, tokenizer), digest, rejections.count());
+            index.commit(settings(source, files, tokenizer), digest, rejections.skipped());
         }
         rejections.report(source.path());
     }
@@ -85,7 +93,7 @@ final class SourceIndexer {
         if (!SourceFiles.of(source).equals(files)) {
             throw changed("changed while it was read");
         }
-        return files.format() == SourceFiles.Format.JSONL ? ofFile : Sha256.hex(ofFolder);
+        return files.haveRows() && files.files().size() == 1 ? ofFile : Sha256.hex(ofFolder);
     }
 
     private String scan(SourceFile file, IndexWriter index) {
@@ -94,8 +102,8 @@ final class SourceIndexer {
         Path readable = expanded.readable(files, file);
         try (InputStream raw = Files.newInputStream(readable);
                 InputStream in = new DigestInputStream(raw, digest)) {
-            if (files.format() == SourceFiles.Format.JSONL) {
-                new JsonlScanner(source, index, rejections).scan(path, in);
+            if (files.haveRows()) {
+                new JsonlScanner(new RowExamples(parser, source.steps()), index, rejections).scan(path, in);
             } else {
                 scanText(path, readable, Utf8Check.firstBadLine(in), index);
             }
@@ -108,7 +116,9 @@ final class SourceIndexer {
 
     private void scanText(Path path, Path readable, OptionalLong badLine, IndexWriter index) throws IOException {
         if (badLine.isPresent()) {
-            rejections.reject(path, badLine.getAsLong(), "the file is not valid UTF-8; a text must be saved as UTF-8");
+            rejections.reject(
+                    new RowPlace(path, badLine.getAsLong(), false),
+                    "the file is not valid UTF-8; a text must be saved as UTF-8");
             return;
         }
         try (BufferedReader text = new BufferedReader(

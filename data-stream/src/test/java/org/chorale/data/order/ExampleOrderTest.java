@@ -37,6 +37,15 @@ class ExampleOrderTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 5, 256, 257, 1000, (1L << 60) - 12_345})
+    void aPositionIsFoundAgainByItsExample(long examples) {
+        ExampleOrder order = new ExampleOrder(17, examples);
+        for (long position = 0; position < Math.min(examples, 2000); position++) {
+            assertThat(order.position(3, order.example(3, position))).isEqualTo(position);
+        }
+    }
+
     @Test
     void positionsOfAHugeSourceNeedNoMemoryAndDiffer() {
         ExampleOrder order = new ExampleOrder(1, (1L << 60) - 12_345);

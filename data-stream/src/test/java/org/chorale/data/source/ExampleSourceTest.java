@@ -56,7 +56,7 @@ class ExampleSourceTest {
             assertThat(all(source))
                     .containsExactly(
                             new Example.Text("größe", true), new Example.Pair("p", "c"), new Example.Text("end", true));
-            assertThat(source.rowsSkipped()).isZero();
+            assertThat(source.skipped().count()).isZero();
             assertThat(source.digest()).isEqualTo(Sha256.hex(Files.readAllBytes(file)));
         }
     }
@@ -83,7 +83,7 @@ class ExampleSourceTest {
         for (int time = 1; time <= 2; time++) { // made, and read again
             try (ExampleSource source = open(file, MalformedRows.SKIP)) {
                 assertThat(all(source)).containsExactly(new Example.Text("a", true), new Example.Text("b", true));
-                assertThat(source.rowsSkipped()).isEqualTo(3);
+                assertThat(source.skipped().count()).isEqualTo(3);
             }
         }
     }
@@ -115,11 +115,11 @@ class ExampleSourceTest {
 
     @Test
     void aFileOfAnotherKindIsRefused() throws IOException {
-        Path file = write("train.parquet", "PAR1");
+        Path file = write("train.pdf", "%PDF");
         assertFault(
                 () -> open(file, MalformedRows.FAIL),
                 FaultCode.CONFIG_INVALID,
-                "must be a .jsonl file or a folder of text files");
+                "must be a file of rows (.jsonl, .json, .csv, .tsv, .parquet or .arrow), a folder");
     }
 
     @ParameterizedTest
@@ -290,7 +290,7 @@ class ExampleSourceTest {
                 FaultCode.DATA_MALFORMED,
                 image + ":2: the file is not valid UTF-8");
         try (ExampleSource source = open(folder.resolve("texts"), MalformedRows.SKIP)) {
-            assertThat(source.rowsSkipped()).isEqualTo(1);
+            assertThat(source.skipped().count()).isEqualTo(1);
             assertThat(all(source))
                     .allSatisfy(text -> assertThat(((Example.Text) text).text()).startsWith("fine"));
         }

@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -19,7 +20,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class JsonlRowTest {
+class RowParserTest {
+    private static final RowParser PARSER = new RowParser(SourceConfig.of(Path.of("rows.jsonl")), NumberFields.NONE);
+
     @Test
     void bothShapesAreRead() throws MalformedRowException {
         assertThat(parse("{\"text\": \"a\\u0062 \\ud83d\\ude42\"}")).isEqualTo(new Example.Text("ab 🙂", true));
@@ -151,8 +154,8 @@ class JsonlRowTest {
                 "{\"text\": \"x\", \"te\\u0078t\": \"y\"}      | Duplicate field 'text'",
                 "{\"text\": \"x\", \"a\": 1, \"a\": 2}         | Duplicate field 'a'",
                 // fields
-                "{}                                            | has neither text, prompt and completion, nor messages",
-                "{\"Text\": \"x\"}                             | has neither text, prompt and completion, nor messages",
+                "{}                                            | the row has no columns; must be text, prompt",
+                "{\"Text\": \"x\"}                             | the row has the columns Text; must be text, prompt",
                 "{\"messages\": []}                            | field messages is empty; must be a list of",
                 "{\"messages\": null}                          | field messages is null; must be a list of",
                 "{\"messages\": \"hi\"}                        | field messages is a text; must be a list of",
@@ -192,7 +195,7 @@ class JsonlRowTest {
                 .put(middle)
                 .put("\"}".getBytes(StandardCharsets.UTF_8))
                 .flip();
-        assertThatThrownBy(() -> JsonlRow.parse(row)).hasMessageContaining("is not valid UTF-8");
+        assertThatThrownBy(() -> PARSER.parse(row)).hasMessageContaining("is not valid UTF-8");
     }
 
     static Stream<String> bytesThatAreNoText() {
@@ -204,7 +207,7 @@ class JsonlRowTest {
     @ValueSource(strings = {"UTF-16LE", "UTF-16BE", "UTF-32LE"})
     void otherEncodingsAreNotGuessed(String charset) throws Exception {
         ByteBuffer row = ByteBuffer.wrap("{\"text\": \"x\"}".getBytes(charset));
-        assertThatThrownBy(() -> JsonlRow.parse(row)).isInstanceOf(MalformedRowException.class);
+        assertThatThrownBy(() -> PARSER.parse(row)).isInstanceOf(MalformedRowException.class);
     }
 
     @Test
@@ -228,6 +231,6 @@ class JsonlRowTest {
     }
 
     private static Example parse(String row) throws MalformedRowException {
-        return JsonlRow.parse(ByteBuffer.wrap(row.getBytes(StandardCharsets.UTF_8)));
+        return PARSER.parse(ByteBuffer.wrap(row.getBytes(StandardCharsets.UTF_8)));
     }
 }
