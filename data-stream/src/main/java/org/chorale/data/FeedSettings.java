@@ -6,6 +6,7 @@ package org.chorale.data;
 import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.chorale.data.example.Learning;
 import org.chorale.data.generate.GeneratedData;
 import org.chorale.data.source.SourceSettings;
 import org.chorale.data.tokenizer.TextTokenizer;
@@ -17,7 +18,7 @@ import org.chorale.proto.fault.FaultException;
  * Everything that a feeder reads from a run's configuration as resolved. {@link #trainPath} and {@link #evalPath} are
  * where the examples are, whoever made them.
  */
-public record FeedSettings(DataConfig data, Run run, Model model) {
+public record FeedSettings(DataConfig data, Run run, Model model, Preference preference) {
     /**
      * {@code run}, as far as data depends on it.
      *
@@ -36,6 +37,31 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     public record Model(Optional<Path> path) {}
 
     /**
+     * {@code loss.preference}, as far as data depends on it.
+     *
+     * @param type of the loss; where it is empty, cross entropy or a pipeline's
+     */
+    public record Preference(Optional<Type> type) {
+        /** What each learns from. */
+        public enum Type {
+            DPO(Learning.PAIRS),
+            ORPO(Learning.PAIRS),
+            KTO(Learning.RATINGS);
+
+            private final Learning learning;
+
+            Type(Learning learning) {
+                this.learning = learning;
+            }
+        }
+
+        /** What the rows must hold. */
+        public Learning learning() {
+            return type.map(given -> given.learning).orElse(Learning.TEXT);
+        }
+    }
+
+    /**
      * Reads a configuration that was resolved before.
      *
      * @throws org.chorale.proto.fault.FaultException CONFIG_INVALID, with every problem
@@ -45,8 +71,9 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         Optional<DataConfig> data = reader.read("data", DataConfig.class);
         Optional<Run> run = reader.read("run", Run.class);
         Optional<Model> model = reader.read("model", Model.class);
+        Optional<Preference> preference = reader.read("loss.preference", Preference.class);
         reader.throwProblems();
-        return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow());
+        return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow(), preference.orElseThrow());
     }
 
     /** Whether the examples are written by Chorale, because there is a task and no {@code data.train.path}. */

@@ -14,6 +14,7 @@ import org.chorale.data.disk.DurableFile;
 import org.chorale.data.disk.Sha256;
 import org.chorale.data.example.ChatEncoder;
 import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.example.Learning;
 import org.chorale.data.measure.Examples;
 import org.chorale.data.measure.MeasureSettings;
 import org.chorale.data.measure.Truncation;
@@ -78,13 +79,14 @@ final class RunData implements AutoCloseable {
                     : opened.add(ExampleSource.open(held.get(), tokenizer, settings.evalIndexFile()));
             Optional<RunTemplate> template = template(settings, trainRows, evalRows);
             ExampleEncoder encoder = encoder(settings, tokenizer, template);
-            String depends = "tokenizer=%s eos=%d template=%s train-on=%s"
+            String depends = "tokenizer=%s eos=%d template=%s train-on=%s learning=%s"
                     .formatted(
                             tokenizer.digest(),
                             tokenizer.eos(),
                             template.map(chat -> chat.digest() + " of " + chat.day())
                                     .orElse("none"),
-                            settings.data().chat().trainOn());
+                            settings.data().chat().trainOn(),
+                            settings.preference().learning());
             Examples train = opened.add(examples(settings, "train", trainRows, encoder, depends));
             Examples eval =
                     evalRows == null ? null : opened.add(examples(settings, "eval", evalRows, encoder, depends));
@@ -182,7 +184,8 @@ final class RunData implements AutoCloseable {
             FeedSettings settings, String name, ExampleSource rows, ExampleEncoder encoder, String depends) {
         DataConfig data = settings.data();
         boolean ordersByLength = name.equals("train") && (data.packing() || data.groupByLength());
-        if (!ordersByLength && data.truncation() == Truncation.CUT && rows.chatRows() == 0) {
+        boolean learnsFromAll = settings.preference().learning() == Learning.TEXT; // else a row may be of another kind
+        if (!ordersByLength && learnsFromAll && data.truncation() == Truncation.CUT && rows.chatRows() == 0) {
             return Examples.unmeasured(rows, encoder);
         }
         MeasureSettings measure = new MeasureSettings(
@@ -216,7 +219,8 @@ final class RunData implements AutoCloseable {
                 tokenizer,
                 template.map(chat -> new ChatEncoder(
                         chat.template(), tokenizer, settings.data().chat().trainOn())),
-                settings.data().sequenceTokens());
+                settings.data().sequenceTokens(),
+                settings.preference().learning());
     }
 
     /** What was opened so far, and is closed again unless all of it could be. */

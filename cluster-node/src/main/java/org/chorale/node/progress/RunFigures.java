@@ -121,7 +121,7 @@ final class RunFigures {
     String pace() {
         String loss = last.getSkipped() && !last.getOverflow()
                 ? "not finite, skipped"
-                : "loss " + Wording.loss(last.getLossNats());
+                : "loss " + Wording.loss(last.getLossNats()) + Wording.rewards(last.getMetricsMap());
         return "%s  %s tokens/s  %s left"
                 .formatted(loss, Wording.count(Math.round(recentTokensPerSecond())), Wording.duration(secondsLeft()));
     }

@@ -38,7 +38,7 @@ final class JsonlScanner {
         try {
             Example example = parser.parse(lines.line());
             index.add(lines.offset(), lines.line().remaining());
-            if (example instanceof Example.Chat) {
+            if (example.needsTemplate()) {
                 index.countChat();
             }
         } catch (MalformedRowException e) {

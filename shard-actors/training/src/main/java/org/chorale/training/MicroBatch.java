@@ -3,6 +3,8 @@
 
 package org.chorale.training;
 
+import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param packing which documents a sequence is made of; null where it is one
  * @param lengths B, tokens of each sequence without its padding on the right
  * @param samples B, a number for each sequence that keys its random numbers: the same whenever the run sees it
+ * @param roles B, what each sequence is in a preference; empty where there are none
  */
 @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
 public record MicroBatch(
@@ -25,7 +28,18 @@ public record MicroBatch(
         long @Nullable [] keyMask,
         @Nullable Packing packing,
         long[] lengths,
-        long[] samples) {
+        long[] samples,
+        List<Role> roles) {
+    /** What a sequence is to its example, both of whose sequences stand together in this order. */
+    public enum Role {
+        CHOSEN,
+        REJECTED,
+        DESIRABLE,
+        UNDESIRABLE,
+        /** Beside one of the last two: the answer of another example to the same prompt. */
+        MISMATCHED
+    }
+
     /** Transformers' label of what does not count. */
     public static final long IGNORED = -100;
 
@@ -40,11 +54,15 @@ public record MicroBatch(
     public record Packing(long[] positions, long[] documents) {}
 
     public MicroBatch {
+        roles = List.copyOf(roles);
         boolean fits = tokens.length == sequences * width && labels.length == tokens.length;
         if (!fits || lengths.length != sequences || samples.length != sequences) {
             throw new IllegalArgumentException(
                     "%d sequences of %d tokens, but %d ids, %d labels, %d lengths and %d samples"
                             .formatted(sequences, width, tokens.length, labels.length, lengths.length, samples.length));
+        }
+        if (!roles.isEmpty() && roles.size() != sequences) {
+            throw new IllegalArgumentException("%d sequences have %d roles".formatted(sequences, roles.size()));
         }
     }
 
@@ -64,7 +82,8 @@ public record MicroBatch(
                 keyMask,
                 packing,
                 LongStream.generate(() -> width).limit(sequences).toArray(),
-                LongStream.range(0, sequences).toArray());
+                LongStream.range(0, sequences).toArray(),
+                List.of());
     }
 
     /** Sequences whose padding, if any, is all on the right. */
@@ -74,12 +93,42 @@ public record MicroBatch(
 
     /** The same, with a number for each sequence that stays with it however the run's batches are cut. */
     public MicroBatch withSamples(long[] numbers) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers);
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers, roles);
     }
 
     /** The same, with so many tokens in each sequence and padding behind them. */
     public MicroBatch withLengths(long[] numbers) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, numbers, samples);
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, numbers, samples, roles);
+    }
+
+    /** The same, as examples of preferences. */
+    public MicroBatch withRoles(List<Role> given) {
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, samples, given);
+    }
+
+    /** Every second sequence, no wider than the longest of them. */
+    MicroBatch everySecond(int first) {
+        int[] kept = IntStream.range(0, sequences / 2).map(i -> 2 * i + first).toArray();
+        int narrow = (int) IntStream.of(kept).mapToLong(i -> lengths[i]).reduce(1, Math::max);
+        long[] keptTokens = new long[kept.length * narrow];
+        long[] keptLabels = new long[kept.length * narrow];
+        for (int i = 0; i < kept.length; i++) {
+            System.arraycopy(tokens, kept[i] * width, keptTokens, i * narrow, narrow);
+            System.arraycopy(labels, kept[i] * width, keptLabels, i * narrow, narrow);
+        }
+        return rightPadded(kept.length, narrow, keptTokens, keptLabels)
+                .withLengths(IntStream.of(kept).mapToLong(i -> lengths[i]).toArray())
+                .withSamples(IntStream.of(kept).mapToLong(i -> samples[i]).toArray())
+                .withRoles(IntStream.of(kept).mapToObj(roles::get).toList());
+    }
+
+    /** Labels of each sequence that count, B. */
+    long[] trainedTokens() {
+        long[] counts = new long[sequences];
+        for (long row : predictingRows()) {
+            counts[(int) row / width]++;
+        }
+        return counts;
     }
 
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */

@@ -98,6 +98,14 @@ public final class AdapterSource implements AutoCloseable {
         return adapter;
     }
 
+    /** Whether the model with these first values computes what it would without: B is zero, and nothing else differs. */
+    public boolean beginsAsNothing() {
+        return weights.isEmpty()
+                && switch (adapter.config().initialize()) {
+                    case UNIFORM, GAUSSIAN -> true;
+                };
+    }
+
     /** Whether the first value of a parameter comes from here, and not from the model's own folder. */
     public boolean provides(String parameter) {
         return weights.map(file -> file.has(parameter)).orElseGet(() -> adapter.isOwn(parameter));
