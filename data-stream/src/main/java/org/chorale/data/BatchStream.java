@@ -5,7 +5,9 @@ package org.chorale.data;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
@@ -17,9 +19,11 @@ import org.apache.pekko.japi.function.Function;
 import org.apache.pekko.stream.OverflowStrategy;
 import org.apache.pekko.stream.javadsl.Flow;
 import org.apache.pekko.stream.javadsl.Source;
+import org.chorale.data.example.Learning;
 import org.chorale.data.example.MicroBatch;
 import org.chorale.data.example.TokenizedExample;
 import org.chorale.data.order.BatchOrder;
+import org.chorale.data.order.Neighbours;
 import org.chorale.data.order.StepSequences;
 import org.chorale.data.source.NumberFields;
 import org.chorale.proto.batch.Feed;
@@ -41,22 +45,34 @@ import org.jspecify.annotations.Nullable;
  * gathered, one with the consumer), and {@code parallelism} micro-batches begun.
  */
 public final class BatchStream {
+    private static final long[] NOBODY = {};
+
     private final int microBatch;
     private final int prefetchBatches;
+    private final int sequenceTokens;
     private final boolean packing;
     private final NumberFields numbers;
+    private final Learning learning;
     private final long padToken;
     private final Executor executor;
     private final int parallelism;
 
+    /** Streams of a run whose examples are sequences by themselves. */
+    public BatchStream(DataConfig config, long padToken, Executor executor, int parallelism) {
+        this(config, Learning.TEXT, padToken, executor, parallelism);
+    }
+
     /**
      * Streams of one run.
      *
+     * @param learning by which an example is one sequence or two
      * @param executor reads and tokenizes
      * @param parallelism tasks that one stream gives to it at the same time
      */
-    public BatchStream(DataConfig config, long padToken, Executor executor, int parallelism) {
+    public BatchStream(DataConfig config, Learning learning, long padToken, Executor executor, int parallelism) {
         this.microBatch = config.microBatch();
+        this.sequenceTokens = config.sequenceTokens();
+        this.learning = learning;
         this.prefetchBatches = config.prefetchBatches();
         this.packing = config.packing();
         this.numbers = config.numberFields();
@@ -70,7 +86,8 @@ public final class BatchStream {
             BatchOrder order, LongFunction<TokenizedExample> examples, long afterStep, int rank, int worldSize) {
         return Source.fromIterator(() ->
                         LongStream.iterate(afterStep + 1, step -> step + 1).iterator())
-                .map(step -> Step.training(order, step, rank, worldSize, packing))
+                .map(step ->
+                        Step.training(order, step, rank, worldSize, packing, neighbours(order, step, rank, worldSize)))
                 .via(batches(examples));
     }
 
@@ -96,7 +113,15 @@ public final class BatchStream {
                 .map(Gathered::get);
     }
 
+    /** Of training examples, for a loss that looks at the answer of another. */
+    private long[] neighbours(BatchOrder order, long step, int rank, int worldSize) {
+        return learning == Learning.RATINGS ? Neighbours.of(order, step, rank, worldSize) : NOBODY;
+    }
+
     private MicroBatch tokenize(Part part, LongFunction<TokenizedExample> examples) {
+        if (learning != Learning.TEXT) {
+            return MicroBatch.preferences(preferences(part, examples), padToken);
+        }
         List<List<TokenizedExample>> sequences = Arrays.stream(part.sequences())
                 .map(documents -> LongStream.of(documents).mapToObj(examples).toList())
                 .toList();
@@ -105,6 +130,19 @@ public final class BatchStream {
         }
         List<TokenizedExample> single = sequences.stream().flatMap(List::stream).toList();
         return numbers.areUsed() ? MicroBatch.ofNumbers(single, numbers) : MicroBatch.of(single, padToken);
+    }
+
+    private List<TokenizedExample> preferences(Part part, LongFunction<TokenizedExample> examples) {
+        Map<Long, TokenizedExample> read = new HashMap<>(); // most are another's neighbour too
+        LongFunction<TokenizedExample> once = example -> read.computeIfAbsent(example, examples::apply);
+        return IntStream.range(0, part.sequences().length)
+                .mapToObj(i -> {
+                    TokenizedExample example = once.apply(part.sequences()[i][0]);
+                    return learning == Learning.PAIRS
+                            ? example
+                            : example.mismatchedWith(once.apply(part.neighbours()[i]), sequenceTokens);
+                })
+                .toList();
     }
 
     /** Collects micro-batches until a step has all of its own, or lacks one. */
@@ -128,11 +166,14 @@ public final class BatchStream {
      * What a rank does in a step.
      *
      * @param sequences the rank's; none where the step has fewer than there are ranks
+     * @param neighbours an example for each sequence; none where the loss looks at none
      * @param packed whether a sequence may have several examples
      */
-    private record Step(Feed feed, long index, StepSequences sequences, boolean packed, boolean last) {
-        static Step training(BatchOrder order, long step, int rank, int worldSize, boolean packed) {
-            return new Step(Feed.TRAIN, step, order.step(step, rank, worldSize), packed, false);
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Step(
+            Feed feed, long index, StepSequences sequences, long[] neighbours, boolean packed, boolean last) {
+        static Step training(BatchOrder order, long step, int rank, int worldSize, boolean packed, long[] neighbours) {
+            return new Step(Feed.TRAIN, step, order.step(step, rank, worldSize), neighbours, packed, false);
         }
 
         /** The step's micro-batches, at least one, and as many on every rank: the last may be empty. */
@@ -143,6 +184,10 @@ public final class BatchStream {
                     .mapToObj(part -> new Part(
                             this,
                             Arrays.copyOfRange(all, begin(part, microBatch), begin(part + 1, microBatch)),
+                            neighbours.length == 0
+                                    ? NOBODY
+                                    : Arrays.copyOfRange(
+                                            neighbours, begin(part, microBatch), begin(part + 1, microBatch)),
                             part == parts - 1))
                     .toList();
         }
@@ -166,7 +211,7 @@ public final class BatchStream {
 
     /** The sequences of one micro-batch. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Part(Step step, long[][] sequences, boolean endsStep) {}
+    private record Part(Step step, long[][] sequences, long[] neighbours, boolean endsStep) {}
 
     /** One of both: what was made of a part, or why it could not be. */
     private record Tokenized(
@@ -189,13 +234,14 @@ public final class BatchStream {
      * A rank's neighbouring part of the held-out examples.
      *
      * @param most examples of the rank that has the most
+     * @param count of all ranks
      */
-    private record Evaluation(long from, long until, long most, int microBatch) {
+    private record Evaluation(long from, long until, long most, long count, int microBatch) {
         static Evaluation of(long count, int microBatch, int rank, int worldSize) {
             // split without overflow: the whole quotient, and the remainder spread over the ranks
             long begin = count / worldSize * rank + count % worldSize * rank / worldSize;
             long end = count / worldSize * (rank + 1) + count % worldSize * (rank + 1) / worldSize;
-            return new Evaluation(begin, end, (count + worldSize - 1) / worldSize, microBatch);
+            return new Evaluation(begin, end, (count + worldSize - 1) / worldSize, count, microBatch);
         }
 
         /** As many on every rank, some of them empty; at least one, so that all hear that the stream ends. */
@@ -211,7 +257,16 @@ public final class BatchStream {
             long[][] sequences = LongStream.range(begin, end)
                     .mapToObj(example -> new long[] {example})
                     .toArray(long[][]::new);
-            return new Step(Feed.EVALUATION, batch, new StepSequences(done, sequences.length, sequences), false, last);
+            long[] neighbours = LongStream.range(begin, end)
+                    .map(example -> (example + 1) % count)
+                    .toArray();
+            return new Step(
+                    Feed.EVALUATION,
+                    batch,
+                    new StepSequences(done, sequences.length, sequences),
+                    neighbours,
+                    false,
+                    last);
         }
     }
 }

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
 import org.chorale.data.example.TokenizedExample;
 import org.chorale.proto.batch.Batch;
 
@@ -16,7 +18,7 @@ public final class DataPreview implements AutoCloseable {
      * An example.
      *
      * @param index the number that {@code samples} in metrics.jsonl has
-     * @param place file and line of its row
+     * @param place file and line of its row; in a preference, with its role
      * @param tokens how many it has
      * @param trainedTokens those that count in the loss
      * @param tokensCut that did not fit, at least
@@ -50,7 +52,8 @@ public final class DataPreview implements AutoCloseable {
                 if (sequences.size() == count) {
                     return sequences;
                 }
-                sequences.add(Arrays.stream(sequence).mapToObj(this::document).toList());
+                sequences.add(
+                        Arrays.stream(sequence).boxed().flatMap(this::documents).toList());
             }
         }
         return sequences;
@@ -71,16 +74,17 @@ public final class DataPreview implements AutoCloseable {
         data.close();
     }
 
-    private Document document(long example) {
+    /** One; of a preference, one for each answer. */
+    private Stream<Document> documents(long example) {
         Corpus train = data.train();
-        TokenizedExample tokenized = train.read(example);
+        String place = train.place(example).toString();
+        return train.read(example).sequences().stream().map(row -> document(example, place, row));
+    }
+
+    private Document document(long example, String place, TokenizedExample row) {
+        String role = row.role() == null ? "" : ", " + row.role().name().toLowerCase(Locale.ROOT);
         return new Document(
-                example,
-                train.place(example).toString(),
-                tokenized.tokens().length,
-                tokenized.trainedTokens(),
-                tokenized.tokensCut(),
-                parts(tokenized));
+                example, place + role, row.tokens().length, row.trainedTokens(), row.tokensCut(), parts(row));
     }
 
     private List<Part> parts(TokenizedExample example) {

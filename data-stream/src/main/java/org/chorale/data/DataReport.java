@@ -68,7 +68,7 @@ record DataReport(long examples, long rowsSkipped, long epochSteps, Optional<Tok
         while (steps < data.order().stepsOf(0) && lengths.size() < SAMPLED_EXAMPLES) {
             for (long example : data.order().step(++steps, 0, 1).examples()) {
                 TokenizedExample tokens = data.train().read(example);
-                lengths.put(example, tokens.tokens().length);
+                lengths.put(example, tokens.longest().tokens().length);
                 totals = totals.plus(tokens);
             }
         }

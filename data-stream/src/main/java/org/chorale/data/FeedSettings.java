@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.chorale.data.example.Learning;
 import org.chorale.data.generate.GeneratedData;
 import org.chorale.data.row.RowSteps;
 import org.chorale.data.source.SourceConfig;
@@ -20,7 +21,7 @@ import org.chorale.proto.fault.FaultException;
  * Everything that a feeder reads from a run's configuration as resolved. {@link #train} and {@link #eval} are where
  * the examples are, whoever made them.
  */
-public record FeedSettings(DataConfig data, Run run, Model model) {
+public record FeedSettings(DataConfig data, Run run, Model model, Preference preference) {
     /**
      * {@code run}, as far as data depends on it.
      *
@@ -39,6 +40,31 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
     public record Model(Optional<Path> path) {}
 
     /**
+     * {@code loss.preference}, as far as data depends on it.
+     *
+     * @param type of the loss; where it is empty, cross entropy or a pipeline's
+     */
+    public record Preference(Optional<Type> type) {
+        /** What each learns from. */
+        public enum Type {
+            DPO(Learning.PAIRS),
+            ORPO(Learning.PAIRS),
+            KTO(Learning.RATINGS);
+
+            private final Learning learning;
+
+            Type(Learning learning) {
+                this.learning = learning;
+            }
+        }
+
+        /** What the rows must hold. */
+        public Learning learning() {
+            return type.map(given -> given.learning).orElse(Learning.TEXT);
+        }
+    }
+
+    /**
      * Reads a configuration that was resolved before.
      *
      * @throws org.chorale.proto.fault.FaultException CONFIG_INVALID, with every problem
@@ -48,8 +74,9 @@ public record FeedSettings(DataConfig data, Run run, Model model) {
         Optional<DataConfig> data = reader.read("data", DataConfig.class);
         Optional<Run> run = reader.read("run", Run.class);
         Optional<Model> model = reader.read("model", Model.class);
+        Optional<Preference> preference = reader.read("loss.preference", Preference.class);
         reader.throwProblems();
-        return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow());
+        return new FeedSettings(data.orElseThrow(), run.orElseThrow(), model.orElseThrow(), preference.orElseThrow());
     }
 
     /** Whether the examples are written by Chorale, because there is a task and no source. */

@@ -190,6 +190,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         DataConfig config = opened.settings().data();
         batchStream = new BatchStream(
                 config,
+                opened.settings().preference().learning(),
                 opened.tokenizer().pad(),
                 tokenizing,
                 Math.min(MAX_PARALLELISM, Runtime.getRuntime().availableProcessors()));

@@ -12,6 +12,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.chorale.data.example.ChatEncoder;
 import org.chorale.data.example.ExampleEncoder;
+import org.chorale.data.example.Learning;
 import org.chorale.data.measure.Examples;
 import org.chorale.data.measure.MeasureSettings;
 import org.chorale.data.measure.Truncation;
@@ -150,7 +151,8 @@ final class RunDataOpening implements AutoCloseable {
         /** A template may refuse a row, and overlong ones may be refused or split. */
         private Examples examples(NamedSource source, ExampleSource rows, RowSubset used, boolean ordersByLength) {
             DataConfig data = settings.data();
-            boolean asTheyAre = data.truncation() == Truncation.CUT && rows.chatRows() == 0;
+            boolean textAlone = settings.preference().learning() == Learning.TEXT; // else a row may be of another kind
+            boolean asTheyAre = textAlone && data.truncation() == Truncation.CUT && rows.chatRows() == 0;
             if (asTheyAre && !ordersByLength && !measuresAll) {
                 return Examples.unmeasured(rows, used, encoder);
             }
@@ -165,13 +167,14 @@ final class RunDataOpening implements AutoCloseable {
         }
 
         private static String depends(FeedSettings settings, TextTokenizer tokenizer, Optional<RunTemplate> template) {
-            return "tokenizer=%s eos=%d template=%s train-on=%s"
+            return "tokenizer=%s eos=%d template=%s train-on=%s learning=%s"
                     .formatted(
                             tokenizer.digest(),
                             tokenizer.eos(),
                             template.map(chat -> chat.digest() + " of " + chat.day())
                                     .orElse("none"),
-                            settings.data().chat().trainOn());
+                            settings.data().chat().trainOn(),
+                            settings.preference().learning());
         }
 
         private static ExampleEncoder encoder(
@@ -180,7 +183,8 @@ final class RunDataOpening implements AutoCloseable {
                     tokenizer,
                     template.map(chat -> new ChatEncoder(
                             chat.template(), tokenizer, settings.data().chat().trainOn())),
-                    settings.data().sequenceTokens());
+                    settings.data().sequenceTokens(),
+                    settings.preference().learning());
         }
     }
 }

@@ -25,6 +25,7 @@ import org.chorale.data.example.ExampleEncoder;
 import org.chorale.data.example.MicroBatch;
 import org.chorale.data.example.TokenizedExample;
 import org.chorale.data.measure.Examples;
+import org.chorale.data.order.RowSubset;
 import org.chorale.data.source.ExampleSource;
 import org.chorale.data.source.MalformedRows;
 import org.chorale.data.source.SourceSettings;
@@ -60,7 +61,7 @@ public final class TokenizeBench {
                 HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
                         model.resolve("tokenizer.json"), Map.of("truncation", "false", "padding", "false"))) {
             Examples examples =
-                    Examples.unmeasured(source, new ExampleEncoder(tokenizer, Optional.empty(), SEQUENCE_TOKENS));
+                    Examples.unmeasured(source, RowSubset.all(source.examples()), new ExampleEncoder(tokenizer, Optional.empty(), SEQUENCE_TOKENS));
             measure(
                     () -> ours(examples, tokenizer.pad()),
                     () -> oneByOne(library, texts),

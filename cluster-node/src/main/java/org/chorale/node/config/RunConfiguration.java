@@ -27,6 +27,7 @@ import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.pipeline.PipelineException;
+import org.chorale.training.preference.PreferenceConfig;
 import org.chorale.worker.DeviceConfig;
 import org.chorale.worker.DeviceSetup;
 import org.chorale.worker.ProfileConfig;
@@ -53,11 +54,10 @@ final class RunConfiguration {
         reader.read("run", RunSettings.class);
         reader.read("run", ProfileConfig.class);
         reader.read("checkpoint", CheckpointSettings.class);
-        reader.read("evaluation", EvaluationSettings.class);
         reader.read("metrics", MetricsSettings.class);
         reader.read("parallel", ParallelSettings.class);
-        reader.read("data", DataConfig.class);
-        checkModel(reader);
+        Optional<ModelConfig> model = checkModel(reader);
+        checkPreference(reader, model);
         reader.read("optimizer", OptimizerConfig.class);
         reader.read("optimizer", ScheduleConfig.class);
         Optional<DeviceConfig> device = reader.read("parallel", DeviceConfig.class);
@@ -67,9 +67,8 @@ final class RunConfiguration {
     }
 
     /** A user's own model takes the place of a model folder; then nothing may speak of one. */
-    private static void checkModel(ConfigReader reader) {
+    private static Optional<ModelConfig> checkModel(ConfigReader reader) {
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
-        reader.read("loss", CrossEntropySettings.class);
         reader.read(DataShape.KEY, DataShape.class)
                 .flatMap(data -> pipeline.flatMap(data::problem))
                 .ifPresent(reader::problem);
@@ -77,9 +76,19 @@ final class RunConfiguration {
             reader.read("model", NoModelFolder.class);
             reader.read("model", ModelConfig.Freezes.class);
             reader.read("fp8", NoFp8.class);
-        } else {
-            reader.read("model", ModelConfig.class);
+            return Optional.empty();
         }
+        return reader.read("model", ModelConfig.class);
+    }
+
+    private static void checkPreference(ConfigReader reader, Optional<ModelConfig> model) {
+        Optional<DataConfig> data = reader.read("data", DataConfig.class);
+        Optional<CrossEntropySettings> crossEntropy = reader.read("loss", CrossEntropySettings.class);
+        Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
+        Optional<EvaluationSettings> evaluation = reader.read("evaluation", EvaluationSettings.class);
+        reader.read(PreferenceConfig.KEY, PreferenceConfig.class)
+                .map(found -> new PreferenceFit(found, data, crossEntropy, pipeline, model, evaluation))
+                .ifPresent(fit -> fit.problems().forEach(reader::problem));
     }
 
     private static void checkPipeline(

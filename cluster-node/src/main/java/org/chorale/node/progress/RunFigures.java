@@ -121,7 +121,7 @@ final class RunFigures {
     String pace() {
         String loss = last.getSkipped() && !last.getOverflow()
                 ? "not finite, skipped"
-                : "loss " + Wording.loss(last.getLossNats());
+                : "loss " + Wording.loss(last.getLossNats()) + Wording.rewards(last.getMetricsMap());
         String pace = tokens == 0 ? "" : "  %s tokens/s".formatted(Wording.count(Math.round(recentTokensPerSecond())));
         return "%s%s  %s left".formatted(loss, pace, Wording.duration(secondsLeft()));
     }

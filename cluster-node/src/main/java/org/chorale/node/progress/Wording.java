@@ -5,6 +5,7 @@ package org.chorale.node.progress;
 
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Map;
 import org.chorale.proto.wire.CheckpointCommitted;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.RecoveryBegan;
@@ -51,6 +52,14 @@ final class Wording {
         return "step %s: loss %s%s".formatted(count(report.getStep()), loss(report.getLossNats()), exact);
     }
 
+    /** What a loss over preferences has to say beside its value; nothing for any other loss. */
+    static String rewards(Map<String, Double> metrics) {
+        Double accuracy = metrics.get("rewards.accuracy");
+        Double margin = metrics.get("rewards.margin");
+        String said = margin == null ? "" : "  margin " + loss(margin);
+        return accuracy == null ? said : said + String.format(Locale.ROOT, "  accuracy %.1f %%", PERCENT * accuracy);
+    }
+
     /** One line for one evaluation; examples without a completion have nothing to match. */
     static String evaluation(EvaluationReport report) {
         String exact = report.getJudged() == 0
@@ -60,7 +69,8 @@ final class Wording {
                                 percent(report.getExact(), report.getJudged()),
                                 count(report.getExact()),
                                 count(report.getJudged()));
-        return "evaluation at step %s: %sloss %s".formatted(count(report.getStep()), exact, loss(report.getLossNats()));
+        return "evaluation at step %s: %sloss %s%s"
+                .formatted(count(report.getStep()), exact, loss(report.getLossNats()), rewards(report.getMetricsMap()));
     }
 
     /** What is waited for, and how far it is where that is known. */

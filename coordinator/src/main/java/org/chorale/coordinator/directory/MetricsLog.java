@@ -123,6 +123,7 @@ public final class MetricsLog implements AutoCloseable {
             if (evaluation.getBest()) {
                 json.writeBooleanField("best", true);
             }
+            metrics(json, evaluation.getMetricsMap());
             number(json, "seconds", evaluation.getSeconds());
         });
     }

@@ -173,9 +173,10 @@ public final class Fitness {
                         + " lower optimizer.learning-rate, look at these samples, or raise run.non-finite-steps");
     }
 
-    /** Elements of all parameters. */
+    /** Elements of all parameters of the model itself. */
     static long parameters(ModelOutline model) {
         return model.getUnitsList().stream()
+                .filter(unit -> !unit.getCopied())
                 .flatMap(unit -> unit.getParametersList().stream())
                 .mapToLong(Fitness::elements)
                 .reduce(0, Math::addExact);

@@ -4,6 +4,8 @@
 package org.chorale.data.example;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.util.List;
 import org.chorale.data.source.Example;
 import org.chorale.data.source.Messages;
@@ -38,7 +40,19 @@ public final class ChatEncoder {
      * @throws UnusableExampleException where the template refuses it, or nothing of it would be trained
      */
     TokenizedExample encode(Example.Chat chat, int tokens) {
-        RenderedChat rendered = render(chat.messages(), chat.tools());
+        return encode(render(chat.messages(), chat.tools()), tokens);
+    }
+
+    /**
+     * Likewise, but of the conversation only the reply is trained.
+     *
+     * @throws UnusableExampleException also where the template writes what is said before otherwise when a reply follows
+     */
+    TokenizedExample encode(Example.Reply reply, int tokens) {
+        return encode(render(reply), tokens);
+    }
+
+    private TokenizedExample encode(RenderedChat rendered, int tokens) {
         int chars = rendered.text().length();
         if (tokens == Integer.MAX_VALUE && chars > ExampleEncoder.MAX_WHOLE_CHARS) {
             throw ExampleEncoder.tooLong(chars);
@@ -61,6 +75,43 @@ public final class ChatEncoder {
             return rendered;
         } catch (TemplateException e) {
             throw new UnusableExampleException("the chat template refuses the row: " + e.getMessage());
+        }
+    }
+
+    private RenderedChat render(Example.Reply reply) {
+        RenderedChat whole = render(reply.messages(), reply.tools());
+        int begin = reply.promptMessages() == 0 ? 0 : promptChars(reply, whole.text());
+        List<Span> answered = whole.trained().stream()
+                .filter(span -> span.until() > begin)
+                .map(span -> new Span(Math.max(begin, span.from()), span.until()))
+                .toList();
+        if (answered.isEmpty()) {
+            throw new UnusableExampleException("the answer has no message with role assistant, so that nothing counts");
+        }
+        return new RenderedChat(whole.text(), answered);
+    }
+
+    /** Where the answer begins: behind what asks the assistant for it, if the template ends a prompt so. */
+    private int promptChars(Example.Reply reply, String text) {
+        ArrayNode prompt = JsonNodeFactory.instance.arrayNode();
+        for (int i = 0; i < reply.promptMessages(); i++) {
+            prompt.add(reply.messages().get(i));
+        }
+        for (boolean asks : new boolean[] {true, false}) {
+            String before = rendered(prompt, reply.tools(), asks);
+            if (text.startsWith(before)) {
+                return before.length();
+            }
+        }
+        throw new UnusableExampleException("the chat template writes the prompt otherwise when an answer follows it, so"
+                + " that the tokens of the two cannot be told apart");
+    }
+
+    private String rendered(JsonNode messages, @Nullable JsonNode tools, boolean addGenerationPrompt) {
+        try {
+            return template.render(messages, tools, addGenerationPrompt).text();
+        } catch (TemplateException e) {
+            throw new UnusableExampleException("the chat template refuses the prompt: " + e.getMessage());
         }
     }
 

@@ -3,9 +3,12 @@
 
 package org.chorale.data.example;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.chorale.data.source.NumberFields;
+import java.util.stream.IntStream;
 import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.Column;
 
 /**
  * Examples of one forward pass as a batch, with what is known of them.
@@ -27,6 +30,29 @@ public record MicroBatch(Batch batch, long tokens, long tokensCut) {
     /** Examples that are numbers, which have no tokens. */
     public static MicroBatch ofNumbers(List<TokenizedExample> examples, NumberFields fields) {
         return new MicroBatch(NumberColumns.batch(examples, fields), 0, 0);
+    }
+
+    /** Each example is two sequences, which have their roles and come one after the other. */
+    public static MicroBatch preferences(List<TokenizedExample> examples, long padToken) {
+        List<TokenizedExample> rows = TokenizedExample.sequences(examples).toList();
+        MicroBatch plain = of(rows, padToken);
+        List<Column> columns = new ArrayList<>(plain.batch.columns());
+        long[] numbers = IntStream.range(0, examples.size())
+                .boxed()
+                .flatMapToLong(
+                        number -> examples.get(number).sequences().stream().mapToLong(row -> number))
+                .toArray();
+        long[] roles = rows.stream().mapToLong(MicroBatch::roleCode).toArray();
+        columns.add(Column.ofLongs(Batch.EXAMPLES, numbers, numbers.length));
+        columns.add(Column.ofLongs(Batch.ROLES, roles, roles.length));
+        return new MicroBatch(new Batch(columns), plain.tokens, plain.tokensCut);
+    }
+
+    private static long roleCode(TokenizedExample row) {
+        if (row.role() == null) {
+            throw new IllegalArgumentException("a sequence without a role among preferences");
+        }
+        return row.role().code();
     }
 
     private static MicroBatch filled(List<List<TokenizedExample>> sequences, long padToken, boolean packed) {

@@ -26,8 +26,11 @@ record MeasuredRow(List<Piece> pieces, boolean split) {
      */
     @SuppressWarnings("ArrayRecordComponent") // made for one reader, never compared
     record Piece(int tokens, int trainedTokens, long tokensCut, int[] stored) {
+        /** Of two sequences, the longer counts. */
         static Piece of(TokenizedExample example) {
-            return new Piece(example.tokens().length, example.trainedTokens(), example.tokensCut(), new int[0]);
+            TokenizedExample row = example.longest();
+            int trained = example.isTrained() ? row.trainedTokens() : 0;
+            return new Piece(row.tokens().length, trained, row.tokensCut(), new int[0]);
         }
     }
 
@@ -37,7 +40,7 @@ record MeasuredRow(List<Piece> pieces, boolean split) {
             return new MeasuredRow(List.of(Piece.of(encoder.encode(example))), false);
         }
         TokenizedExample whole = encoder.encodeWhole(example);
-        int tokens = whole.tokens().length;
+        int tokens = whole.longest().tokens().length;
         if (tokens <= sequenceTokens) {
             return new MeasuredRow(List.of(Piece.of(whole)), false);
         } else if (truncation == Truncation.ERROR) {

@@ -8,6 +8,16 @@ import org.jspecify.annotations.Nullable;
 
 /** What one example says, before it is tokenized. */
 public sealed interface Example {
+    /** Whether a chat template makes a text of it, or of an answer in it. */
+    default boolean needsTemplate() {
+        if (this instanceof Preference preference) {
+            return preference.chosen().needsTemplate();
+        } else if (this instanceof Rated rated) {
+            return rated.answer().needsTemplate();
+        }
+        return this instanceof Chat || this instanceof Reply;
+    }
+
     /**
      * A text of which every token is trained.
      *

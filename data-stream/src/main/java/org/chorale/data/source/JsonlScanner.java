@@ -43,7 +43,7 @@ final class JsonlScanner {
                 return;
             }
             index.add(lines.offset(), lines.line().remaining());
-            if (example.get() instanceof Example.Chat) {
+            if (example.get().needsTemplate()) {
                 index.countChat();
             }
         } catch (MalformedRowException e) {

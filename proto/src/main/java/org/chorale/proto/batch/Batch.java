@@ -12,7 +12,8 @@ import java.util.List;
  * {@link #LENGTHS}. A
  * label stands at its own token's place, as in Transformers: position t predicts the label at t + 1, and
  * {@link #IGNORED} marks what does not count (padding and prompts). Packed batches also carry {@link #POSITIONS} and
- * {@link #DOCUMENTS}, both [B, T]; the label of a document's first token is always {@link #IGNORED}.
+ * {@link #DOCUMENTS}, both [B, T]; the label of a document's first token is always {@link #IGNORED}. Batches of
+ * preferences also carry {@link #EXAMPLES} and {@link #ROLES}, both [B]: the sequences of one example stand together.
  *
  * <p>Examples that are numbers have a column for each of their fields instead, [B, N] of {@link ColumnType#F32}.
  */
@@ -26,6 +27,12 @@ public record Batch(List<Column> columns) {
 
     /** Tokens of each sequence without its padding, [B]. */
     public static final String LENGTHS = "lengths";
+
+    /** Which of the batch's examples a sequence is part of, from 0, [B]; where it is missing, each is one of its own. */
+    public static final String EXAMPLES = "examples";
+
+    /** What a sequence is to its example, a {@link SequenceRole#code}, [B]. */
+    public static final String ROLES = "roles";
 
     /** The label of a token that no loss counts. */
     public static final long IGNORED = -100;

@@ -363,6 +363,11 @@ public final class ModelFolder implements ParameterSource {
         return new Decoder(config, parameters, units, adapters, fp8);
     }
 
+    /** Likewise, without its adapter, none of whose parameters is asked for. */
+    public Decoder base(Function<String, Parameter> parameters, Units units) {
+        return new Decoder(config, parameters, units, Adapters.NONE, fp8);
+    }
+
     @Override
     public void close() {
         adapter.ifPresent(AdapterSource::close);

@@ -23,7 +23,7 @@ import org.chorale.training.shard.ModelShard;
  */
 public final class Evaluation {
     private final Objective objective;
-    private Map<String, Total> terms = new LinkedHashMap<>();
+    private Map<String, Total> sums = new LinkedHashMap<>(); // by the keys of StepTotals
     private long examples;
     private long exact;
     private long judged;
@@ -42,15 +42,21 @@ public final class Evaluation {
     public void add(MicroBatch batch) {
         examples += batch.sequences();
         try (TensorScope scope = new TensorScope();
-                StepSums sums = new StepSums()) {
+                StepSums ofBatch = new StepSums()) {
             if (objective instanceof LanguageModelObjective languageModel) {
-                Tensor hits = languageModel.hits(batch, sums);
+                Tensor hits = languageModel.hits(batch, ofBatch);
                 judge(batch, batch.predictingRows(), hits);
             } else {
-                objective.evaluate(batch, sums);
+                objective.evaluate(batch, ofBatch);
             }
-            sums.totals().terms().forEach((name, total) -> terms.merge(name, total, Total::plus));
+            add(ofBatch);
         }
+    }
+
+    private void add(StepSums more) {
+        StepTotals totals = more.totals();
+        totals.terms().forEach((name, total) -> sums.merge(StepTotals.termKey(name), total, Total::plus));
+        totals.metrics().forEach((name, total) -> sums.merge(StepTotals.metricKey(name), total, Total::plus));
     }
 
     /**
@@ -58,23 +64,35 @@ public final class Evaluation {
      * has added as many batches, some of them without sequences where a rank has fewer.
      */
     public void finish(Collectives world) {
-        WorldSums.Sums all = new WorldSums(world).add(terms, (double) examples, (double) exact, (double) judged);
+        try (TensorScope scope = new TensorScope();
+                StepSums last = new StepSums()) {
+            objective.finishEvaluation(last);
+            add(last);
+        }
+        WorldSums.Sums all = new WorldSums(world).add(sums, (double) examples, (double) exact, (double) judged);
         examples = Math.round(all.number(0));
         exact = Math.round(all.number(1));
         judged = Math.round(all.number(2));
-        terms = all.totals();
+        sums = all.totals();
     }
 
     /** The sum of the terms' means over all that counts so far; NaN before the first. */
     public double lossNats() {
-        return trainedTokens() == 0
-                ? Double.NaN
-                : terms.values().stream().mapToDouble(Total::mean).sum();
+        return trainedTokens() == 0 ? Double.NaN : totals().loss();
+    }
+
+    /** Means by name: of the terms where there are several, and of whatever the losses report besides. */
+    public Map<String, Double> metrics() {
+        return trainedTokens() == 0 ? Map.of() : totals().means();
+    }
+
+    private StepTotals totals() {
+        return StepTotals.ofKeys(sums);
     }
 
     /** Labels that counted; with a pipeline the weight of its first term. */
     public long trainedTokens() {
-        return terms.isEmpty() ? 0 : Math.round(terms.values().iterator().next().weight());
+        return Math.round(totals().firstWeight());
     }
 
     public long examples() {

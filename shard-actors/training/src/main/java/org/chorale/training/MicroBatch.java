@@ -4,6 +4,7 @@
 package org.chorale.training;
 
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param lengths B, tokens of each sequence without its padding on the right
  * @param numbers of examples that are numbers and have no tokens, so that T is 0; else empty
  * @param samples B, a number for each sequence that keys its random numbers: the same whenever the run sees it
+ * @param roles B, what each sequence is in a preference; empty where there are none
  */
 @SuppressWarnings("ArrayRecordComponent") // owned by the batch, never changed
 public record MicroBatch(
@@ -28,7 +30,18 @@ public record MicroBatch(
         @Nullable Packing packing,
         long[] lengths,
         List<Numbers> numbers,
-        long[] samples) {
+        long[] samples,
+        List<Role> roles) {
+    /** What a sequence is to its example, both of whose sequences stand together in this order. */
+    public enum Role {
+        CHOSEN,
+        REJECTED,
+        DESIRABLE,
+        UNDESIRABLE,
+        /** Beside one of the last two: the answer of another example to the same prompt. */
+        MISMATCHED
+    }
+
     /** Transformers' label of what does not count. */
     public static final long IGNORED = -100;
 
@@ -53,11 +66,15 @@ public record MicroBatch(
 
     public MicroBatch {
         numbers = List.copyOf(numbers);
+        roles = List.copyOf(roles);
         boolean fits = tokens.length == sequences * width && labels.length == tokens.length;
         if (!fits || lengths.length != sequences || samples.length != sequences) {
             throw new IllegalArgumentException(
                     "%d sequences of %d tokens, but %d ids, %d labels, %d lengths and %d samples"
                             .formatted(sequences, width, tokens.length, labels.length, lengths.length, samples.length));
+        }
+        if (!roles.isEmpty() && roles.size() != sequences) {
+            throw new IllegalArgumentException("%d sequences have %d roles".formatted(sequences, roles.size()));
         }
     }
 
@@ -78,7 +95,8 @@ public record MicroBatch(
                 packing,
                 LongStream.generate(() -> width).limit(sequences).toArray(),
                 List.of(),
-                LongStream.range(0, sequences).toArray());
+                LongStream.range(0, sequences).toArray(),
+                List.of());
     }
 
     /** Sequences whose padding, if any, is all on the right. */
@@ -96,17 +114,47 @@ public record MicroBatch(
         }
         long[] none = new long[0];
         long[] rows = LongStream.range(0, examples).toArray();
-        return new MicroBatch(examples, 0, none, none, null, null, new long[examples], numbers, rows);
+        return new MicroBatch(examples, 0, none, none, null, null, new long[examples], numbers, rows, List.of());
     }
 
     /** The same, with a number for each sequence that stays with it however the run's batches are cut. */
     public MicroBatch withSamples(long[] ofSequences) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers, ofSequences);
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers, ofSequences, roles);
     }
 
     /** The same, with so many tokens in each sequence and padding behind them. */
     public MicroBatch withLengths(long[] ofSequences) {
-        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, ofSequences, numbers, samples);
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, ofSequences, numbers, samples, roles);
+    }
+
+    /** The same, as examples of preferences. */
+    public MicroBatch withRoles(List<Role> given) {
+        return new MicroBatch(sequences, width, tokens, labels, keyMask, packing, lengths, numbers, samples, given);
+    }
+
+    /** Every second sequence, no wider than the longest of them. */
+    MicroBatch everySecond(int first) {
+        int[] kept = IntStream.range(0, sequences / 2).map(i -> 2 * i + first).toArray();
+        int narrow = (int) IntStream.of(kept).mapToLong(i -> lengths[i]).reduce(1, Math::max);
+        long[] keptTokens = new long[kept.length * narrow];
+        long[] keptLabels = new long[kept.length * narrow];
+        for (int i = 0; i < kept.length; i++) {
+            System.arraycopy(tokens, kept[i] * width, keptTokens, i * narrow, narrow);
+            System.arraycopy(labels, kept[i] * width, keptLabels, i * narrow, narrow);
+        }
+        return rightPadded(kept.length, narrow, keptTokens, keptLabels)
+                .withLengths(IntStream.of(kept).mapToLong(i -> lengths[i]).toArray())
+                .withSamples(IntStream.of(kept).mapToLong(i -> samples[i]).toArray())
+                .withRoles(IntStream.of(kept).mapToObj(roles::get).toList());
+    }
+
+    /** Labels of each sequence that count, B. */
+    long[] trainedTokens() {
+        long[] counts = new long[sequences];
+        for (long row : predictingRows()) {
+            counts[(int) row / width]++;
+        }
+        return counts;
     }
 
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */

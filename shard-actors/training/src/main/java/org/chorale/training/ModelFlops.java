@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToIntFunction;
 import org.chorale.model.decoder.BlockConfig;
 import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.model.outline.UnitOutline;
@@ -40,23 +41,39 @@ public record ModelFlops(double products, Map<Long, Double> attention) {
 
     private static final int TRAINED = 6;
     private static final int FROZEN = 4;
+    private static final int FORWARD = 2;
 
     /** Of a decoder with these parameters. */
     public static ModelFlops of(DecoderConfig config, List<UnitOutline> units) {
-        double products = units.stream()
+        return new ModelFlops(
+                products(config, units, parameter -> parameter.trainable() ? TRAINED : FROZEN),
+                attention(config, TRAINED));
+    }
+
+    /** Likewise, of a forward pass alone. */
+    public static ModelFlops ofForward(DecoderConfig config, List<UnitOutline> units) {
+        return new ModelFlops(products(config, units, parameter -> FORWARD), attention(config, FORWARD));
+    }
+
+    private static double products(
+            DecoderConfig config, List<UnitOutline> units, ToIntFunction<ParameterOutline> operations) {
+        return units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(parameter -> isMatrix(parameter, config))
-                .mapToDouble(parameter -> (double) parameter.elements() * (parameter.trainable() ? TRAINED : FROZEN))
+                .mapToDouble(parameter -> (double) parameter.elements() * operations.applyAsInt(parameter))
                 .sum();
+    }
+
+    private static Map<Long, Double> attention(DecoderConfig config, double operations) {
         Map<Long, Double> attention = new TreeMap<>();
         for (BlockConfig block : config.blocks()) {
             Long window = block.attention().window();
             attention.merge(
                     window == null ? EVERYTHING : window,
-                    6.0 * block.attention().queryWidth(),
+                    operations * block.attention().queryWidth(),
                     Double::sum);
         }
-        return new ModelFlops(products, attention);
+        return attention;
     }
 
     /** Of one token of a document of so many, forward and backward. */
@@ -92,7 +109,7 @@ public record ModelFlops(double products, Map<Long, Double> attention) {
         return flops;
     }
 
-    private double ofDocument(long tokens) {
+    double ofDocument(long tokens) {
         return tokens * perToken(tokens);
     }
 

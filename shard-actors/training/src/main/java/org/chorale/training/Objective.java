@@ -8,7 +8,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /** How micro-batches become gradients. */
-public sealed interface Objective permits LanguageModelObjective, PipelineObjective {
+public sealed interface Objective extends AutoCloseable
+        permits LanguageModelObjective, PipelineObjective, PairObjective, RatingObjective {
     /**
      * Forward and backward of a step's micro-batches; adds to the gradients of the shard's parameters.
      *
@@ -20,4 +21,11 @@ public sealed interface Objective permits LanguageModelObjective, PipelineObject
 
     /** Adds the loss of a micro-batch that is not trained on. */
     void evaluate(MicroBatch microBatch, StepSums sums);
+
+    /** Adds what is known only once every rank has evaluated all of its micro-batches; all call it. */
+    default void finishEvaluation(StepSums sums) {}
+
+    /** Frees what is its own beside the shard. */
+    @Override
+    default void close() {}
 }

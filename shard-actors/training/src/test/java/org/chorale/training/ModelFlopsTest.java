@@ -8,9 +8,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
+import org.chorale.training.MicroBatch.Role;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -62,6 +64,24 @@ final class ModelFlopsTest {
                 .isEqualTo(100 * 6 + 3 * 3 + 1 + 2 * 2);
         assertThat(new ModelFlops(100, Map.of(ModelFlops.EVERYTHING, 1.0)).of(empty()))
                 .isZero();
+    }
+
+    @Test
+    void ofPreferencesEveryAnswerButAMismatchedOneIsTrainedAndAllAreCompared() {
+        long[] places = new long[2 * 4];
+        MicroBatch batch = MicroBatch.rightPadded(2, 4, places, places).withLengths(new long[] {4, 1});
+        PreferenceFlops compared = new PreferenceFlops(
+                new ModelFlops(100, Map.of(ModelFlops.EVERYTHING, 3.0)),
+                new ModelFlops(50, Map.of(ModelFlops.EVERYTHING, 1.0)),
+                true);
+        PreferenceFlops alone = new PreferenceFlops(compared.trained(), compared.forward(), false);
+        MicroBatch pairs = batch.withRoles(List.of(Role.CHOSEN, Role.REJECTED));
+        MicroBatch ratings = batch.withRoles(List.of(Role.DESIRABLE, Role.MISMATCHED));
+        double trained = 100 * 4 + 3 * 4 * 4;
+
+        assertThat(alone.of(pairs)).isEqualTo(trained + 100 + 3);
+        assertThat(compared.of(pairs)).isEqualTo(trained + 100 + 3 + 50 * 5 + 4 * 4 + 1);
+        assertThat(compared.of(ratings)).isEqualTo(trained + 50 + 1 + 50 * 5 + 4 * 4 + 1);
     }
 
     /** What a rank gets that has fewer rows than others. */

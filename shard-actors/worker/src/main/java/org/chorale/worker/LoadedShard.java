@@ -12,6 +12,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.ToDoubleFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.config.ConfigReader;
@@ -29,7 +30,6 @@ import org.chorale.training.ActivationPlan;
 import org.chorale.training.Evaluation;
 import org.chorale.training.Holding;
 import org.chorale.training.MicroBatch;
-import org.chorale.training.ModelFlops;
 import org.chorale.training.Objective;
 import org.chorale.training.PendingStep;
 import org.chorale.training.TrainStep;
@@ -57,7 +57,7 @@ final class LoadedShard implements AutoCloseable {
     private final Optional<ActivationPlan> activations; // empty where the model is a user's own
     private final TrainStep trainStep;
     private final LearningRate learningRate;
-    private final Optional<ModelFlops> flops;
+    private final Optional<ToDoubleFunction<MicroBatch>> flops;
     private final double peakFlopsPerSecond;
     private final FlightLog flightLog;
     private final Deque<Runnable> owned; // closed in this order
@@ -83,6 +83,7 @@ final class LoadedShard implements AutoCloseable {
         this.rank = order.rank();
         this.model = model;
         this.objective = model.objective(state.shard());
+        owned.push(objective::close);
         this.state = state;
         this.activations = model.activations(state.shard());
         activations.ifPresent(LoadedShard::log);
@@ -200,7 +201,7 @@ final class LoadedShard implements AutoCloseable {
     double flops(StepBatch batch) {
         return flops.isEmpty()
                 ? 0
-                : MicroBatches.of(batch).stream().mapToDouble(flops.get()::of).sum();
+                : MicroBatches.of(batch).stream().mapToDouble(flops.get()).sum();
     }
 
     /** What the device reaches in a matrix product; 0 for the CPU. */

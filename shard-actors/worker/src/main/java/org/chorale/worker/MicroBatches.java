@@ -6,26 +6,37 @@ package org.chorale.worker;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.chorale.proto.batch.Batch;
+import org.chorale.proto.batch.SequenceRole;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.MicroBatch.Numbers;
 import org.chorale.training.MicroBatch.Packing;
+import org.chorale.training.MicroBatch.Role;
 
 /** A rank's batch as the train step takes it. */
 final class MicroBatches {
     private MicroBatches() {}
 
-    /** Each sequence is keyed by its example, a packed one by its first. */
+    /** Each sequence is keyed by its example, a packed one by its first; both sequences of a preference by theirs. */
     static List<MicroBatch> of(StepBatch step) {
         List<MicroBatch> microBatches = new ArrayList<>();
         int begun = 0; // examples of the sequences so far
         for (Batch batch : step.microBatches()) {
             MicroBatch microBatch = of(batch);
             long[] samples = new long[microBatch.sequences()];
-            for (int sequence = 0; sequence < samples.length; sequence++) {
-                samples[sequence] = step.samples()[begun];
-                begun += examples(microBatch, sequence);
+            if (batch.has(Batch.EXAMPLES)) {
+                long[] numbers = batch.column(Batch.EXAMPLES).longs();
+                for (int sequence = 0; sequence < samples.length; sequence++) {
+                    samples[sequence] = step.samples()[begun + (int) numbers[sequence]];
+                }
+                begun += (int) LongStream.of(numbers).distinct().count();
+            } else {
+                for (int sequence = 0; sequence < samples.length; sequence++) {
+                    samples[sequence] = step.samples()[begun];
+                    begun += examples(microBatch, sequence);
+                }
             }
             microBatches.add(microBatch.withSamples(samples));
         }
@@ -53,6 +64,11 @@ final class MicroBatches {
                         batch.column(Batch.POSITIONS).longs(),
                         batch.column(Batch.DOCUMENTS).longs())
                 : null;
+        List<Role> roles = batch.has(Batch.ROLES)
+                ? LongStream.of(batch.column(Batch.ROLES).longs())
+                        .mapToObj(code -> role(SequenceRole.of(code)))
+                        .toList()
+                : List.of();
         return new MicroBatch(
                         (int) shape[0],
                         (int) shape[1],
@@ -60,7 +76,18 @@ final class MicroBatches {
                         batch.column(Batch.LABELS).longs(),
                         null,
                         packing)
-                .withLengths(batch.column(Batch.LENGTHS).longs());
+                .withLengths(batch.column(Batch.LENGTHS).longs())
+                .withRoles(roles);
+    }
+
+    private static Role role(SequenceRole role) {
+        return switch (role) {
+            case CHOSEN -> Role.CHOSEN;
+            case REJECTED -> Role.REJECTED;
+            case DESIRABLE -> Role.DESIRABLE;
+            case UNDESIRABLE -> Role.UNDESIRABLE;
+            case MISMATCHED -> Role.MISMATCHED;
+        };
     }
 
     /** In a sequence; documents are numbered from 0. */

@@ -46,7 +46,8 @@ final class PlanTranslation {
                         .setContextTokens(UNLIMITED)
                         .setConfigSha256(own.fingerprint()));
         model.source().units().forEach(unit -> {
-            UnitOutline.Builder wire = UnitOutline.newBuilder().setName(unit.name());
+            UnitOutline.Builder wire =
+                    UnitOutline.newBuilder().setName(unit.name()).setCopied(model.isCopy(unit.name()));
             unit.parameters()
                     .forEach(parameter -> wire.addParameters(ParameterOutline.newBuilder()
                             .setName(parameter.name())

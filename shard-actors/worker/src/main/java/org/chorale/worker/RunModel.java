@@ -6,6 +6,7 @@ package org.chorale.worker;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.ToDoubleFunction;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.proto.config.ConfigReader;
@@ -20,14 +21,19 @@ import org.chorale.training.DecoderPipelineModel;
 import org.chorale.training.Fp8Config;
 import org.chorale.training.LanguageModelObjective;
 import org.chorale.training.LossSource;
+import org.chorale.training.MicroBatch;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.ModelFlops;
 import org.chorale.training.Objective;
+import org.chorale.training.PairObjective;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PipelineModel;
 import org.chorale.training.PipelineObjective;
 import org.chorale.training.PrecisionConfig;
+import org.chorale.training.PreferenceFlops;
+import org.chorale.training.RatingObjective;
 import org.chorale.training.RecomputePolicy;
+import org.chorale.training.Reference;
 import org.chorale.training.WrappedModel;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
@@ -39,6 +45,7 @@ import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
 import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
+import org.chorale.training.preference.PreferenceConfig;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankGroups;
@@ -50,6 +57,8 @@ final class RunModel implements AutoCloseable {
     private final long seed;
     private final CrossEntropySettings settings;
     private final RecomputePolicy recompute;
+    private final PreferenceConfig preference;
+    private final Optional<Reference> reference; // of preferences
     private final Optional<PipelineAssembly> pipeline;
     private final Optional<ModelFolder> folder; // empty where the model is a user's own
     private final Optional<AutogradSource> own;
@@ -73,10 +82,13 @@ final class RunModel implements AutoCloseable {
         Fp8Config fp8 = ConfigReader.read(runConf, "", PrecisionConfig.class).fp8();
         refuseRecompute(fp8);
         this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
+        this.preference = ConfigReader.read(runConf, PreferenceConfig.KEY, PreferenceConfig.class);
+        this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
         this.source = pipeline.<ParameterSource>map(
                         p -> new LossSource(ofModel, p.stages().loss().parameters(), seed))
+                .or(() -> reference.map(other -> other.beside(ofModel)))
                 .orElse(ofModel);
     }
 
@@ -131,14 +143,23 @@ final class RunModel implements AutoCloseable {
         return source;
     }
 
+    /** Whether a unit of the source is no part of the model, but of what it is compared with. */
+    boolean isCopy(String unit) {
+        return reference.filter(other -> other.isCopy(unit)).isPresent();
+    }
+
     /** Empty where the model is a user's own. */
     Optional<ModelFolder> folder() {
         return folder;
     }
 
     /** The operations that its training needs; of a user's own model they are not known. */
-    Optional<ModelFlops> flops() {
-        return folder.map(model -> ModelFlops.of(model.config(), model.units()));
+    Optional<ToDoubleFunction<MicroBatch>> flops() {
+        return folder.map(model -> {
+            ModelFlops trained = ModelFlops.of(model.config(), model.units());
+            ModelFlops forward = ModelFlops.ofForward(model.config(), model.units());
+            return preference.isUsed() ? new PreferenceFlops(trained, forward, reference.isPresent())::of : trained::of;
+        });
     }
 
     /** A user's own model. */
@@ -170,13 +191,22 @@ final class RunModel implements AutoCloseable {
         }
         MicroBatchSize size = ConfigReader.read(runConf, "data", MicroBatchSize.class);
         try {
-            return Optional.of(ActivationPlan.apply(recompute, shard, size.microBatch(), size.sequenceTokens()));
+            long sequences = (long) size.microBatch() * preference.trainedSequences();
+            return Optional.of(ActivationPlan.apply(recompute, shard, sequences, size.sequenceTokens()));
         } catch (IllegalArgumentException e) { // auto without a GPU
             throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }
     }
 
+    /** What the shard is trained by; the caller closes it before the shard. */
     Objective objective(ModelShard shard) {
+        if (preference.isUsed()) {
+            return preference
+                    .pairLoss()
+                    .<Objective>map(loss -> new PairObjective(shard, reference, loss, seed))
+                    .orElseGet(
+                            () -> new RatingObjective(shard, reference.orElseThrow(), preference.ratingLoss(), seed));
+        }
         if (pipeline.isEmpty()) {
             return new LanguageModelObjective(shard.model(), settings, seed);
         }

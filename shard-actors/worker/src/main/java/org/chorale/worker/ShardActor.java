@@ -385,6 +385,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .setExact(done.exact())
                 .setJudged(done.judged())
                 .setSeconds(secondsSinceStart())
+                .putAllMetrics(done.metrics())
                 .build();
     }
 

@@ -6,11 +6,13 @@ package org.chorale.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import java.util.stream.LongStream;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.Feed;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.training.MicroBatch;
+import org.chorale.training.MicroBatch.Role;
 import org.junit.jupiter.api.Test;
 
 /** What a rank's batch becomes for the train step. */
@@ -48,6 +50,34 @@ final class MicroBatchesTest {
         assertThat(first.numbers().get(1).values()).containsExactly(1, 2, 3, 4);
         assertThat(first.predictingRows()).isEmpty();
         assertThat(microBatches.get(1).sequences()).isZero();
+    }
+
+    @Test
+    void bothSequencesOfAPreferenceAreKeyedByItsExampleAndKeepTheirRoles() {
+        StepBatch step = new StepBatch(
+                Feed.TRAIN,
+                1,
+                0.5,
+                new long[] {40, 41, 42},
+                7,
+                0,
+                List.of(preferences(0, 0, 1, 1), preferences(0, 0)),
+                false);
+        List<MicroBatch> microBatches = MicroBatches.of(step);
+        assertThat(microBatches.get(0).samples()).containsExactly(40, 40, 41, 41);
+        assertThat(microBatches.get(1).samples()).containsExactly(42, 42);
+        assertThat(microBatches.get(1).roles()).containsExactly(Role.CHOSEN, Role.REJECTED);
+    }
+
+    private static Batch preferences(long... examples) {
+        int sequences = examples.length;
+        long[] roles = LongStream.range(0, sequences).map(i -> i % 2).toArray();
+        return new Batch(List.of(
+                Column.ofLongs(Batch.TOKENS, new long[sequences], sequences, 1),
+                Column.ofLongs(Batch.LABELS, new long[sequences], sequences, 1),
+                Column.ofLongs(Batch.LENGTHS, new long[sequences], sequences),
+                Column.ofLongs(Batch.EXAMPLES, examples, sequences),
+                Column.ofLongs(Batch.ROLES, roles, sequences)));
     }
 
     /** @param documents of each place, row by row */

@@ -115,6 +115,15 @@ public final class AdapterSource implements AutoCloseable {
         return adapter;
     }
 
+    /** Whether the model with these first values computes what it would without: B is zero, and nothing else differs. */
+    public boolean beginsAsNothing() {
+        return weights.isEmpty()
+                && switch (adapter.config().initialize()) {
+                    case UNIFORM, GAUSSIAN -> true;
+                    case PISSA -> false;
+                };
+    }
+
     /** Whether the first value of a parameter comes from here, and not from the model's own folder. */
     public boolean provides(String parameter) {
         return isInFile(parameter) || adapter.isOwn(parameter) || standsOnRest(parameter);

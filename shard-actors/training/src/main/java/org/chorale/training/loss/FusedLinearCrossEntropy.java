@@ -102,6 +102,78 @@ public final class FusedLinearCrossEntropy {
     }
 
     /**
+     * The backward of {@link #costs}: makes the logits once more.
+     *
+     * @param hidden [M, D]
+     * @param targets [M] int64, each below V
+     * @param weights [M]: the gradient of what each row costs
+     * @param upstream [1]: gradients are multiplied by it too; null for 1
+     * @return the gradient of the hidden states, [M, D]
+     */
+    public Tensor weightedGradients(
+            Head head, Tensor hidden, Tensor targets, long vocabulary, Tensor weights, @Nullable Tensor upstream) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor dHidden = torch.empty_like(hidden);
+            long rows = hidden.size(0);
+            long chunk = chunkRows(hidden, vocabulary);
+            for (long from = 0; from < rows; from += chunk) {
+                try (TensorScope ofChunk = new TensorScope()) {
+                    long count = Math.min(chunk, rows - from);
+                    Tensor read = hidden.narrow(0, from, count);
+                    Tensor gradient = gradient(head.logits(read), targets.narrow(0, from, count), upstream);
+                    Tensor column = weights.narrow(0, from, count).unsqueeze(-1); // [C, 1]
+                    gradient.mul_(column.to(gradient.scalar_type()));
+                    dHidden.narrow(0, from, count).copy_(head.backward(gradient.to(hidden.scalar_type()), read));
+                }
+            }
+            return scope.keep(dHidden);
+        }
+    }
+
+    /** Of the costs' sum: [C, V], where the logits were or beside them. */
+    private Tensor gradient(Tensor logits, Tensor targets, @Nullable Tensor upstream) {
+        if (!CrossEntropyKernel.takes(logits)) {
+            return gradient(upcast(logits), targets, upstream, null);
+        }
+        kernel.gradients(logits, targets, upstream); // the costs go with the open scope
+        return logits;
+    }
+
+    /**
+     * Forward alone.
+     *
+     * @param head [C, D] → [C, V]
+     * @param hidden [M, D]
+     * @param targets [M] int64, each below V
+     * @return what each row costs, [M] in fp32, or in fp64 where the hidden states are
+     */
+    public Tensor costs(UnaryOperator<Tensor> head, Tensor hidden, Tensor targets, long vocabulary) {
+        try (TensorScope scope = new TensorScope()) {
+            long rows = hidden.size(0);
+            ScalarType type = hidden.scalar_type().intern() == ScalarType.Double ? ScalarType.Double : ScalarType.Float;
+            Tensor costs = Device.of(hidden).empty(type, rows);
+            long chunk = chunkRows(hidden, vocabulary);
+            for (long from = 0; from < rows; from += chunk) {
+                try (TensorScope ofChunk = new TensorScope()) {
+                    long count = Math.min(chunk, rows - from);
+                    Tensor logits = head.apply(hidden.narrow(0, from, count));
+                    costs.narrow(0, from, count).copy_(rowCosts(logits, targets.narrow(0, from, count)));
+                }
+            }
+            return scope.keep(costs);
+        }
+    }
+
+    /** [C] */
+    private Tensor rowCosts(Tensor logits, Tensor targets) {
+        if (CrossEntropyKernel.takes(logits)) {
+            return kernel.costs(logits, targets);
+        }
+        Tensor wide = upcast(logits);
+        return rowCosts(wide, torch.log_softmax(wide, -1), targets.unsqueeze(-1));
+    }
+
+    /**
      * Forward alone.
      *
      * @param head [C, D] → [C, V]
@@ -120,20 +192,11 @@ public final class FusedLinearCrossEntropy {
                     Tensor chunkTargets = targets.narrow(0, from, count);
                     Tensor likeliest = torch.argmax(logits, new LongOptional(-1), false); // the first of equals
                     hits.narrow(0, from, count).copy_(likeliest.eq(chunkTargets));
-                    lossSum.add_(costs(logits, chunkTargets));
+                    lossSum.add_(rowCosts(logits, chunkTargets).sum());
                 }
             }
             return scope.keep(hits);
         }
-    }
-
-    /** [], summed over the chunk. */
-    private Tensor costs(Tensor logits, Tensor targets) {
-        if (CrossEntropyKernel.takes(logits)) {
-            return kernel.costs(logits, targets).sum();
-        }
-        Tensor wide = upcast(logits);
-        return costs(wide, torch.log_softmax(wide, -1), targets.unsqueeze(-1));
     }
 
     private void chunk(
@@ -154,13 +217,16 @@ public final class FusedLinearCrossEntropy {
     /**
      * The kernel's twin.
      *
+     * @param lossSum [1], added to; null where nobody asks
      * @return [C, V]
      */
-    private Tensor gradient(Tensor logits, Tensor targets, @Nullable Tensor upstream, Tensor lossSum) {
+    private Tensor gradient(Tensor logits, Tensor targets, @Nullable Tensor upstream, @Nullable Tensor lossSum) {
         try (TensorScope scope = new TensorScope()) {
             Tensor column = targets.unsqueeze(-1); // [C, 1]
             Tensor logProbabilities = torch.log_softmax(logits, -1); // [C, V]
-            lossSum.add_(costs(logits, logProbabilities, column));
+            if (lossSum != null) {
+                lossSum.add_(rowCosts(logits, logProbabilities, column).sum());
+            }
             Tensor logSumExp = settings.zLoss() > 0 ? logSumExp(logits) : null; // [C, 1]
             Tensor gradient = logProbabilities.exp_(); // [C, V], p
             if (logSumExp != null) {
@@ -176,18 +242,18 @@ public final class FusedLinearCrossEntropy {
         }
     }
 
-    /** [], summed over the chunk. */
-    private Tensor costs(Tensor logits, Tensor logProbabilities, Tensor column) {
+    /** [C] */
+    private Tensor rowCosts(Tensor logits, Tensor logProbabilities, Tensor column) {
         double smoothing = settings.labelSmoothing();
-        Tensor sum = logProbabilities.gather(-1, column).sum().neg_();
+        Tensor costs = logProbabilities.gather(-1, column).squeeze(-1).neg_();
         if (smoothing > 0) {
-            sum.mul_(Scalars.of(1 - smoothing))
-                    .sub_(logProbabilities.sum().mul_(Scalars.of(smoothing / (double) logits.size(-1))));
+            costs.mul_(Scalars.of(1 - smoothing))
+                    .sub_(logProbabilities.sum(-1).mul_(Scalars.of(smoothing / (double) logits.size(-1))));
         }
         if (settings.zLoss() > 0) {
-            sum.add_(logSumExp(logits).square_().sum().mul_(Scalars.of(settings.zLoss())));
+            costs.add_(logSumExp(logits).squeeze(-1).square_().mul_(Scalars.of(settings.zLoss())));
         }
-        return sum;
+        return costs;
     }
 
     /** [C, 1] */

@@ -63,12 +63,17 @@ public final class RankShards {
 
     /** This rank's part of the model with its first weights; buffers that it gives back to the pool hold NaN. */
     public static ModelShard load(ModelFolder folder, Precision precision, RankGroups ranks) {
+        return load(folder, folder, precision, ranks);
+    }
+
+    /** Likewise, of a model beside which there are other parameters. */
+    public static ModelShard load(ModelFolder folder, ParameterSource source, Precision precision, RankGroups ranks) {
         ModelShard shard = new ModelShard(
-                layout(folder.units(), precision, ranks),
+                layout(source.units(), precision, ranks),
                 ranks,
                 new BufferPool(Device.CPU, true),
                 (parameters, units) -> folder.model(parameters, units));
-        shard.load(folder);
+        shard.load(source);
         return shard;
     }
 
