@@ -92,7 +92,10 @@ public record FeedSettings(DataConfig data, Run run, Model model, Preference pre
     /** The training sources. */
     public List<NamedSource> train() {
         return data.train().isEmpty()
-                ? List.of(NamedSource.of(NamedSource.TRAIN, generatedData().train(), SourceConfig.of(generatedData().train())))
+                ? List.of(NamedSource.of(
+                        NamedSource.TRAIN,
+                        generatedData().train(),
+                        SourceConfig.of(generatedData().train())))
                 : NamedSource.of(
                         NamedSource.TRAIN, data.train().reading(), data.train().sources());
     }
@@ -100,7 +103,10 @@ public record FeedSettings(DataConfig data, Run run, Model model, Preference pre
     /** The sources of held-out examples; none where nothing is evaluated, or training rows are held out. */
     public List<NamedSource> eval() {
         return generates() && !data.eval().hasSources()
-                ? List.of(NamedSource.of(NamedSource.EVAL, generatedData().heldOut(), SourceConfig.of(generatedData().heldOut())))
+                ? List.of(NamedSource.of(
+                        NamedSource.EVAL,
+                        generatedData().heldOut(),
+                        SourceConfig.of(generatedData().heldOut())))
                 : NamedSource.of(
                         NamedSource.EVAL, data.eval().reading(), data.eval().sources());
     }

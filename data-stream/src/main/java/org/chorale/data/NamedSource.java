@@ -27,7 +27,8 @@ public record NamedSource(String key, String pathKey, String name, SourceEntry e
 
     /** The sources of a section, in order. */
     static List<NamedSource> of(String section, SourceConfig reading, List<SourceEntry> sources) {
-        return reading.path().map(only -> List.of(of(section, only, reading)))
+        return reading.path()
+                .map(only -> List.of(of(section, only, reading)))
                 .orElseGet(() -> IntStream.range(0, sources.size())
                         .mapToObj(i -> of(section, i, sources.get(i)))
                         .toList());

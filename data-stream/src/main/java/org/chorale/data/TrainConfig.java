@@ -117,8 +117,9 @@ public record TrainConfig(
         try {
             SourceConfig reading = new SourceConfig(path, format, columns, subset, split);
             if (path.isEmpty() && !reading.equals(NOTHING_SAID)) {
-                problems.add("%s.format, columns, subset and split: are only read where %s.path is set; each of %s.sources has its own"
-                        .formatted(key, key, key));
+                problems.add(
+                        "%s.format, columns, subset and split: are only read where %s.path is set; each of %s.sources has its own"
+                                .formatted(key, key, key));
             }
         } catch (IllegalArgumentException e) {
             String.valueOf(e.getMessage()).lines().forEach(line -> problems.add(key + "." + line));

@@ -39,8 +39,7 @@ class HeldOutRowsTest {
 
     @Test
     void nothingIsHeldOutUnlessAskedFor() {
-        HeldOutRows held = HeldOutRows.of(
-                config(Optional.empty(), Optional.empty()), List.of(3L));
+        HeldOutRows held = HeldOutRows.of(config(Optional.empty(), Optional.empty()), List.of(3L));
         assertThat(held.eval()).isEmpty();
         assertThat(held.train().get(0).count()).isEqualTo(3);
     }

@@ -60,8 +60,10 @@ public final class TokenizeBench {
                 ExampleSource source = ExampleSource.open(settings, tokenizer, folder.resolve("rows.idx"));
                 HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
                         model.resolve("tokenizer.json"), Map.of("truncation", "false", "padding", "false"))) {
-            Examples examples =
-                    Examples.unmeasured(source, RowSubset.all(source.examples()), new ExampleEncoder(tokenizer, Optional.empty(), SEQUENCE_TOKENS));
+            Examples examples = Examples.unmeasured(
+                    source,
+                    RowSubset.all(source.examples()),
+                    new ExampleEncoder(tokenizer, Optional.empty(), SEQUENCE_TOKENS));
             measure(
                     () -> ours(examples, tokenizer.pad()),
                     () -> oneByOne(library, texts),

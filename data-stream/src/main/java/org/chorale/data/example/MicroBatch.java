@@ -5,8 +5,8 @@ package org.chorale.data.example;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.chorale.data.source.NumberFields;
 import java.util.stream.IntStream;
+import org.chorale.data.source.NumberFields;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 

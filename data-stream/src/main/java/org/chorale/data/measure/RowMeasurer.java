@@ -122,7 +122,8 @@ final class RowMeasurer {
             writer.add(outcome.row(), outcome.measured());
             return;
         }
-        RowPlace place = rejections.wantsPlace() ? source.place(outcome.row()) : new RowPlace(settings.path(), 0, false);
+        RowPlace place =
+                rejections.wantsPlace() ? source.place(outcome.row()) : new RowPlace(settings.path(), 0, false);
         rejections.reject(place, outcome.problem());
         writer.skip();
     }

@@ -53,8 +53,7 @@ public final class ExampleSource implements AutoCloseable {
      */
     public static ExampleSource open(SourceSettings settings, TextTokenizer tokenizer, Path indexFile) {
         SourceFiles files = SourceFiles.of(settings);
-        if (!files.haveRows()
-                && !settings.steps().isEmpty()) {
+        if (!files.haveRows() && !settings.steps().isEmpty()) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,
                     "%s = %s: a folder of texts has no columns for filter, transform, map or select; leave them out"

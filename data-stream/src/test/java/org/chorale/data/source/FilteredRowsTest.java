@@ -85,7 +85,13 @@ class FilteredRowsTest {
         Path texts = Files.createDirectory(folder.resolve("texts"));
         Files.writeString(texts.resolve("a.txt"), "text");
         SourceSettings settings = new SourceSettings(
-                KEY + ".path", texts, SourceConfig.of(texts), MalformedRows.FAIL, 64, steps("true").build(KEY), NumberFields.NONE);
+                KEY + ".path",
+                texts,
+                SourceConfig.of(texts),
+                MalformedRows.FAIL,
+                64,
+                steps("true").build(KEY),
+                NumberFields.NONE);
         assertThatThrownBy(() -> ExampleSource.open(settings, TextTokenizer.none(), folder.resolve("i.idx")))
                 .hasMessageContaining(KEY + ".path = " + texts + ": a folder of texts has no columns");
     }
@@ -129,7 +135,8 @@ class FilteredRowsTest {
         if (!Files.exists(file)) {
             Files.writeString(file, rows);
         }
-        SourceSettings settings = new SourceSettings(KEY + ".path", file, SourceConfig.of(file), policy, 64, steps.build(KEY), NumberFields.NONE);
+        SourceSettings settings = new SourceSettings(
+                KEY + ".path", file, SourceConfig.of(file), policy, 64, steps.build(KEY), NumberFields.NONE);
         return ExampleSource.open(settings, TextTokenizer.none(), folder.resolve("rows.idx"));
     }
 
