@@ -116,8 +116,10 @@ final class NumbersTest {
         assertThatThrownBy(() -> open(rows, "data { numbers { x = 1000 }, micro-batch = 2000 }"))
                 .hasMessage("data.micro-batch = 2000 with 1000 numbers a row (data.numbers): their product must be at"
                         + " most 1048576");
-        assertThatThrownBy(() -> open(folder, NUMBERS))
-                .hasMessageContaining("is a folder of texts; with data.numbers it must be a .jsonl file");
+        Path texts = Files.createDirectory(folder.resolve("texts"));
+        Files.writeString(texts.resolve("one.txt"), "1 2 3");
+        assertThatThrownBy(() -> open(texts, NUMBERS))
+                .hasMessageContaining("it has texts and no rows; with data.numbers it must have rows");
     }
 
     @Test

@@ -65,7 +65,7 @@ public record NumberFields(Map<String, Integer> widths) {
      * @throws MalformedRowException with everything that is wrong with the row
      */
     Example.Numbers parse(ByteBuffer row) throws MalformedRowException {
-        RowJson json = RowJson.parse(row.duplicate(), RowFields.of(Set.of(), widths.keySet(), Map.of()));
+        RowJson json = RowJson.parse(row.duplicate(), RowFields.of(Set.of(), widths.keySet()));
         List<String> problems = new ArrayList<>();
         float[] values = new float[(int) count()];
         int at = 0;
