@@ -108,18 +108,18 @@ final class BadInputTest {
                         "(line 2, column "),
                 files(
                         "unknown family",
-                        edit("config.json", "\"llama\"", "\"mixtral\""),
+                        edit("config.json", "\"llama\"", "\"bert\""),
                         MODEL_UNSUPPORTED,
                         "model/config.json",
-                        "mixtral",
+                        "bert",
                         "llama"),
                 files(
                         "setting of the family that is not supported",
-                        edit("config.json", "silu", "gelu"),
+                        edit("config.json", "silu", "relu"),
                         MODEL_UNSUPPORTED,
                         "model/config.json",
                         "hidden_act",
-                        "gelu"),
+                        "relu"),
                 files(
                         "weights of another shape than config.json says",
                         edit("config.json", "\"intermediate_size\": 32", "\"intermediate_size\": 64"),

@@ -222,7 +222,7 @@ final class ChoraleCommandTest {
 
         assertThat(shell.run(folder, "inspect", "model")).isZero();
         assertThat(shell.out())
-                .contains("family        gpt2", "this release does not train this family; it trains llama");
+                .contains("family        gpt2", "this release does not train this family; it trains gemma2");
     }
 
     private Path writeSafetensors(String name) throws IOException {

@@ -92,7 +92,7 @@ final class DataSourcesTest {
     }
 
     private static String missing(String key, Path path) {
-        return "%s = %s: does not exist or cannot be read; must be a .jsonl file or a folder of text files"
+        return "%s = %s: does not exist or cannot be read; must be a file of rows, a glob of such files, or a folder"
                 .formatted(key, path);
     }
 

@@ -47,9 +47,9 @@ public final class Families {
         DecoderConfig config = family.read(json);
         json.throwProblems(Reason.MISMATCH);
         if (json.has("quantization_config")) {
-            throw new InvalidModelException(
-                    Reason.UNSUPPORTED, json.file(), "quantization_config: quantised weights are not supported");
+            json.unsupported("quantization_config: quantised weights are not supported");
         }
+        json.throwUnsupported();
         return config;
     }
 }

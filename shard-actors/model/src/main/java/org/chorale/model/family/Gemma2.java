@@ -78,7 +78,7 @@ final class Gemma2 implements Family {
     static void refuse(ConfigJson json) {
         Keys.refuseDropout(json, "attention_dropout");
         if (json.flag("use_bidirectional_attention", false)) {
-            json.problem("use_bidirectional_attention = true: only causal attention is supported");
+            json.unsupported("use_bidirectional_attention = true: only causal attention is supported");
         }
     }
 }

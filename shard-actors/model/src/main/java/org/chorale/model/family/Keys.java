@@ -34,7 +34,7 @@ final class Keys {
         String name = json.text(key, otherwise);
         Activation activation = ACTIVATIONS.get(name);
         if (activation == null) {
-            json.problem("%s = %s: supported are %s".formatted(key, name, String.join(", ", ACTIVATIONS.keySet())));
+            json.unsupported("%s = %s: supported are %s".formatted(key, name, String.join(", ", ACTIVATIONS.keySet())));
             return Activation.SILU;
         }
         return activation;
@@ -44,7 +44,7 @@ final class Keys {
     static void refuseDropout(ConfigJson json, String... keys) {
         for (String key : keys) {
             if (json.root().path(key).asDouble(0) != 0) {
-                json.problem("%s = %s: only 0 is supported"
+                json.unsupported("%s = %s: only 0 is supported"
                         .formatted(key, json.root().path(key)));
             }
         }
@@ -83,7 +83,7 @@ final class Keys {
         for (JsonNode type : types) {
             boolean sliding = type.asText().equals("sliding_attention");
             if (!sliding && !type.asText().equals("full_attention")) {
-                json.problem("layer_types: %s: supported are full_attention and sliding_attention".formatted(type));
+                json.unsupported("layer_types: %s: supported are full_attention and sliding_attention".formatted(type));
             }
             if (sliding && window == null) {
                 json.problem("layer_types: sliding_attention needs sliding_window, which is not given");

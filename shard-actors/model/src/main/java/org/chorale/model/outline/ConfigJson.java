@@ -39,6 +39,7 @@ public final class ConfigJson {
     private final Path file;
     private final JsonNode root;
     private final List<String> problems = new ArrayList<>();
+    private final List<String> unsupported = new ArrayList<>();
 
     private ConfigJson(Path file, JsonNode root) {
         this.file = file;
@@ -167,15 +168,30 @@ public final class ConfigJson {
         problems.add(problem);
     }
 
+    /** Notes something that is right, but that nothing here computes. */
+    public void unsupported(String what) {
+        unsupported.add(what);
+    }
+
     /** Notes what a nested object has noted. */
     public void problemsOf(ConfigJson nested) {
         problems.addAll(nested.problems);
+        unsupported.addAll(nested.unsupported);
     }
 
     /** @throws InvalidModelException with every problem noted so far, a line each */
     public void throwProblems(Reason reason) {
-        if (!problems.isEmpty()) {
-            throw new InvalidModelException(reason, file, String.join("\n" + file + ": ", problems));
+        throwAll(problems, reason);
+    }
+
+    /** @throws InvalidModelException with everything noted so far that is not supported, a line each */
+    public void throwUnsupported() {
+        throwAll(unsupported, Reason.UNSUPPORTED);
+    }
+
+    private void throwAll(List<String> lines, Reason reason) {
+        if (!lines.isEmpty()) {
+            throw new InvalidModelException(reason, file, String.join("\n" + file + ": ", lines));
         }
     }
 }
