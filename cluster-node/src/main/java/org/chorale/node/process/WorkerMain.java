@@ -39,7 +39,8 @@ final class WorkerMain {
             LOG.error("standard input {}", e.getMessage());
             return WorkerExit.ORDER_UNREADABLE;
         }
-        Lifeline.onEnd(input, () -> halt(WorkerExit.NODE_GONE));
+        int nodeGone = WorkerExit.NODE_GONE.code(); // now: whoever replaces class files under a node ends it, too
+        Lifeline.onEnd(input, () -> Runtime.getRuntime().halt(nodeGone));
         CompletableFuture<WorkerExit> exit = new CompletableFuture<>();
         Config config = SystemConfig.complete(ConfigFactory.parseString(order.system()));
         ActorSystem<Void> system = ActorSystem.create(WorkerGuardian.create(order, exit), SystemConfig.WORKER, config);
