@@ -15,14 +15,17 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceEvent;
+import org.chorale.tensor.device.DeviceStream;
 import org.chorale.tensor.profile.Lane.Kind;
 import org.chorale.tensor.profile.Recording;
 import org.chorale.tensor.profile.Span;
 import org.chorale.tensor.profile.Timeline;
 
 /**
- * Checks on a GPU that a recording has what was done: products, copies either way, and a wait. Prints every span, then a
- * line for each check, on to the next after one that fails.
+ * Checks on a GPU that a recording has what was done: products, copies either way, and a wait, and that it has room left
+ * after many questions whether an event is over. Prints every span, then a line for each check, on to the next after one
+ * that fails.
  */
 public final class ProfileCheck {
     private static final Duration PATIENCE = Duration.ofMinutes(1);
@@ -30,6 +33,9 @@ public final class ProfileCheck {
     private static final long BYTES = SIDE * SIDE * Float.BYTES;
     private static final int PRODUCTS = 3;
     private static final int MOST_PRINTED = 200;
+
+    /** As records of calls they would take more than there is room for: some 40 bytes each. */
+    private static final int QUESTIONS = 30_000_000;
 
     private int failures;
 
@@ -44,6 +50,7 @@ public final class ProfileCheck {
             System.out.println("recording " + i);
             check.run(device, arguments);
         }
+        check.ask(device);
         System.out.println(check.failures + " failed");
         System.exit(check.failures == 0 ? 0 : 1);
     }
@@ -68,6 +75,18 @@ public final class ProfileCheck {
         try (Recording recording = Recording.start(device)) {
             work(device);
             return recording.stop(PATIENCE);
+        }
+    }
+
+    private void ask(Device device) {
+        try (Recording recording = Recording.start(device);
+                DeviceStream stream = DeviceStream.current(device);
+                DeviceEvent event = stream.record()) {
+            for (int i = 0; i < QUESTIONS; i++) {
+                event.isOver();
+            }
+            Timeline timeline = recording.stop(PATIENCE);
+            claim("questions take no room", () -> timeline.lost() == 0);
         }
     }
 

@@ -53,6 +53,11 @@ final class Cupti {
         check(cupti.cuptiActivityEnable(kind), "cuptiActivityEnable(" + kind + ")");
     }
 
+    /** Has no record made of a call of CUDA's run-time library, whose calls are enabled otherwise. */
+    static void leaveOut(int call) {
+        check(cupti.cuptiActivityEnableRuntimeApi(call, (byte) 0), "cuptiActivityEnableRuntimeApi(" + call + ")");
+    }
+
     static void disable(int kind) {
         check(cupti.cuptiActivityDisable(kind), "cuptiActivityDisable(" + kind + ")");
     }
