@@ -134,7 +134,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Fp8Rule rule) {
         try {
-            Set<String> linears = rule.of(config.linears());
+            Set<String> linears = rule.of(config.fp8Linears());
             Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
             return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);
         } catch (IllegalArgumentException e) {

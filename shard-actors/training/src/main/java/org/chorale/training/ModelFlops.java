@@ -4,11 +4,13 @@
 package org.chorale.training;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.chorale.model.decoder.BlockConfig;
 import org.chorale.model.decoder.DecoderConfig;
+import org.chorale.model.decoder.FeedForwardConfig.Dense;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.training.MicroBatch.Packing;
@@ -28,7 +30,7 @@ import org.chorale.training.MicroBatch.Packing;
  *    and less where its window is shorter
  * </pre>
  *
- * <p>The embedding is looked up, which is no product, unless it is the head too. PaLM's own formula has 12 L N H T: it does
+ * <p>Of a mixture's experts those that a token is sent to count. The embedding is looked up, which is no product, unless it is the head too. PaLM's own formula has 12 L N H T: it does
  * not halve attention. Norms, activations, loss and optimizer do not count.
  *
  * @param products 6 P + 4 Q: of a token, wherever it stands
@@ -43,10 +45,13 @@ public record ModelFlops(double products, Map<Long, Double> attention) {
 
     /** Of a decoder with these parameters. */
     public static ModelFlops of(DecoderConfig config, List<UnitOutline> units) {
+        Map<String, Double> shares = expertShares(config);
         double products = units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(parameter -> isMatrix(parameter, config))
-                .mapToDouble(parameter -> (double) parameter.elements() * (parameter.trainable() ? TRAINED : FROZEN))
+                .mapToDouble(parameter -> (double) parameter.elements()
+                        * (parameter.trainable() ? TRAINED : FROZEN)
+                        * shares.getOrDefault(module(parameter.name()), 1.0))
                 .sum();
         Map<Long, Double> attention = new TreeMap<>();
         for (BlockConfig block : config.blocks()) {
@@ -57,6 +62,21 @@ public record ModelFlops(double products, Map<Long, Double> attention) {
                     Double::sum);
         }
         return new ModelFlops(products, attention);
+    }
+
+    /** How many of the rows go through each linear of an expert, on average, by its name. */
+    private static Map<String, Double> expertShares(DecoderConfig config) {
+        Map<String, Double> shares = new HashMap<>();
+        config.mixtures()
+                .forEach(mixture -> mixture.experts().stream()
+                        .flatMap(Dense::linears)
+                        .forEach(linear -> shares.put(linear.module(), mixture.share())));
+        return shares;
+    }
+
+    /** Of a linear's weight, or of its adapter's. */
+    private static String module(String parameter) {
+        return parameter.replaceFirst("(\\.lora_[AB])?\\.[^.]+$", "");
     }
 
     /** Of one token of a document of so many, forward and backward. */

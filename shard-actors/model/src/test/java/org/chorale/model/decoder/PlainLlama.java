@@ -4,9 +4,12 @@
 package org.chorale.model.decoder;
 
 import java.util.Map;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.decoder.FeedForwardConfig.Dense;
+import org.chorale.model.decoder.FeedForwardConfig.Mixture;
 import org.chorale.model.layer.PlainFormulas;
 import org.chorale.model.layer.Rotary;
 import org.chorale.tensor.Scalars;
@@ -34,17 +37,50 @@ public final class PlainLlama {
         for (int layer = 0; layer < config.layers(); layer++) {
             String block = "model.layers." + layer;
             Tensor h = x.add(attention(block + ".self_attn", norm(x, block + ".input_layernorm"), sequences, rotary));
-            x = h.add(feedForward(block + ".mlp", norm(h, block + ".post_attention_layernorm")));
+            Tensor rows = norm(h, block + ".post_attention_layernorm");
+            x = h.add(
+                    config.blocks().get(layer).inner() instanceof Mixture mixture
+                            ? mixture(mixture, rows)
+                            : feedForward(block + ".mlp", rows));
         }
         return linear(norm(x, "model.norm"), "lm_head");
     }
 
     private Tensor attention(String module, Tensor x, long sequences, Rotary rotary) {
-        Tensor q = PlainFormulas.heads(linear(x, module + ".q_proj"), sequences, attention.headWidth(), rotary);
-        Tensor k = PlainFormulas.heads(linear(x, module + ".k_proj"), sequences, attention.headWidth(), rotary);
+        Tensor q = PlainFormulas.heads(heads(x, module + ".q"), sequences, attention.headWidth(), rotary);
+        Tensor k = PlainFormulas.heads(heads(x, module + ".k"), sequences, attention.headWidth(), rotary);
         Tensor v = PlainFormulas.heads(linear(x, module + ".v_proj"), sequences, attention.headWidth(), null);
         Tensor mixed = PlainFormulas.attention(q, k, v, PlainFormulas.causal(x.size(0) / sequences));
         return linear(mixed.reshape(x.size(0), mixed.size(2)), module + ".o_proj");
+    }
+
+    /** Queries or keys, each head normalised where there is a norm. */
+    private Tensor heads(Tensor x, String part) {
+        Tensor rows = linear(x, part + "_proj");
+        return leaves.containsKey(part + "_norm.weight")
+                ? norm(rows.view(x.size(0), -1, attention.headWidth()), part + "_norm")
+                        .view(x.size(0), -1)
+                : rows;
+    }
+
+    /** Every expert works on every row, and counts for nothing where it was not chosen. */
+    private Tensor mixture(Mixture mixture, Tensor x) {
+        Tensor probabilities = torch.softmax(linear(x, mixture.router().module()), 1);
+        Tensor chosen =
+                torch.topk(probabilities, mixture.chosen(), 1, true, true).get1();
+        Tensor weights = probabilities.mul(torch.zeros_like(probabilities).scatter_(1, chosen, Scalars.of(1)));
+        Tensor shares = mixture.normalised()
+                ? weights.div(weights.sum(new long[] {1}, true, new ScalarTypeOptional()))
+                : weights;
+        Tensor y = torch.zeros_like(x);
+        for (int i = 0; i < mixture.experts().size(); i++) {
+            Dense expert = mixture.experts().get(i);
+            Tensor inner = PlainFormulas.gated(
+                    linear(x, expert.inputs().get(0).module()),
+                    linear(x, expert.inputs().get(1).module()));
+            y = y.add(linear(inner, expert.down().module()).mul(shares.narrow(1, i, 1)));
+        }
+        return y;
     }
 
     private Tensor feedForward(String module, Tensor x) {

@@ -67,7 +67,8 @@ public final class TinyLlama {
         return folder(directory, CONFIG.strip().replaceAll("}$", "") + rope);
     }
 
-    private static ModelFolder folder(Path directory, String config) {
+    /** Of any configuration with 29 tokens. */
+    static ModelFolder folder(Path directory, String config) {
         try {
             Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {
