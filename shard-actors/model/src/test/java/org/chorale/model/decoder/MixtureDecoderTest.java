@@ -7,10 +7,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -23,11 +25,13 @@ import org.chorale.model.decoder.FeedForwardConfig.Mixture;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.KeyValueCache;
 import org.chorale.model.layer.Recompute;
+import org.chorale.model.layer.RouterBalance;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.model.outline.InvalidModelException;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -99,6 +103,51 @@ final class MixtureDecoderTest {
                                             .grad()))
                             .as(parameter.name())
                             .isLessThan(1e-9));
+        }
+    }
+
+    /** The loss as Transformers computes it, over the routers of all layers together. */
+    @Test
+    void aLossOfTheRoutersReachesWhatAutogradReaches() {
+        int experts = 8;
+        try (ModelFolder folder = folder("\"model_type\": \"mixtral\"");
+                Tape tape = new Tape()) {
+            TinyLlama tiny = TinyLlama.load(folder, ScalarType.Double);
+            double[] real = new double[2 * TOKENS];
+            Arrays.fill(real, 0, 13, 1); // three tokens of padding
+            Tensor counted = HostTensors.ofDoubles(real, real.length, 1);
+            Map<String, Tensor> leaves = tiny.leaves(ScalarType.Double);
+            PlainLlama plain = new PlainLlama(folder.config(), leaves);
+            plain.logits(tokens(), 2);
+            TensorVector ofLayers = new TensorVector();
+            plain.probabilities().forEach(layer -> ofLayers.push_back(layer.narrow(0, 0, 13)));
+            Tensor probabilities = torch.cat(ofLayers, 0); // [3·13, E]
+            Tensor chosen = torch.topk(probabilities, 2, 1, true, true).get1();
+            Tensor shares = torch.one_hot(chosen, experts)
+                    .to(ScalarType.Double)
+                    .mean(new long[] {0}, false, new ScalarTypeOptional()); // [k, E]
+            Tensor means = probabilities.mean(new long[] {0}, false, new ScalarTypeOptional()); // [E]
+            shares.mul(means).sum().mul(Scalars.of(experts)).backward();
+
+            try (Decoder model = tiny.model(Recompute.NONE)) {
+                SequenceContext context = model.context(2, TOKENS, null);
+                Tensor sums = HostTensors.zeros(ScalarType.Double, 2, experts);
+                Tensor hidden =
+                        model.forward(tokens(), context.withBalance(RouterBalance.counting(counted, sums)), tape);
+                Tensor slope = sums.narrow(0, 0, 1).mul(Scalars.of((double) experts / (39 * 39)));
+                model.backward(
+                        torch.zeros_like(hidden), context.withBalance(RouterBalance.correcting(counted, slope)), tape);
+                assertThat(distance(sums.select(0, 1).div(Scalars.of(39)), means.detach()))
+                        .isLessThan(1e-12);
+            }
+            assertThat(leaves.entrySet().stream()
+                            .filter(leaf -> leaf.getValue().grad().defined()))
+                    .hasSizeGreaterThan(40)
+                    .allSatisfy(leaf -> assertThat(distance(
+                                    tiny.gradient(leaf.getKey()),
+                                    leaf.getValue().grad()))
+                            .as(leaf.getKey())
+                            .isLessThan(1e-12));
         }
     }
 

@@ -3,6 +3,8 @@
 
 package org.chorale.model.decoder;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -19,11 +21,17 @@ public final class PlainLlama {
     private final DecoderConfig config;
     private final AttentionConfig attention; // of every block
     private final Map<String, Tensor> leaves; // by published name
+    private final List<Tensor> probabilities = new ArrayList<>(); // [R, E] of each router
 
     public PlainLlama(DecoderConfig config, Map<String, Tensor> leaves) {
         this.config = config;
         this.attention = config.blocks().get(0).attention();
         this.leaves = leaves;
+    }
+
+    /** Of each router in the forward passes so far, [R, E]. */
+    List<Tensor> probabilities() {
+        return probabilities;
     }
 
     /**
@@ -66,6 +74,7 @@ public final class PlainLlama {
     /** Every expert works on every row, and counts for nothing where it was not chosen. */
     private Tensor mixture(Mixture mixture, Tensor x) {
         Tensor probabilities = torch.softmax(linear(x, mixture.router().module()), 1);
+        this.probabilities.add(probabilities);
         Tensor chosen =
                 torch.topk(probabilities, mixture.chosen(), 1, true, true).get1();
         Tensor weights = probabilities.mul(torch.zeros_like(probabilities).scatter_(1, chosen, Scalars.of(1)));
