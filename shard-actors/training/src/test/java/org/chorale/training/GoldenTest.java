@@ -53,7 +53,9 @@ final class GoldenTest {
                 "gemma2",
                 "gemma3",
                 "phi3",
-                "olmo2"
+                "olmo2",
+                "mixtral",
+                "qwen3-moe"
             })
     void everyQuantityOfTheReferenceIsReproduced(String family) throws URISyntaxException {
         passes(GoldenCheck.run(

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
+import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -86,6 +87,7 @@ final class RunModel implements AutoCloseable {
         this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
+        folder.ifPresent(model -> refuseRouterLoss(model.config()));
         this.source = pipeline.<ParameterSource>map(
                         p -> new LossSource(ofModel, p.stages().loss().parameters(), seed))
                 .or(() -> reference.map(other -> other.beside(ofModel)))
@@ -118,6 +120,21 @@ final class RunModel implements AutoCloseable {
                     "model.recompute = auto: what the FP8 forms of weights and gradients take (fp8.scaling = %s) is not in its"
                                     .formatted(fp8.word())
                             + " count; it must be none, selective or full");
+        }
+    }
+
+    /** A loss for routers where there are none, or where nothing adds it. */
+    private void refuseRouterLoss(DecoderConfig model) {
+        try {
+            double coefficient = settings.routerCoefficient(model);
+            if (pipeline.isPresent() && coefficient != 0) {
+                throw new IllegalArgumentException(("config.json asks for a loss of the routers (output_router_logits,"
+                                + " router_aux_loss_coef = %s), which a pipeline does not add: set loss.router = 0")
+                        .formatted(coefficient));
+            }
+        } catch (IllegalArgumentException e) {
+            folder.ifPresent(ModelFolder::close);
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -208,7 +225,7 @@ final class RunModel implements AutoCloseable {
                             () -> new RatingObjective(shard, reference.orElseThrow(), preference.ratingLoss(), seed));
         }
         if (pipeline.isEmpty()) {
-            return new LanguageModelObjective(shard.model(), settings, seed);
+            return new LanguageModelObjective(shard, settings, seed);
         }
         PipelineModel model = own.isPresent()
                 ? new WrappedModel(own.get().model(), shard.view())

@@ -5,6 +5,8 @@ package org.chorale.model.decoder;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
@@ -116,6 +118,21 @@ public record DecoderConfig(
                         blocks.stream().flatMap(BlockConfig::linears),
                         Stream.of(new LinearOutline(head, width, vocabulary, false, true)))
                 .toList();
+    }
+
+    /** The linears of its blocks that may multiply FP8 factors: routers choose by what rounding would change. */
+    public List<LinearOutline> fp8Linears() {
+        Set<LinearOutline> routers =
+                mixtures().map(FeedForwardConfig.Mixture::router).collect(Collectors.toSet());
+        return linears().stream().filter(linear -> !routers.contains(linear)).toList();
+    }
+
+    /** The mixtures of experts among the feed-forward networks of its blocks. */
+    public Stream<FeedForwardConfig.Mixture> mixtures() {
+        return blocks.stream()
+                .map(BlockConfig::inner)
+                .filter(FeedForwardConfig.Mixture.class::isInstance)
+                .map(FeedForwardConfig.Mixture.class::cast);
     }
 
     /** The rotary embeddings that its blocks use, each once. */
