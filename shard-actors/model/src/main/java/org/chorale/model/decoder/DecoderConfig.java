@@ -112,7 +112,11 @@ public record DecoderConfig(
         return units;
     }
 
-    /** Everything that an adapter may be put on, in the order of the forward pass; the head comes last. */
+    /**
+     * Everything that an adapter may be put on, in the order of the forward pass; the head comes last. Routers and the
+     * linears of each expert are among it, as all-linear is understood by PEFT 0.21 also where Transformers 5 has them as
+     * plain parameters.
+     */
     public List<LinearOutline> linears() {
         return Stream.concat(
                         blocks.stream().flatMap(BlockConfig::linears),
