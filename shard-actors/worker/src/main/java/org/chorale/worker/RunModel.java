@@ -84,10 +84,10 @@ final class RunModel implements AutoCloseable {
         refuseRecompute(fp8);
         this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
         this.preference = ConfigReader.read(runConf, PreferenceConfig.KEY, PreferenceConfig.class);
+        folder.ifPresent(model -> refuseRouterLoss(model.config()));
         this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
-        folder.ifPresent(model -> refuseRouterLoss(model.config()));
         this.source = pipeline.<ParameterSource>map(
                         p -> new LossSource(ofModel, p.stages().loss().parameters(), seed))
                 .or(() -> reference.map(other -> other.beside(ofModel)))
@@ -127,10 +127,13 @@ final class RunModel implements AutoCloseable {
     private void refuseRouterLoss(DecoderConfig model) {
         try {
             double coefficient = settings.routerCoefficient(model);
-            if (pipeline.isPresent() && coefficient != 0) {
-                throw new IllegalArgumentException(("config.json asks for a loss of the routers (output_router_logits,"
-                                + " router_aux_loss_coef = %s), which a pipeline does not add: set loss.router = 0")
-                        .formatted(coefficient));
+            if (coefficient != 0 && (pipeline.isPresent() || preference.isUsed())) {
+                String asked = settings.router().isPresent()
+                        ? "loss.router = " + coefficient
+                        : "config.json (output_router_logits, router_aux_loss_coef = %s)".formatted(coefficient);
+                throw new IllegalArgumentException(
+                        "%s asks for a loss of the routers, which %s does not add: set loss.router = 0"
+                                .formatted(asked, pipeline.isPresent() ? "a pipeline" : "a loss of preferences"));
             }
         } catch (IllegalArgumentException e) {
             folder.ifPresent(ModelFolder::close);

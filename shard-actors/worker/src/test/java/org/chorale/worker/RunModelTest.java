@@ -102,20 +102,25 @@ final class RunModelTest {
                 .hasMessageContaining("loss.router = 0.1: a llama has no routers: leave it null, or 0");
     }
 
-    @Test
-    void aPipelineRefusesALossForRoutersUnlessItIsSwitchedOff() throws IOException {
+    @ParameterizedTest
+    @CsvSource({
+        "'pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]', a pipeline",
+        "loss.preference.type = dpo, a loss of preferences"
+    })
+    void whatDoesNotAddALossForRoutersRefusesItUnlessItIsSwitchedOff(String objective, String named)
+            throws IOException {
         Files.writeString(directory.resolve("config.json"), """
                 {"model_type": "mixtral", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
                  "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "num_local_experts": 2,
                  "output_router_logits": true, "router_aux_loss_coef": 0.5}
                 """);
-        String piped = "model.initialize = random, pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]";
-        assertThatThrownBy(() -> RunModel.open(runConf(piped), LocalComponents.none()))
+        String keys = "model.initialize = random, " + objective;
+        assertThatThrownBy(() -> RunModel.open(runConf(keys), LocalComponents.none()))
                 .isInstanceOf(FaultException.class)
-                .hasMessageContainingAll("router_aux_loss_coef = 0.5", "set loss.router = 0");
-        assertThatThrownBy(() -> RunModel.open(runConf(piped + ", loss.router = 0.1"), LocalComponents.none()))
-                .hasMessageContaining("loss.router = 0.1: a pipeline does not add the routers' loss");
-        try (RunModel off = RunModel.open(runConf(piped + ", loss.router = 0"), LocalComponents.none())) {
+                .hasMessageContainingAll("router_aux_loss_coef = 0.5", named, "set loss.router = 0");
+        assertThatThrownBy(() -> RunModel.open(runConf(keys + ", loss.router = 0.1"), LocalComponents.none()))
+                .hasMessageContainingAll("loss.router = 0.1", named + " does not add");
+        try (RunModel off = RunModel.open(runConf(keys + ", loss.router = 0"), LocalComponents.none())) {
             assertThat(off.folder()).isPresent();
         }
     }
