@@ -91,5 +91,9 @@ record PreferenceFit(
         if (loss.zLoss() != 0) {
             problems.add("loss.z-loss = " + loss.zLoss() + with + "it is cross entropy's; must be 0");
         }
+        loss.router()
+                .filter(coefficient -> coefficient != 0)
+                .ifPresent(coefficient -> problems.add(
+                        "loss.router = " + coefficient + with + "the routers' loss is not added; must be 0 or null"));
     }
 }

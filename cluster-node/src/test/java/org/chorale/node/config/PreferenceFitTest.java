@@ -46,6 +46,7 @@ final class PreferenceFitTest {
                     data.truncation = split | data.truncation = split with loss.preference.type = dpo: an answer is judged as a whole; must be cut or error
                     loss.label-smoothing = 0.1 | loss.label-smoothing = 0.1 with loss.preference.type = dpo: it is cross entropy's; must be 0
                     loss.z-loss = 0.1 | loss.z-loss = 0.1 with loss.preference.type = dpo: it is cross entropy's; must be 0
+                    loss.router = 0.1 | loss.router = 0.1 with loss.preference.type = dpo: the routers' loss is not added; must be 0 or null
                     evaluation.metric = exact-match | evaluation.metric = exact-match with loss.preference.type = dpo: nothing is decoded; must be loss
                     loss.preference.reference = base | loss.preference.reference = base with model.adapter.type = none: there is no model under an adapter; must be initial
                     pipeline.loss.type = CrossEntropyLoss | pipeline with loss.preference.type = dpo: a pipeline has a loss of its own; leave one of them out

@@ -156,7 +156,7 @@ public final class ModelFolder implements ParameterSource {
      */
     public ModelFolder with(Fp8Rule rule) {
         try {
-            Set<String> linears = rule.of(config.linears());
+            Set<String> linears = rule.of(config.fp8Linears());
             refuseWithAdapter();
             Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
             return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);

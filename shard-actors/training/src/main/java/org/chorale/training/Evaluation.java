@@ -30,7 +30,7 @@ public final class Evaluation {
 
     /** Of plain language-model training without any regularisation. */
     public Evaluation(ModelShard shard) {
-        this(new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 0));
+        this(new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 0));
     }
 
     /** Of what is trained on. With a pipeline no example is judged. */

@@ -157,6 +157,18 @@ public record MicroBatch(
         return counts;
     }
 
+    /** B·T, 1 where there is a token and 0 where there is padding. */
+    public long[] realTokens() {
+        long[] real = new long[tokens.length];
+        for (int i = 0; i < real.length; i++) {
+            boolean within = i % width < lengths[i / width]
+                    && (keyMask == null || keyMask[i] != 0)
+                    && (packing == null || packing.documents()[i] >= 0);
+            real[i] = within ? 1 : 0;
+        }
+        return real;
+    }
+
     /** Rows whose next token is a label that counts: the only ones whose logits the loss reads. */
     public long[] predictingRows() {
         return LongStream.range(0, tokens.length)

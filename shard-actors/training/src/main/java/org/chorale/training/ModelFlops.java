@@ -4,12 +4,14 @@
 package org.chorale.training;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToIntFunction;
 import org.chorale.model.decoder.BlockConfig;
 import org.chorale.model.decoder.DecoderConfig;
+import org.chorale.model.decoder.FeedForwardConfig.Dense;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.training.MicroBatch.Packing;
@@ -29,8 +31,9 @@ import org.chorale.training.MicroBatch.Packing;
  *    and less where its window is shorter
  * </pre>
  *
- * <p>The embedding is looked up, which is no product, unless it is the head too. PaLM's own formula has 12 L N H T: it does
- * not halve attention. Norms, activations, loss and optimizer do not count.
+ * <p>Of a mixture's experts those that a token is sent to count. The embedding is looked up, which is no product, unless
+ * it is the head too. PaLM's own formula has 12 L N H T: it does not halve attention. Norms, activations, loss and
+ * optimizer do not count.
  *
  * @param products 6 P + 4 Q: of a token, wherever it stands
  * @param attention 6 L N H, of the L layers with a window of so many tokens
@@ -57,10 +60,13 @@ public record ModelFlops(double products, Map<Long, Double> attention) {
 
     private static double products(
             DecoderConfig config, List<UnitOutline> units, ToIntFunction<ParameterOutline> operations) {
+        Map<String, Double> shares = expertShares(config);
         return units.stream()
                 .flatMap(unit -> unit.parameters().stream())
                 .filter(parameter -> isMatrix(parameter, config))
-                .mapToDouble(parameter -> (double) parameter.elements() * operations.applyAsInt(parameter))
+                .mapToDouble(parameter -> (double) parameter.elements()
+                        * operations.applyAsInt(parameter)
+                        * shares.getOrDefault(module(parameter.name()), 1.0))
                 .sum();
     }
 
@@ -74,6 +80,21 @@ public record ModelFlops(double products, Map<Long, Double> attention) {
                     Double::sum);
         }
         return attention;
+    }
+
+    /** How many of the rows go through each linear of an expert, on average, by its name. */
+    private static Map<String, Double> expertShares(DecoderConfig config) {
+        Map<String, Double> shares = new HashMap<>();
+        config.mixtures()
+                .forEach(mixture -> mixture.experts().stream()
+                        .flatMap(Dense::linears)
+                        .forEach(linear -> shares.put(linear.module(), mixture.share())));
+        return shares;
+    }
+
+    /** Of a linear's weight, or of its adapter's. */
+    private static String module(String parameter) {
+        return parameter.replaceFirst("(\\.lora_[AB])?\\.[^.]+$", "");
     }
 
     /** Of one token of a document of so many, forward and backward. */

@@ -78,9 +78,14 @@ public record PipelineAssembly(Optional<AutogradModel> model, Stages stages) {
                                         type, Optional.of(config.loss().config())),
                                 LossCalculator.class,
                                 local))));
-        if (config.loss().type().isPresent() && !settings.equals(CrossEntropySettings.PLAIN)) {
+        boolean plain = settings.labelSmoothing() == 0 && settings.zLoss() == 0;
+        if (config.loss().type().isPresent() && !plain) {
             problems.add("loss.label-smoothing and loss.z-loss are not read where pipeline.loss.type is set:"
                     + " set them in pipeline.loss.config");
+        }
+        if (settings.router().orElse(0.0) != 0) {
+            problems.add("loss.router = %s: a pipeline does not add the routers' loss: leave it null, or 0"
+                    .formatted(settings.router().get()));
         }
         refuse(problems);
         Optional<AutogradModel> model = models.stream().findFirst();

@@ -49,12 +49,7 @@ public final class TrainStep {
 
     /** Plain language-model training in a format that needs no loss scale. */
     public TrainStep(ModelShard shard, Optimizer optimizer, double clipNorm) {
-        this(
-                shard,
-                optimizer,
-                clipNorm,
-                new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 0),
-                null);
+        this(shard, optimizer, clipNorm, new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 0), null);
     }
 
     /** @param lossScale null where the format needs none */

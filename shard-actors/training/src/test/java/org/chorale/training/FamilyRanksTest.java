@@ -3,7 +3,10 @@
 
 package org.chorale.training;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,7 +22,9 @@ import org.chorale.model.outline.NamePattern;
 import org.chorale.training.RankRun.Setup;
 import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankShards.Mode;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every family on two and three ranks gives what it gives on one: whole, and with an adapter on all of its linears. */
@@ -36,7 +41,9 @@ final class FamilyRanksTest {
             "gemma3",
             "phi3",
             "olmo2",
-            "llama3-rope-tied");
+            "llama3-rope-tied",
+            "mixtral",
+            "qwen3-moe");
 
     private static final LoraConfig EVERYWHERE = new LoraConfig(
             3,
@@ -61,9 +68,7 @@ final class FamilyRanksTest {
 
         /** The bias of keys hardly has a gradient: Adam would turn its rounding into moves. */
         ModelFolder folder() throws URISyntaxException {
-            ModelFolder folder = ModelFolder.pretrained(
-                    Path.of(Objects.requireNonNull(FamilyRanksTest.class.getResource("/goldens/" + family))
-                            .toURI()));
+            ModelFolder folder = ModelFolder.pretrained(golden(family));
             if (adapted) {
                 return folder.adapted(EVERYWHERE, 4);
             }
@@ -102,5 +107,36 @@ final class FamilyRanksTest {
                     RankRun.of(folder, one.setup()), RankRun.of(again, Setup.alone(Precision.FP32, CLIP_NORM)));
             findings.assertWithinTolerances(one);
         }
+    }
+
+    /** Means over the whole batch, although each rank and each micro-batch sees a part of it, or nothing. */
+    @ParameterizedTest
+    @CsvSource({"2, false, FULL_SHARD, NONE", "3, false, OPTIMIZER_ONLY, SELECTIVE", "3, true, FULL_SHARD, FULL"})
+    void aLossOfTheRoutersIsThatOfAllRanksTogether(
+            int worldSize, boolean adapted, Mode mode, Recompute recompute, @TempDir Path balanced) throws Exception {
+        Path golden = golden("mixtral");
+        Files.copy(golden.resolve("model.safetensors"), balanced.resolve("model.safetensors"));
+        String config = Files.readString(golden.resolve("config.json"));
+        Files.writeString(
+                balanced.resolve("config.json"),
+                config.replace("\"output_router_logits\": false", "\"output_router_logits\": true")
+                        .replaceAll("\"router_aux_loss_coef\": [0-9.]+", "\"router_aux_loss_coef\": 0.5"));
+        ModelFolder base = ModelFolder.pretrained(balanced);
+        try (ModelFolder folder = adapted ? base.adapted(EVERYWHERE, 4) : base) {
+            Setup setup = new Setup(worldSize, mode, mode == Mode.FULL_SHARD, 2, recompute, Precision.FP32, CLIP_NORM);
+            RankRun many = RankRun.of(folder, setup);
+            assertThat(many.results())
+                    .allSatisfy(result -> assertThat(result.metrics())
+                            .hasEntrySatisfying(
+                                    "loss.router", loss -> assertThat(loss).isGreaterThan(0.4)));
+            Findings findings = new Findings();
+            findings.compare(many, RankRun.of(folder, Setup.alone(Precision.FP32, CLIP_NORM)));
+            findings.assertWithinTolerances(setup);
+        }
+    }
+
+    private static Path golden(String family) throws URISyntaxException {
+        return Path.of(Objects.requireNonNull(FamilyRanksTest.class.getResource("/goldens/" + family))
+                .toURI());
     }
 }

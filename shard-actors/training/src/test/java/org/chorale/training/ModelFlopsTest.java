@@ -45,6 +45,24 @@ final class ModelFlopsTest {
     }
 
     @Test
+    void ofAMixtureOnlyTheExpertsOfATokenCount() throws IOException {
+        Files.writeString(folder.resolve("config.json"), """
+                {"model_type": "mixtral", "vocab_size": 100, "hidden_size": 64, "intermediate_size": 96,
+                 "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+                """);
+        long block = 2 * 64 * 64 + 2 * 64 * 32 + 8 * 64 + 2 * 3 * 64 * 96; // router, and 2 of 8 experts
+        long adapters = 4 * (2 * (64 + 64) + 2 * (64 + 32) + (64 + 8) + 2 * 3 * (64 + 96));
+        long attention = 6 * 2 * 64 * 10;
+        try (ModelFolder model = ModelFolder.random(folder, 1)) {
+            assertThat(flops(model).perToken(10)).isEqualTo(6.0 * (2 * block + 100 * 64) + attention);
+        }
+        try (ModelFolder model = ModelFolder.random(folder, 1).adapted(LoraConfig.allLinear(4, 8), 1)) {
+            assertThat(flops(model).perToken(10))
+                    .isEqualTo(4.0 * (2 * block + 100 * 64) + 6.0 * 2 * adapters + attention);
+        }
+    }
+
+    @Test
     void paddingCountsForNothing() {
         long[] places = new long[2 * 4];
         MicroBatch batch = MicroBatch.rightPadded(2, 4, places, places).withLengths(new long[] {4, 1});

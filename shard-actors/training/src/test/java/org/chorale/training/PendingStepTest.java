@@ -238,7 +238,7 @@ final class PendingStepTest {
             this.shard = RankShards.load(folder, precision, ranks);
             this.optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
             this.lossScale = LossScale.of(precision, Device.CPU);
-            this.step = step(new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3));
+            this.step = step(new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 3));
         }
 
         Bench(ModelFolder folder, Precision precision, RankGroups ranks, LossCalculator loss) {

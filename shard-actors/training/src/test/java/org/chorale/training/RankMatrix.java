@@ -32,14 +32,20 @@ final class RankMatrix {
         /** The embedding and the first block are frozen, and some of the second one. */
         FROZEN,
         /** Only parameters that are smaller than the world's alignment. */
-        NORMS;
+        NORMS,
+        /** Of experts, whose routers have a loss over the global batch. */
+        MIXTURE,
+        MIXTURE_LORA;
 
         /** The same weights each time, whoever makes them. */
         ModelFolder folder(Path directory) {
-            ModelFolder folder = TinyModel.unbiased(directory, this == TIED);
+            ModelFolder folder = this == MIXTURE || this == MIXTURE_LORA
+                    ? TinyModel.mixture(directory)
+                    : TinyModel.unbiased(directory, this == TIED);
             return switch (this) {
-                case UNTIED, TIED -> folder;
-                case LORA -> folder.adapted(DROPPING, 4);
+                case UNTIED, TIED, MIXTURE -> folder;
+                case LORA -> folder.adapted(dropping("q_proj", "down_proj"), 4);
+                case MIXTURE_LORA -> folder.adapted(dropping("q_proj", "gate", "w1", "w2"), 4);
                 case FROZEN ->
                     folder.with(new Freezing(
                             List.of(
@@ -99,21 +105,23 @@ final class RankMatrix {
     }
 
     /** With dropout, which depends on the sample and not on the rank that has it. */
-    private static final LoraConfig DROPPING = new LoraConfig(
-            3,
-            6,
-            0.1,
-            ModuleSelection.suffixes(List.of("q_proj", "down_proj")),
-            ModuleSelection.NOTHING,
-            Map.of(),
-            Map.of(),
-            false,
-            false,
-            List.of(),
-            List.of(),
-            List.of(),
-            LoraConfig.Initialize.UNIFORM,
-            Optional.empty());
+    private static LoraConfig dropping(String... modules) {
+        return new LoraConfig(
+                3,
+                6,
+                0.1,
+                ModuleSelection.suffixes(List.of(modules)),
+                ModuleSelection.NOTHING,
+                Map.of(),
+                Map.of(),
+                false,
+                false,
+                List.of(),
+                List.of(),
+                List.of(),
+                LoraConfig.Initialize.UNIFORM,
+                Optional.empty());
+    }
 
     private RankMatrix() {}
 

@@ -78,7 +78,7 @@ final class RankMatrixTest {
     @Test
     void everyPairOfFactorsIsInTheSampleThatIsAlwaysRun() {
         assertThat(RankMatrix.pairwise()).hasSizeLessThan(40).doesNotHaveDuplicates();
-        assertThat(RankMatrix.whole()).hasSize(5 * (4 + 3 * 3 + 1) * 3 * 2 * 3);
+        assertThat(RankMatrix.whole()).hasSize(7 * (4 + 3 * 3 + 1) * 3 * 2 * 3);
     }
 
     /** Each rank is a process. Writes what it has found to {@code target/fsdp-matrix.log}. */

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -53,7 +54,7 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
                 AdamW optimizer = new AdamW(config, shard.groups());
                 LossScale lossScale = LossScale.of(setup.precision(), Device.CPU)) {
             shard.model().recompute(RecomputePlan.every(setup.recompute()));
-            Objective objective = new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3);
+            Objective objective = new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 3);
             TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
             List<StepResult> results = new ArrayList<>();
             List<Piece> gradients = new ArrayList<>();
@@ -128,8 +129,10 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
         out.writeBoolean(result.overflow());
         out.writeDouble(result.lossScale());
         out.writeBoolean(result.stop());
-        if (!result.metrics().isEmpty()) {
-            throw new IllegalStateException("a language model has one loss, and reports no " + result.metrics());
+        out.writeInt(result.metrics().size());
+        for (Map.Entry<String, Double> metric : result.metrics().entrySet()) {
+            out.writeUTF(metric.getKey());
+            out.writeDouble(metric.getValue());
         }
     }
 
@@ -142,7 +145,15 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
                 in.readBoolean(),
                 in.readDouble(),
                 in.readBoolean(),
-                Map.of());
+                readMetrics(in));
+    }
+
+    private static Map<String, Double> readMetrics(DataInputStream in) throws IOException {
+        Map<String, Double> metrics = new LinkedHashMap<>();
+        for (int left = in.readInt(); left > 0; left--) {
+            metrics.put(in.readUTF(), in.readDouble());
+        }
+        return metrics;
     }
 
     private static void write(Piece piece, DataOutputStream out) throws IOException {

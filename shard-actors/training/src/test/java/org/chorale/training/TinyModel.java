@@ -39,12 +39,30 @@ final class TinyModel {
         return folder(directory, false, true, blocks);
     }
 
+    /** Two of four experts for each token, whose routers are balanced. */
+    static ModelFolder mixture(Path directory) {
+        try {
+            return random(Files.createTempDirectory(directory, "model"), """
+                    {"model_type": "mixtral", "vocab_size": %d, "hidden_size": 24, "intermediate_size": 40,
+                     "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+                     "num_local_experts": 4, "num_experts_per_tok": 2, "initializer_range": 0.3,
+                     "output_router_logits": true, "router_aux_loss_coef": 0.1}
+                    """.formatted(VOCABULARY));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private static ModelFolder folder(Path directory, boolean tied, boolean attentionBias, int blocks) {
         String config = """
                 {"model_type": "llama", "vocab_size": %d, "hidden_size": 24, "intermediate_size": 40,
                  "num_hidden_layers": %d, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
                  "attention_bias": %s, "mlp_bias": true, "initializer_range": 0.3, "tie_word_embeddings": %s}
                 """.formatted(VOCABULARY, blocks, attentionBias, tied);
+        return random(directory, config);
+    }
+
+    private static ModelFolder random(Path directory, String config) {
         try {
             Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {

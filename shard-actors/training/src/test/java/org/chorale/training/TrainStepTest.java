@@ -125,7 +125,7 @@ final class TrainStepTest {
             MicroBatch batch = TinyModel.batch(8, 5, 9);
             Stages stages = new Stages(
                     List.of(), "Llama", "", List.of(), new CrossEntropyLoss().with(settings), ContractMode.CHECK);
-            StepResult expected = fused.with(new LanguageModelObjective(fused.shard.model(), settings, 1))
+            StepResult expected = fused.with(new LanguageModelObjective(fused.shard, settings, 1))
                     .run(1, List.of(batch), 1e-3, false);
             StepResult actual = piped.with(new PipelineObjective(
                             new DecoderPipelineModel(piped.shard.model()), stages, piped.shard.view(), 1))

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
+import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -83,6 +84,7 @@ final class RunModel implements AutoCloseable {
         refuseRecompute(fp8);
         this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
         this.preference = ConfigReader.read(runConf, PreferenceConfig.KEY, PreferenceConfig.class);
+        folder.ifPresent(model -> refuseRouterLoss(model.config()));
         this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
@@ -118,6 +120,24 @@ final class RunModel implements AutoCloseable {
                     "model.recompute = auto: what the FP8 forms of weights and gradients take (fp8.scaling = %s) is not in its"
                                     .formatted(fp8.word())
                             + " count; it must be none, selective or full");
+        }
+    }
+
+    /** A loss for routers where there are none, or where nothing adds it. */
+    private void refuseRouterLoss(DecoderConfig model) {
+        try {
+            double coefficient = settings.routerCoefficient(model);
+            if (coefficient != 0 && (pipeline.isPresent() || preference.isUsed())) {
+                String asked = settings.router().isPresent()
+                        ? "loss.router = " + coefficient
+                        : "config.json (output_router_logits, router_aux_loss_coef = %s)".formatted(coefficient);
+                throw new IllegalArgumentException(
+                        "%s asks for a loss of the routers, which %s does not add: set loss.router = 0"
+                                .formatted(asked, pipeline.isPresent() ? "a pipeline" : "a loss of preferences"));
+            }
+        } catch (IllegalArgumentException e) {
+            folder.ifPresent(ModelFolder::close);
+            throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -208,7 +228,7 @@ final class RunModel implements AutoCloseable {
                             () -> new RatingObjective(shard, reference.orElseThrow(), preference.ratingLoss(), seed));
         }
         if (pipeline.isEmpty()) {
-            return new LanguageModelObjective(shard.model(), settings, seed);
+            return new LanguageModelObjective(shard, settings, seed);
         }
         PipelineModel model = own.isPresent()
                 ? new WrappedModel(own.get().model(), shard.view())

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Function;
@@ -92,6 +93,36 @@ final class RunModelTest {
         local.put("pipeline.model", new Own());
         assertThatThrownBy(() -> RunModel.open(runConf("model.recompute = full, " + own), local))
                 .hasMessageContainingAll("model.recompute = full", "pipeline.model", "must be none");
+    }
+
+    @Test
+    void aLossForRoutersIsRefusedWhereThereAreNone() {
+        assertThatThrownBy(() -> RunModel.open(runConf("loss.router = 0.1"), LocalComponents.none()))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContaining("loss.router = 0.1: a llama has no routers: leave it null, or 0");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]', a pipeline",
+        "loss.preference.type = dpo, a loss of preferences"
+    })
+    void whatDoesNotAddALossForRoutersRefusesItUnlessItIsSwitchedOff(String objective, String named)
+            throws IOException {
+        Files.writeString(directory.resolve("config.json"), """
+                {"model_type": "mixtral", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
+                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "num_local_experts": 2,
+                 "output_router_logits": true, "router_aux_loss_coef": 0.5}
+                """);
+        String keys = "model.initialize = random, " + objective;
+        assertThatThrownBy(() -> RunModel.open(runConf(keys), LocalComponents.none()))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContainingAll("router_aux_loss_coef = 0.5", named, "set loss.router = 0");
+        assertThatThrownBy(() -> RunModel.open(runConf(keys + ", loss.router = 0.1"), LocalComponents.none()))
+                .hasMessageContainingAll("loss.router = 0.1", named + " does not add");
+        try (RunModel off = RunModel.open(runConf(keys + ", loss.router = 0"), LocalComponents.none())) {
+            assertThat(off.folder()).isPresent();
+        }
     }
 
     private static ModelShard shard(RunModel model) {

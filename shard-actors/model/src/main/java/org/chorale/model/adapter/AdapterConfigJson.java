@@ -56,6 +56,7 @@ final class AdapterConfigJson {
             "layers_to_transform",
             "layers_pattern",
             "init_lora_weights",
+            "target_parameters",
             "bias",
             "fan_in_fan_out");
 
@@ -72,6 +73,7 @@ final class AdapterConfigJson {
 
     private static final String ALL_LINEAR = "all-linear";
     private static final String INITIALIZE = "init_lora_weights";
+    private static final String PARAMETERS = "target_parameters";
     private static final String PISSA_ITERATIONS = "pissa_niter_";
     private static final String ALPHA = "lora_alpha";
     private static final int MAX_LAYER = 1_000_000;
@@ -242,6 +244,7 @@ final class AdapterConfigJson {
         requireOneOf("task_type", false, "CAUSAL_LM");
         requireOneOf("bias", false, "none");
         refuseInitialize();
+        refuseParameters();
         root.properties().stream()
                 .filter(field -> !INTERPRETED.contains(field.getKey()) && !NOTES.contains(field.getKey()))
                 .filter(field -> !isOff(field.getValue()) && !field.getValue().equals(DEFAULTS.get(field.getKey())))
@@ -251,6 +254,15 @@ final class AdapterConfigJson {
             json.problem("fan_in_fan_out = true: is not supported; the linears of this model are stored as [out, in]");
         }
         json.throwProblems(Reason.UNSUPPORTED);
+    }
+
+    /** PEFT's way to adapt stacked experts. Gate and up share an A there, which those of linears of their own do not. */
+    private void refuseParameters() {
+        if (!isOff(root.path(PARAMETERS)) && json.has(PARAMETERS)) {
+            json.problem(("%s = %s: adapters of stacked experts are not supported; those of each expert's linears are,"
+                            + " which target_modules names, such as w1, w2 and w3, or gate_proj, up_proj and down_proj")
+                    .formatted(PARAMETERS, shown(root.path(PARAMETERS))));
+        }
     }
 
     private void refuseInitialize() {

@@ -43,8 +43,7 @@ public record BlockConfig(
         addAll(parameters, List.of(attention.output()));
         add(parameters, afterAttention);
         add(parameters, beforeInner);
-        addAll(parameters, inner.inputs());
-        addAll(parameters, List.of(inner.down()));
+        inner.groups().forEach(group -> addAll(parameters, group));
         add(parameters, afterInner);
         return parameters;
     }
@@ -63,8 +62,8 @@ public record BlockConfig(
 
     /** In the order of the forward pass. */
     Stream<LinearOutline> linears() {
-        return Stream.of(attention.inputs(), List.of(attention.output()), inner.inputs(), List.of(inner.down()))
-                .flatMap(List::stream);
+        return Stream.concat(
+                Stream.concat(attention.inputs().stream(), Stream.of(attention.output())), inner.linears());
     }
 
     Stream<NormConfig> norms() {

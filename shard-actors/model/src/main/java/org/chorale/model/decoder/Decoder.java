@@ -126,7 +126,7 @@ public final class Decoder implements AutoCloseable {
             PackedDocuments packed = PackedDocuments.of(device, tokens, documents);
             scope.keep(packed.offsets());
             List<Rotary> turns = rotaries.at(places, sequences, tokens, furthest);
-            return new SequenceContext(sequences, tokens, turns, null, packed, null).keptBy(scope);
+            return new SequenceContext(sequences, tokens, turns, null, packed, null, null).keptBy(scope);
         }
     }
 
@@ -275,6 +275,11 @@ public final class Decoder implements AutoCloseable {
     /** That computes, and where tokens, masks and gradients must be. */
     public Device device() {
         return device;
+    }
+
+    /** What it computes. */
+    public DecoderConfig config() {
+        return config;
     }
 
     /** D. */

@@ -82,7 +82,7 @@ final class DecoderBlock {
     private Tensor forward(Tensor x, SequenceContext context, UnaryOperator<Tensor> attend, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Middle middle = toMiddle(x, attend, tape);
-            Tensor added = inner.forward(middle.rows(), context.dropout(), tape);
+            Tensor added = inner.forward(middle.rows(), context, tape);
             save(middle, tape);
             Tensor y = afterInner == null ? added : afterInner.forward(added, tape);
             return scope.keep(y.add_(middle.sum()));
@@ -101,10 +101,10 @@ final class DecoderBlock {
                     : rows -> attention.again(rows, context, kept, tape);
             Middle middle = toMiddle(x, attend, tape);
             if (afterInner == null) {
-                inner.again(middle.rows(), context.dropout(), tape);
+                inner.again(middle.rows(), context, tape);
                 save(middle, tape);
             } else {
-                Tensor added = inner.forward(middle.rows(), context.dropout(), tape);
+                Tensor added = inner.forward(middle.rows(), context, tape);
                 save(middle, tape);
                 afterInner.forward(added, tape);
             }
@@ -188,7 +188,7 @@ final class DecoderBlock {
             Tensor dAdded = afterInner == null ? dy : afterInner.backward(dy, tape);
             Tensor rows = beforeInner == null ? null : tape.pop();
             Tensor sum = parallel ? x : tape.pop();
-            Tensor dRows = inner.backward(dAdded, rows == null ? sum : rows, context.dropout(), tape);
+            Tensor dRows = inner.backward(dAdded, rows == null ? sum : rows, context, tape);
             return scope.keep(throughNorm(beforeInner, dRows, sum, dy, tape));
         }
     }

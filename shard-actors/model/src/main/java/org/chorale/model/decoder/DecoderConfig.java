@@ -5,6 +5,8 @@ package org.chorale.model.decoder;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.chorale.model.outline.LinearOutline;
 import org.chorale.model.outline.UnitOutline;
@@ -110,12 +112,31 @@ public record DecoderConfig(
         return units;
     }
 
-    /** Everything that an adapter may be put on, in the order of the forward pass; the head comes last. */
+    /**
+     * Everything that an adapter may be put on, in the order of the forward pass; the head comes last. Routers and the
+     * linears of each expert are among it, as all-linear is understood by PEFT 0.21 also where Transformers 5 has them as
+     * plain parameters.
+     */
     public List<LinearOutline> linears() {
         return Stream.concat(
                         blocks.stream().flatMap(BlockConfig::linears),
                         Stream.of(new LinearOutline(head, width, vocabulary, false, true)))
                 .toList();
+    }
+
+    /** The linears of its blocks that may multiply FP8 factors: routers choose by what rounding would change. */
+    public List<LinearOutline> fp8Linears() {
+        Set<LinearOutline> routers =
+                mixtures().map(FeedForwardConfig.Mixture::router).collect(Collectors.toSet());
+        return linears().stream().filter(linear -> !routers.contains(linear)).toList();
+    }
+
+    /** The mixtures of experts among the feed-forward networks of its blocks. */
+    public Stream<FeedForwardConfig.Mixture> mixtures() {
+        return blocks.stream()
+                .map(BlockConfig::inner)
+                .filter(FeedForwardConfig.Mixture.class::isInstance)
+                .map(FeedForwardConfig.Mixture.class::cast);
     }
 
     /** The rotary embeddings that its blocks use, each once. */

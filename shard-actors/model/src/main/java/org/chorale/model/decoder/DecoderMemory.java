@@ -16,15 +16,15 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RecomputePlan;
-import org.chorale.model.outline.LinearOutline;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Bytes that a decoder's forward and backward take beside parameters and their gradients, by formula.
  *
  * <p>R rows, D model width, F inner width, N query heads, K key-value heads, H head width. What a forward keeps is exact:
- * it is what lies on the tape. (Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest
- * document in the place of each, which is not counted.) What is taken in between is estimated from above.
+ * it is what lies on the tape. (Where adapters of different ranks are on the experts of a mixture, it is the most.
+ * Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest document in the place of each,
+ * which is not counted.) What is taken in between is estimated from above.
  */
 public final class DecoderMemory {
     private static final long TOKEN_BYTES = Long.BYTES;
@@ -67,10 +67,14 @@ public final class DecoderMemory {
     /** What lies on the tape between a forward and its backward. */
     public long keptBytes(RecomputePlan plan, long rows) {
         return rows
-                * (besideBlocks()
-                        + trainedBlocks()
-                                .mapToLong(block -> kept(block, plan.of(block)))
-                                .sum());
+                        * (besideBlocks()
+                                + trainedBlocks()
+                                        .mapToLong(block -> kept(block, plan.of(block)))
+                                        .sum())
+                + trainedBlocks()
+                        .filter(block -> plan.of(block) == Recompute.NONE)
+                        .mapToLong(block -> config.blocks().get(block).inner().keptOnceBytes())
+                        .sum();
     }
 
     /**
@@ -91,10 +95,10 @@ public final class DecoderMemory {
     }
 
     /**
-     * The cheapest plan of those that fit, within the price of a block. Most memory for its price comes of letting blocks recompute selectively, one
-     * by one from the bottom; when all do, of letting them recompute everything. The block at the top has room for all
-     * that it keeps whatever it does, since it would have to compute it again at once: it changes last, and only because
-     * the loss comes before. Empty where nothing fits.
+     * The cheapest plan of those that fit, within the price of a block. Most memory for its price comes of letting blocks
+     * recompute selectively, one by one from the bottom; when all do, of letting them recompute everything. The block at
+     * the top has room for all that it keeps whatever it does, since it would have to compute it again at once: it changes
+     * last, and only because the loss comes before. Empty where nothing fits.
      *
      * @param rows of the largest micro-batch
      * @param tokens of a sequence
@@ -130,11 +134,12 @@ public final class DecoderMemory {
 
     /** All but that of down, whose result nobody reads twice. */
     private static long products(BlockConfig block) {
-        LinearOutline down = block.inner().down();
-        return block.linears()
-                .filter(linear -> !linear.equals(down) || block.afterInner() != null)
-                .mapToLong(linear -> 2 * linear.inputs() * linear.outputs())
+        AttentionConfig attention = block.attention();
+        long ofAttention = Stream.concat(attention.inputs().stream(), Stream.of(attention.output()))
+                .mapToLong(linear -> linear.inputs() * linear.outputs())
                 .sum();
+        FeedForwardConfig inner = block.inner();
+        return 2 * (ofAttention + (block.afterInner() == null ? inner.repeatedWeights() : inner.activeWeights()));
     }
 
     /** Causal: half of the keys, on average. */
@@ -171,7 +176,7 @@ public final class DecoderMemory {
         long projected = narrow * (attention.queryWidth() + 2 * attention.keyWidth()) // q, k, v
                 + ofHeadNorm(attention.queryNorm(), attention.queryWidth())
                 + ofHeadNorm(attention.keyNorm(), attention.keyWidth())
-                + narrow * block.inner().projectedWidth();
+                + block.inner().keptBytes(narrow, wide);
         long rows = ofNorm(block.beforeAttention())
                 + ofNorm(block.afterAttention())
                 + (block.parallel() ? 0 : rowBytes()) // h
@@ -201,21 +206,20 @@ public final class DecoderMemory {
     }
 
     /**
-     * That the backward of a block takes of a row beside what it reads. In the feed-forward network: the gradient of what
-     * down was given, that itself, once more where an adapter drops some of it, and four of the width. In attention: the
-     * gradients of q, k and v twice, those of k and v for each query head, that of q in fp32, and four of the width; gate
-     * and up have been given back by then. Adapters take twice what they have saved: where lengths are trained that is as
-     * much as the outputs, whose gradients are scaled and multiplied.
+     * That the backward of a block takes of a row beside what it reads. In the feed-forward network: what
+     * {@link FeedForwardConfig#backwardBytes} says, and four of the width. In attention: the gradients of q, k and v twice,
+     * those of k and v for each query head, that of q in fp32, and four of the width; what the feed-forward network kept has
+     * been given back by then. Adapters take twice what they have saved: where lengths are trained that is as much as the
+     * outputs, whose gradients are scaled and multiplied.
      */
     private long backward(int number) {
         BlockConfig block = config.blocks().get(number);
         long heads = block.attention().queryWidth();
         long keys = block.attention().keyWidth();
-        long inner = block.inner().innerWidth();
-        long feedForward = 3 * narrow * inner;
+        long feedForward = block.inner().backwardBytes(narrow, wide, config.width());
         long attention = narrow * (2 * (heads + 2 * keys) + 3 * heads)
                 + Float.BYTES * heads
-                - narrow * block.inner().projectedWidth();
+                - block.inner().keptBytes(narrow, wide);
         long adapters = 2 * narrow * savedForAdapters.get(number);
         return Math.max(feedForward, attention) + 4 * rowBytes() + adapters;
     }

@@ -15,6 +15,7 @@ import org.chorale.model.layer.HeadNorm;
 import org.chorale.model.layer.HeadShape;
 import org.chorale.model.layer.LayerNorm;
 import org.chorale.model.layer.Linear;
+import org.chorale.model.layer.MixtureOfExperts;
 import org.chorale.model.layer.Norm;
 import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.PlainFeedForward;
@@ -67,9 +68,21 @@ record Layers(Function<String, Parameter> parameters, Adapters adapters, Fp8Line
     }
 
     FeedForward feedForward(FeedForwardConfig config) {
-        return config.gated()
-                ? new GatedFeedForward(sideBySide(config.inputs()), linear(config.down()), config.activation())
-                : new PlainFeedForward(linear(config.inputs().get(0)), linear(config.down()), config.activation());
+        if (config instanceof FeedForwardConfig.Mixture mixture) {
+            return new MixtureOfExperts(
+                    linear(mixture.router()),
+                    mixture.experts().stream().map(this::gated).toList(),
+                    mixture.chosen(),
+                    mixture.normalised());
+        }
+        FeedForwardConfig.Dense dense = (FeedForwardConfig.Dense) config;
+        return dense.gated()
+                ? gated(dense)
+                : new PlainFeedForward(linear(dense.inputs().get(0)), linear(dense.down()), dense.activation());
+    }
+
+    private GatedFeedForward gated(FeedForwardConfig.Dense config) {
+        return new GatedFeedForward(sideBySide(config.inputs()), linear(config.down()), config.activation());
     }
 
     private SideBySide sideBySide(List<LinearOutline> linears) {

@@ -13,16 +13,18 @@ import org.chorale.model.outline.InvalidModelException.Reason;
 
 /** The families that there are, by Hugging Face's model_type. */
 public final class Families {
-    private static final Map<String, Family> FAMILIES = new TreeMap<>(Map.of(
-            "llama", new Llama(),
-            "mistral", new Mistral(),
-            "qwen2", new Qwen2(),
-            "qwen3", new Qwen3(),
-            "gpt_neox", new GptNeox(),
-            "gemma2", new Gemma2(),
-            "gemma3_text", new Gemma3(),
-            "phi3", new Phi3(),
-            "olmo2", new Olmo2()));
+    private static final Map<String, Family> FAMILIES = new TreeMap<>(Map.ofEntries(
+            Map.entry("llama", new Llama()),
+            Map.entry("mistral", new Mistral()),
+            Map.entry("mixtral", new Mixtral()),
+            Map.entry("qwen2", new Qwen2()),
+            Map.entry("qwen3", new Qwen3()),
+            Map.entry("qwen3_moe", new Qwen3Moe()),
+            Map.entry("gpt_neox", new GptNeox()),
+            Map.entry("gemma2", new Gemma2()),
+            Map.entry("gemma3_text", new Gemma3()),
+            Map.entry("phi3", new Phi3()),
+            Map.entry("olmo2", new Olmo2())));
 
     private Families() {}
 

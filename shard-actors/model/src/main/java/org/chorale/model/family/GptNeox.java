@@ -78,7 +78,7 @@ final class GptNeox implements Family {
 
     private static FeedForwardConfig feedForward(Parts parts, String block, Activation activation) {
         Sizes sizes = parts.sizes();
-        return new FeedForwardConfig(
+        return new FeedForwardConfig.Dense(
                 List.of(parts.linear(block + ".mlp.dense_h_to_4h", sizes.width(), sizes.innerWidth(), true)),
                 false,
                 activation,

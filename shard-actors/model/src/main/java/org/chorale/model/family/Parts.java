@@ -83,15 +83,17 @@ record Parts(ConfigJson json, Sizes sizes, NormConfig.Kind kind, double epsilon)
 
     /** {@code gate_proj, up_proj, down_proj} */
     FeedForwardConfig feedForward(String block, Activation activation, boolean bias) {
-        long inner = sizes.innerWidth();
-        return new FeedForwardConfig(
-                List.of(
-                        linear(block + ".mlp.gate_proj", sizes.width(), inner, bias),
-                        linear(block + ".mlp.up_proj", sizes.width(), inner, bias)),
-                true,
+        String network = block + ".mlp";
+        return gated(
+                linear(network + ".gate_proj", sizes.width(), sizes.innerWidth(), bias),
+                linear(network + ".up_proj", sizes.width(), sizes.innerWidth(), bias),
                 activation,
-                linear(block + ".mlp.down_proj", inner, sizes.width(), bias),
-                inner);
+                linear(network + ".down_proj", sizes.innerWidth(), sizes.width(), bias));
+    }
+
+    static FeedForwardConfig.Dense gated(
+            LinearOutline gate, LinearOutline up, Activation activation, LinearOutline down) {
+        return new FeedForwardConfig.Dense(List.of(gate, up), true, activation, down, down.inputs());
     }
 
     /** A block with a norm before each of its parts: {@code input_layernorm, post_attention_layernorm}. */

@@ -40,7 +40,7 @@ final class Phi3 implements Family {
 
     private static FeedForwardConfig feedForward(Parts parts, String block, Activation activation) {
         Sizes sizes = parts.sizes();
-        return new FeedForwardConfig(
+        return new FeedForwardConfig.Dense(
                 List.of(parts.linear(block + ".mlp.gate_up_proj", sizes.width(), 2 * sizes.innerWidth(), false)),
                 true,
                 activation,

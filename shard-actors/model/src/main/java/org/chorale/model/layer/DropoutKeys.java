@@ -32,6 +32,15 @@ public final class DropoutKeys {
         return new DropoutKeys(rows);
     }
 
+    /** Those of some rows, in that order. */
+    DropoutKeys select(long[] chosen) {
+        long[] keys = new long[chosen.length];
+        for (int i = 0; i < keys.length; i++) {
+            keys[i] = rows[(int) chosen[i]];
+        }
+        return new DropoutKeys(keys);
+    }
+
     /** A key per row for one layer, [R]. */
     int[] ofLayer(long layer) {
         int[] keys = new int[rows.length];

@@ -4,7 +4,6 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The part of a block that works on each row by itself. Its own input is handed to the backward by the layer around it.
@@ -15,14 +14,14 @@ public interface FeedForward {
     /** Whether a backward has anything to do but hand the gradient on. */
     boolean trainable();
 
-    /** Columns of what a forward saves for its linears' adapters. */
+    /** Columns of what a forward saves for its linears' adapters, at most. */
     long savedForAdapters();
 
     /** [R, D] → [R, D] */
-    Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape);
+    Tensor forward(Tensor x, SequenceContext context, Tape tape);
 
     /** Saves once more what a forward saved, without what it gave. */
-    void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape);
+    void again(Tensor x, SequenceContext context, Tape tape);
 
     /**
      * Adds to the gradients of its parameters.
@@ -31,5 +30,5 @@ public interface FeedForward {
      * @param x [R, D], what forward was given
      * @return dx [R, D]
      */
-    Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape);
+    Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape);
 }

@@ -3,6 +3,7 @@
 
 package org.chorale.model.layer;
 
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * given is computed again.
  */
 public final class GatedFeedForward implements FeedForward {
+    private static final long[] COLUMNS = {1};
+
     private final SideBySide gateAndUp;
     private final Linear down;
     private final Activation activation;
@@ -36,8 +39,18 @@ public final class GatedFeedForward implements FeedForward {
         return gateAndUp.savedWidth();
     }
 
+    /** Whether any of its adapters drops some of its inputs. */
+    boolean drops(@Nullable DropoutKeys keys) {
+        return gateAndUp.drops(keys) || down.drops(keys);
+    }
+
     @Override
-    public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+    public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
+        return forward(x, context.dropout(), tape);
+    }
+
+    /** Likewise, of rows with these keys. */
+    Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             Tensor both = gateAndUp.forward(x, dropout, tape); // [R, 2F]
             tape.push(both);
@@ -47,19 +60,48 @@ public final class GatedFeedForward implements FeedForward {
     }
 
     @Override
-    public void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+    public void again(Tensor x, SequenceContext context, Tape tape) {
+        again(x, context.dropout(), tape);
+    }
+
+    /** Likewise, of rows with these keys. */
+    void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             tape.push(gateAndUp.forward(x, dropout, tape));
         }
     }
 
     @Override
-    public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+    public Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
+        DropoutKeys dropout = context.dropout();
         try (TensorScope scope = new TensorScope()) {
             Tensor both = tape.pop(); // [R, 2F]
             OutputGradient ofDown = down.outputGradient(dy);
             Tensor dInner = down.inputGradient(ofDown, dropout); // [R, F]
             Tensor inner = activation.gatedBackward(dInner, gate(both), up(both));
+            down.addToGradients(ofDown, inner, down.again(inner, dropout), dropout);
+            return scope.keep(gateAndUp.backward(both, x, dropout, tape));
+        }
+    }
+
+    /**
+     * Likewise, where each row of what the forward gave is multiplied by a weight afterwards, and down has no bias. The
+     * weight is moved to what down is given: w·(W·inner) = W·(w·inner), so that what down gave need not be kept.
+     *
+     * @param dy [R, D], the gradient of the products
+     * @param weights [R, 1], summed in fp32 at least
+     * @param dWeights [R, 1], written
+     */
+    Tensor weightedBackward(
+            Tensor dy, Tensor weights, Tensor dWeights, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor both = tape.pop(); // [R, 2F]
+            OutputGradient ofDown = down.outputGradient(dy);
+            Tensor dWeighted = down.inputGradient(ofDown, dropout); // [R, F]
+            Tensor given = Wide.of(activation.gated(gate(both), up(both)));
+            dWeights.copy_(given.mul_(dWeighted).sum(COLUMNS, true, new ScalarTypeOptional()));
+            Tensor inner = activation.gatedBackward(dWeighted.mul_(weights), gate(both), up(both));
+            inner.mul_(weights);
             down.addToGradients(ofDown, inner, down.again(inner, dropout), dropout);
             return scope.keep(gateAndUp.backward(both, x, dropout, tape));
         }

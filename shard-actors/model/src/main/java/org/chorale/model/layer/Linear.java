@@ -304,6 +304,11 @@ public final class Linear {
         return adapter;
     }
 
+    /** Whether its adapter drops some of its inputs. */
+    boolean drops(@Nullable DropoutKeys keys) {
+        return adapter != null && adapter.drops(keys);
+    }
+
     /** Columns of what a forward saves onto a tape: r of its adapter, and all outputs that a magnitude scales. */
     long savedWidth() {
         return (adapter == null ? 0 : adapter.rank()) + (magnitude == null ? 0 : magnitude.outputs());

@@ -5,7 +5,6 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The feed-forward network down(activation(up x)).
@@ -35,7 +34,8 @@ public final class PlainFeedForward implements FeedForward {
     }
 
     @Override
-    public Tensor forward(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+    public Tensor forward(Tensor x, SequenceContext context, Tape tape) {
+        DropoutKeys dropout = context.dropout();
         try (TensorScope scope = new TensorScope()) {
             Tensor inner = up.forward(x, dropout, tape); // [R, F]
             tape.push(inner);
@@ -44,14 +44,15 @@ public final class PlainFeedForward implements FeedForward {
     }
 
     @Override
-    public void again(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+    public void again(Tensor x, SequenceContext context, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            tape.push(up.forward(x, dropout, tape));
+            tape.push(up.forward(x, context.dropout(), tape));
         }
     }
 
     @Override
-    public Tensor backward(Tensor dy, Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
+    public Tensor backward(Tensor dy, Tensor x, SequenceContext context, Tape tape) {
+        DropoutKeys dropout = context.dropout();
         try (TensorScope scope = new TensorScope()) {
             Tensor inner = tape.pop(); // [R, F]
             Tensor activated = activation.of(inner);

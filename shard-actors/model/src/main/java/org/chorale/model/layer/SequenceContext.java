@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param documents where sequences are packed: each sees itself alone, and rows outside of all see nothing; null where
  *     a sequence is one document
  * @param dropout null in an evaluation, where nothing is dropped
+ * @param balance what the routers of mixtures do beside their work; null for nothing
  */
 public record SequenceContext(
         long sequences,
@@ -26,7 +27,8 @@ public record SequenceContext(
         List<Rotary> rotaries,
         @Nullable Tensor mask,
         @Nullable PackedDocuments documents,
-        @Nullable DropoutKeys dropout) {
+        @Nullable DropoutKeys dropout,
+        @Nullable RouterBalance balance) {
     public SequenceContext {
         if (mask != null && documents != null) {
             throw new IllegalArgumentException("packed sequences have no mask: their documents say who sees whom");
@@ -36,7 +38,7 @@ public record SequenceContext(
 
     /** One document in each sequence, and nothing dropped. */
     public SequenceContext(long sequences, long tokens, List<Rotary> rotaries, @Nullable Tensor mask) {
-        this(sequences, tokens, rotaries, mask, null, null);
+        this(sequences, tokens, rotaries, mask, null, null, null);
     }
 
     /** The turn of each position. */
@@ -58,6 +60,11 @@ public record SequenceContext(
 
     /** The same forward pass in training, where layers that drop do so by these keys. */
     public SequenceContext withDropout(DropoutKeys keys) {
-        return new SequenceContext(sequences, tokens, rotaries, mask, documents, keys);
+        return new SequenceContext(sequences, tokens, rotaries, mask, documents, keys, balance);
+    }
+
+    /** The same forward pass, or its backward, in which routers are balanced. */
+    public SequenceContext withBalance(RouterBalance ofRouters) {
+        return new SequenceContext(sequences, tokens, rotaries, mask, documents, dropout, ofRouters);
     }
 }

@@ -39,6 +39,11 @@ public final class SideBySide {
         return linears.stream().anyMatch(Linear::trainable);
     }
 
+    /** Whether any adapter drops some of its inputs. */
+    boolean drops(@Nullable DropoutKeys keys) {
+        return adapters().stream().anyMatch(adapter -> adapter.drops(keys));
+    }
+
     /** Columns of what a forward saves. */
     long savedWidth() {
         return linears.stream().mapToLong(Linear::savedWidth).sum();

@@ -238,6 +238,10 @@ final class PeftFilesTest {
                 Arguments.of("peft_type", "\"IA3\"", "peft_type = \"IA3\": only LORA is supported"),
                 Arguments.of("task_type", "\"SEQ_CLS\"", "task_type = \"SEQ_CLS\": only CAUSAL_LM"),
                 Arguments.of("bias", "\"all\"", "bias = \"all\": only none is supported"),
+                Arguments.of(
+                        "target_parameters",
+                        "[\"gate_up_proj\"]",
+                        "target_parameters = [\"gate_up_proj\"]: adapters of stacked experts are not supported"),
                 Arguments.of("layer_replication", "[[0, 2]]", "layer_replication = [[0,2]]: is not supported"),
                 Arguments.of("init_lora_weights", "\"pissa_niter_4\"", "save it with path_initial_model_for"),
                 Arguments.of("init_lora_weights", "\"loftq\"", "\"loftq\": only true, gaussian and pissa"),

@@ -89,6 +89,20 @@ final class DecoderMemoryTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"Float, 0", "BFloat16, 0", "Float, 3", "BFloat16, 3"})
+    void whatAMixtureKeepsIsInTheFormula(ScalarType type, int rank) {
+        String mixtral = """
+                {"model_type": "mixtral", "vocab_size": 29, "hidden_size": 24, "intermediate_size": 40,
+                 "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 5}
+                """;
+        try (TensorScope scope = new TensorScope();
+                ModelFolder whole = TinyLlama.folder(directory, mixtral);
+                ModelFolder folder = rank == 0 ? whole : whole.adapted(LoraConfig.allLinear(rank, 6), 1)) {
+            assertFormula(TinyLlama.load(folder, type));
+        }
+    }
+
     private static void assertFormula(TinyLlama llama) {
         Tensor tokens = torch.randint(0, 29, new long[] {ROWS}).to(ScalarType.Long);
         DropoutKeys keys = DropoutKeys.of(1, 2, new long[] {3, 4}, TOKENS);

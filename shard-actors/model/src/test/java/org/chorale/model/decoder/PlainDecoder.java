@@ -3,6 +3,8 @@
 
 package org.chorale.model.decoder;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -10,6 +12,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.decoder.FeedForwardConfig.Dense;
+import org.chorale.model.decoder.FeedForwardConfig.Mixture;
 import org.chorale.model.layer.Activation;
 import org.chorale.model.layer.PlainFormulas;
 import org.chorale.model.outline.LinearOutline;
@@ -20,10 +24,16 @@ import org.jspecify.annotations.Nullable;
 public final class PlainDecoder {
     private final DecoderConfig config;
     private final Map<String, Tensor> leaves; // by published name
+    private final List<Tensor> probabilities = new ArrayList<>(); // [R, E] of each router
 
     public PlainDecoder(DecoderConfig config, Map<String, Tensor> leaves) {
         this.config = config;
         this.leaves = leaves;
+    }
+
+    /** Of each router in the forward passes so far, [R, E]. */
+    List<Tensor> probabilities() {
+        return probabilities;
     }
 
     /**
@@ -123,6 +133,26 @@ public final class PlainDecoder {
     }
 
     private Tensor feedForward(FeedForwardConfig inner, Tensor x) {
+        return inner instanceof Mixture mixture ? mixture(mixture, x) : dense((Dense) inner, x);
+    }
+
+    /** Every expert works on every row, and counts for nothing where it was not chosen. */
+    private Tensor mixture(Mixture mixture, Tensor x) {
+        Tensor ofRouter = torch.softmax(linear(x, mixture.router().module()), 1);
+        probabilities.add(ofRouter);
+        Tensor chosen = torch.topk(ofRouter, mixture.chosen(), 1, true, true).get1();
+        Tensor weights = ofRouter.mul(torch.zeros_like(ofRouter).scatter_(1, chosen, Scalars.of(1)));
+        Tensor shares = mixture.normalised()
+                ? weights.div(weights.sum(new long[] {1}, true, new ScalarTypeOptional()))
+                : weights;
+        Tensor y = torch.zeros_like(x);
+        for (int i = 0; i < mixture.experts().size(); i++) {
+            y = y.add(dense(mixture.experts().get(i), x).mul(shares.narrow(1, i, 1)));
+        }
+        return y;
+    }
+
+    private Tensor dense(Dense inner, Tensor x) {
         Tensor[] read = inner.inputs().stream()
                 .map(LinearOutline::module)
                 .map(module -> linear(x, module))

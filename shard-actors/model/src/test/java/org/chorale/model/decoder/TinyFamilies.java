@@ -47,7 +47,14 @@ final class TinyFamilies {
                                 "phi3",
                                 SIZES,
                                 "\"num_key_value_heads\": 2, \"partial_rotary_factor\": 0.75, \"head_dim\": 8"),
-                        of("olmo2", GROUPED, "\"rms_norm_eps\": 1e-5"))
+                        of("olmo2", GROUPED, "\"rms_norm_eps\": 1e-5"),
+                        of("mixtral", GROUPED, "\"sliding_window\": 3, \"num_local_experts\": 5"),
+                        of("qwen3_moe", GROUPED, """
+                                "num_experts": 4, "num_experts_per_tok": 3, "moe_intermediate_size": 16,
+                                "norm_topk_prob": true"""),
+                        of("qwen3_moe", GROUPED, """
+                                "num_experts": 6, "num_experts_per_tok": 1, "moe_intermediate_size": 16,
+                                "mlp_only_layers": [1], "attention_bias": true, "tie_word_embeddings": true"""))
                 .toList();
     }
 

@@ -67,7 +67,7 @@ public final class TinyLlama {
         return folder(directory, CONFIG.strip().replaceAll("}$", "") + rope);
     }
 
-    /** Of any family. */
+    /** Of any configuration with 29 tokens. */
     static ModelFolder folder(Path directory, String config) {
         try {
             Files.writeString(directory.resolve("config.json"), config);

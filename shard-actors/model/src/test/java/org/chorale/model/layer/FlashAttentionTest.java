@@ -74,7 +74,7 @@ final class FlashAttentionTest {
             }
         }
         PackedDocuments packed = PackedDocuments.of(Device.CPU, TOKENS, documents);
-        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, List.of(UNUSED), null, packed, null);
+        SequenceContext context = new SequenceContext(SEQUENCES, TOKENS, List.of(UNUSED), null, packed, null, null);
         check(FlashAttention.sliding(window).by(way), 4, 2, context, hidden, 6);
     }
 

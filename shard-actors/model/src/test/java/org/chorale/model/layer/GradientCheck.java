@@ -78,6 +78,23 @@ final class GradientCheck {
         gradientsAddUp(layer, x, weights);
     }
 
+    /** By differences alone, for what no plain formula repeats: dropout. */
+    void differences(Layer layer, Tensor x) {
+        try (Tape tape = new Tape()) {
+            Tensor weights = torch.randn_like(layer.forward(x, tape));
+            Tensor dx = layer.backward(weights, tape);
+            agreesWithDifferences(layer, x, x, weights, dx, "input");
+            for (Parameter parameter : parameters) {
+                Tensor gradient = Objects.requireNonNull(parameter.gradient());
+                agreesWithDifferences(layer, x, parameter.value(), weights, gradient, parameter.name());
+            }
+        }
+    }
+
+    List<Parameter> parameters() {
+        return parameters;
+    }
+
     private Tensor[] inputs(Tensor x) {
         Tensor[] inputs = new Tensor[parameters.size() + 1];
         inputs[0] = x;

@@ -25,6 +25,8 @@ final class LayerGradientTest {
     private static final long TOKENS = 5;
     private static final long ROWS = SEQUENCES * TOKENS;
 
+    private static final SequenceContext ALONE = new SequenceContext(1, ROWS, List.of(), null);
+
     private final GradientCheck check = new GradientCheck();
 
     @Test
@@ -68,14 +70,14 @@ final class LayerGradientTest {
                 new GradientCheck.Layer() {
                     @Override
                     public Tensor forward(Tensor x, Tape tape) {
-                        Tensor y = network.forward(x, null, tape);
+                        Tensor y = network.forward(x, ALONE, tape);
                         tape.push(x);
                         return y;
                     }
 
                     @Override
                     public Tensor backward(Tensor dy, Tape tape) {
-                        return network.backward(dy, tape.pop(), null, tape);
+                        return network.backward(dy, tape.pop(), ALONE, tape);
                     }
                 },
                 random(ROWS, 4),

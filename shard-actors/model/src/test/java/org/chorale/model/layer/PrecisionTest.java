@@ -29,6 +29,7 @@ final class PrecisionTest {
     private static final long SEQUENCES = 3;
     private static final long TOKENS = 32;
     private static final long ROWS = SEQUENCES * TOKENS;
+    private static final SequenceContext ALONE = new SequenceContext(1, ROWS, List.of(), null);
 
     private final List<Parameter> parameters = new ArrayList<>();
     private ScalarType type = ScalarType.BFloat16;
@@ -74,8 +75,8 @@ final class PrecisionTest {
         FeedForward network = new GatedFeedForward(
                 new SideBySide(linear("gate", 48, 40), linear("up", 48, 40)), linear("down", 40, 48), Activation.SILU);
         check(
-                saving((x, tape) -> network.forward(x, null, tape)),
-                (dy, tape) -> network.backward(dy, tape.pop(), null, tape),
+                saving((x, tape) -> network.forward(x, ALONE, tape)),
+                (dy, tape) -> network.backward(dy, tape.pop(), ALONE, tape),
                 40,
                 in -> {
                     Tensor gate = PlainFormulas.linear(in[0], in[1], in[2]);

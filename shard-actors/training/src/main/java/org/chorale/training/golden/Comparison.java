@@ -18,20 +18,24 @@ import org.chorale.training.shard.Precision;
 
 /**
  * A golden file, and a row for each of its quantities that was compared. A GPU adds up in another order than the CPU that
- * the tolerances are for, and is given ten times those. They are for fp32; of other formats the error is measured, and
- * nothing but a number that is not finite fails.
+ * the tolerances are for, and is given ten times those, and so are mixtures of experts. They are for fp32; of other
+ * formats the error is measured, and nothing but a number that is not finite fails.
  */
 final class Comparison {
     private static final double GPU_TOLERANCES = 10;
+    private static final double MIXTURE_TOLERANCES = 10;
 
     private final SafetensorsFile golden;
     private final double tolerances;
     private final List<Row> rows = new ArrayList<>();
 
-    /** @param device that computes */
-    Comparison(SafetensorsFile golden, Precision precision, Device device) {
+    /**
+     * @param device that computes
+     * @param sparse whether the model has mixtures of experts
+     */
+    Comparison(SafetensorsFile golden, Precision precision, Device device, boolean sparse) {
         this.golden = golden;
-        double ofFp32 = device.isCuda() ? GPU_TOLERANCES : 1;
+        double ofFp32 = (device.isCuda() ? GPU_TOLERANCES : 1) * (sparse ? MIXTURE_TOLERANCES : 1);
         this.tolerances = precision == Precision.FP32 ? ofFp32 : Double.POSITIVE_INFINITY;
     }
 

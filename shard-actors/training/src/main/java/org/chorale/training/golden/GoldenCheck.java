@@ -6,12 +6,18 @@ package org.chorale.training.golden;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.layer.Parameter;
 import org.chorale.model.layer.SequenceContext;
 import org.chorale.model.layer.Tape;
 import org.chorale.tensor.HostTensors;
@@ -55,7 +61,8 @@ public final class GoldenCheck {
         this.device = device;
         this.optimizerConfig = folder.adapter().isPresent() ? ADAPTER_OPTIMIZER : OPTIMIZER;
         this.golden = golden;
-        this.comparison = new Comparison(golden, precision, device);
+        boolean sparse = folder.config().mixtures().findAny().isPresent();
+        this.comparison = new Comparison(golden, precision, device, sparse);
         TensorEntry ids = checkInputs();
         this.batch = new MicroBatch(
                 ids.shape().get(0).intValue(),
@@ -175,12 +182,15 @@ public final class GoldenCheck {
                 Tensor loss = HostTensors.ofDoubles(new double[] {result.lossNats()}, 1);
                 comparison.compare("loss", loss, golden.tensor("loss").view(1), 1e-5);
             }
-            shard.parameters().forEach((name, parameter) -> {
-                Tensor gradient = parameter.gradient();
-                if (gradient != null) {
-                    comparison.compareRelative("grad." + inMemoryName(name), gradient, 2e-5);
-                }
-            });
+            List<String> trained = shard.parameters().values().stream()
+                    .filter(Parameter::trainable)
+                    .map(Parameter::name)
+                    .toList();
+            byName(
+                            "grad.",
+                            trained,
+                            name -> Objects.requireNonNull(shard.parameter(name).gradient()))
+                    .forEach((quantity, gradient) -> comparison.compareRelative(quantity, gradient, 2e-5));
         }
     }
 
@@ -192,9 +202,8 @@ public final class GoldenCheck {
                 ModelShard shard = ModelShard.whole(folder, precision, device);
                 AdamW optimizer = new AdamW(optimizerConfig, shard.groups())) {
             train(new TrainStep(shard, optimizer, optimizerConfig.clipNorm()));
-            shard.parameters()
-                    .forEach((name, parameter) ->
-                            comparison.compare("train.final." + inMemoryName(name), shard.weight(name), 1e-5));
+            byName("train.final.", shard.parameters().keySet(), shard::weight)
+                    .forEach((quantity, weight) -> comparison.compare(quantity, weight, 1e-5));
             if (folder.adapter().isPresent() && precision == Precision.FP32) {
                 new TrainedAdapter(folder, shard, comparison).compare();
             }
@@ -212,6 +221,19 @@ public final class GoldenCheck {
         }
         comparison.compare("train.losses", HostTensors.ofDoubles(losses, steps), 1e-5);
         comparison.compareEach("train.grad_norms", HostTensors.ofDoubles(norms, steps), 2e-5);
+    }
+
+    /** What the golden file has of these parameters, by its names; in the open scope. */
+    private Map<String, Tensor> byName(String prefix, Collection<String> parameters, Function<String, Tensor> values) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        TransformersNames.parts(parameters, this::inMemoryName).forEach((name, parts) -> {
+            if (comparison.has(prefix + name)) {
+                tensors.put(
+                        prefix + name,
+                        TransformersNames.whole(name, parts.stream().map(values).toList()));
+            }
+        });
+        return tensors;
     }
 
     /** The published name, or in a model with an adapter the one that PEFT's modules have in memory. */

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -49,12 +50,14 @@ final class TrainedAdapter {
 
     void compare() {
         try (TensorScope scope = new TensorScope()) {
-            folder.units().stream()
+            List<String> parameters = folder.units().stream()
                     .flatMap(unit -> unit.parameters().stream())
                     .map(ParameterOutline::name)
-                    .forEach(name -> compareMerged(name, name));
+                    .toList();
+            TransformersNames.parts(parameters, TransformersNames::stacked).forEach(this::compareMerged);
             if (folder.config().tied()) {
-                compareMerged(folder.config().headWeight(), folder.config().embeddingWeight());
+                compareMerged(
+                        folder.config().headWeight(), List.of(folder.config().embeddingWeight()));
             }
         }
         Path trained = comparison.golden().header().file().resolveSibling(FOLDER);
@@ -63,9 +66,12 @@ final class TrainedAdapter {
         }
     }
 
-    private void compareMerged(String quantity, String parameter) {
+    private void compareMerged(String quantity, List<String> parts) {
         if (comparison.has(MERGED + quantity)) {
-            comparison.compare(MERGED + quantity, folder.merged(parameter, shard::weight), MERGED_TOLERANCE);
+            List<Tensor> merged = parts.stream()
+                    .map(part -> folder.merged(part, shard::weight))
+                    .toList();
+            comparison.compare(MERGED + quantity, TransformersNames.whole(quantity, merged), MERGED_TOLERANCE);
         }
     }
 
