@@ -80,6 +80,7 @@ final class SourcesResumeTest {
     void aMixByWeightGoesOnBitForBitInTheMiddleOfAnEpoch() throws InterruptedException {
         TinyRun run = stoppedAndResumed("weighted", WEIGHTED);
 
+        assertThat(steps(run)).hasSize(TinyRun.STEPS).allSatisfy(SourcesResumeTest::assertSourcesAreThoseOfTheSamples);
         Map<Long, Long> seen = timesSeenInFirstEpoch(run);
         assertThat(seen).hasSize(LINES + TABLE);
         seen.forEach((example, times) -> assertThat(times)
@@ -91,8 +92,9 @@ final class SourcesResumeTest {
     void concatenatedSourcesGoOnBitForBitInTheMiddleOfAnEpoch() throws InterruptedException {
         TinyRun run = stoppedAndResumed("concatenated", CONCATENATED);
 
-        assertThat(timesSeenInFirstEpoch(run)).hasSize(LINES + TABLE).allSatisfy((example, times) -> assertThat(times)
-                .isOne());
+        assertThat(timesSeenInFirstEpoch(run))
+                .hasSize(LINES + TABLE)
+                .allSatisfy((example, times) -> assertThat(times).isOne());
     }
 
     /** Both act inside windows of the order, over the bounds of sources. */
@@ -169,6 +171,17 @@ final class SourcesResumeTest {
         }
     }
 
+    /** With the tokens of all of them. */
+    private static void assertSourcesAreThoseOfTheSamples(JsonNode step) {
+        List<Long> samples = samples(step).toList();
+        long lines = samples.stream().filter(example -> example < LINES).count();
+        JsonNode sources = step.get("sources");
+        assertThat(sources.get("examples")).extracting(JsonNode::asLong).containsExactly(lines, samples.size() - lines);
+        assertThat(sources.get("tokens").get(0).asLong()
+                        + sources.get("tokens").get(1).asLong())
+                .isEqualTo(step.get("tokens").asLong());
+    }
+
     private static double lastEpoch(TinyRun run) {
         return steps(run).reduce(0.0, (before, step) -> step.get("epoch").asDouble(), (first, second) -> second);
     }
@@ -176,9 +189,12 @@ final class SourcesResumeTest {
     private static Map<Long, Long> timesSeenInFirstEpoch(TinyRun run) {
         return steps(run)
                 .takeWhile(step -> step.get("epoch").asDouble() <= 1)
-                .flatMap(step -> StreamSupport.stream(step.get("samples").spliterator(), false))
-                .map(JsonNode::asLong)
+                .flatMap(SourcesResumeTest::samples)
                 .collect(Collectors.groupingBy(Function.identity(), Collectors.counting()));
+    }
+
+    private static Stream<Long> samples(JsonNode step) {
+        return StreamSupport.stream(step.get("samples").spliterator(), false).map(JsonNode::asLong);
     }
 
     private static Stream<JsonNode> steps(TinyRun run) {
