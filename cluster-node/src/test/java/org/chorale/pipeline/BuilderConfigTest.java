@@ -138,6 +138,16 @@ final class BuilderConfigTest {
     }
 
     @Test
+    void aRunThatTrainedAnAdapterIsNoModelAndSaysHowToGoOn() throws IOException {
+        Path export = Files.createDirectories(folder.resolve("lora/export"));
+        Files.createFile(export.resolve("adapter_config.json"));
+
+        assertThatThrownBy(() -> ModelFactory.fromCheckpoint(folder.resolve("lora")))
+                .hasMessageContaining(export + " holds an adapter and no model")
+                .hasMessageContaining(".adapter(Lora.from(" + export + "))");
+    }
+
+    @Test
     void whatTheFileWouldRefuseTheBuilderRefusesToo() {
         Data weighed = Data.concatenated(Source.of(file("a.jsonl")).weight(2).filter("size("));
 
