@@ -36,6 +36,11 @@ public final class AdamW {
         return with("schedule", name);
     }
 
+    /** LoRA+: the learning rate of every adapter's B is so many times that of the rest (arXiv 2402.12354). */
+    public AdamW loraPlusRatio(double ratio) {
+        return with("lora-plus-ratio", ratio);
+    }
+
     Keys keys() {
         return keys;
     }

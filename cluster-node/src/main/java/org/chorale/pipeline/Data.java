@@ -9,15 +9,19 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.chorale.data.disk.DurableFile;
+import org.chorale.data.order.WhenExhausted;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 
 /** What a model is trained on. Each method gives a new one. */
 public final class Data {
     private static final String TRAIN = "data.train.path";
+    private static final String SOURCES = "data.train.sources";
     private static final String NUMBERS = "data.numbers";
 
     private final Keys keys;
@@ -28,14 +32,29 @@ public final class Data {
         this.rows = rows;
     }
 
+    /** A file of rows, a glob of such files, a data set's folder, or a folder of texts: all that {@code data.train.path} may be. */
+    public static Data path(Path path) {
+        return new Data(Keys.NONE.with(TRAIN, path), Optional.empty());
+    }
+
+    /** The examples of all sources, in an order of their own. */
+    public static Data concatenated(Source... sources) {
+        return new Data(Keys.NONE.with(SOURCES, values(sources)), Optional.empty());
+    }
+
+    /** The sources take turns by their weights. */
+    public static Data mixed(Source... sources) {
+        return concatenated(sources).with("data.train.mix", "weighted");
+    }
+
     /** A .jsonl file whose rows have text, prompt and completion, messages, or input_ids. */
     public static Data jsonl(Path file) {
-        return new Data(Keys.NONE.with(TRAIN, file), Optional.empty());
+        return path(file);
     }
 
     /** A folder of text files. */
     public static Data texts(Path folder) {
-        return new Data(Keys.NONE.with(TRAIN, folder), Optional.empty());
+        return path(folder);
     }
 
     /**
@@ -80,6 +99,26 @@ public final class Data {
     /** Held-out examples, in the same formats. */
     public Data eval(Path heldOut) {
         return with("data.eval.path", heldOut);
+    }
+
+    /** Held-out examples of several sources, one behind the other. */
+    public Data eval(Source... heldOut) {
+        return with("data.eval.sources", values(heldOut));
+    }
+
+    /** Holds out a share of the training rows, of each source its own. */
+    public Data evalShare(double share) {
+        return with("data.eval.share", share);
+    }
+
+    /** Holds out so many of the training rows. */
+    public Data evalRows(long rows) {
+        return with("data.eval.rows", rows);
+    }
+
+    /** When an epoch of {@link #mixed} sources ends; once all have been seen where this is not given. */
+    public Data exhausted(WhenExhausted end) {
+        return with("data.train.exhausted", end.name().toLowerCase(Locale.ROOT));
     }
 
     /** Sequences per optimizer step, all in one forward pass. */
@@ -138,6 +177,10 @@ public final class Data {
                     FaultCode.RUN_DIRECTORY_TAKEN,
                     file + " holds the rows of another run: give the rows that it began with, or another outputDir");
         }
+    }
+
+    private static List<Map<String, Object>> values(Source... sources) {
+        return Arrays.stream(sources).map(Source::values).toList();
     }
 
     private static Path rowsFile(Path runDirectory) {

@@ -51,6 +51,14 @@ public final class ModelFactory {
                 return fromPretrained(folder);
             }
         }
+        for (Path folder : List.of(run, run.resolve("export"))) {
+            if (Files.isRegularFile(folder.resolve("adapter_config.json"))) {
+                throw new FaultException(
+                        FaultCode.CONFIG_INVALID,
+                        "%1$s holds an adapter and no model: give its model with .adapter(Lora.from(%1$s)), or what `chorale export --merge %1$s OUT --model MODEL_DIR` writes"
+                                .formatted(folder));
+            }
+        }
         throw new FaultException(
                 FaultCode.FILE_MISSING,
                 run

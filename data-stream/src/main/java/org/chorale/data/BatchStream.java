@@ -27,6 +27,7 @@ import org.chorale.data.order.Neighbours;
 import org.chorale.data.order.StepSequences;
 import org.chorale.data.source.NumberFields;
 import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.SourceCount;
 import org.chorale.proto.batch.StepBatch;
 import org.jspecify.annotations.Nullable;
 
@@ -84,11 +85,22 @@ public final class BatchStream {
     /** A rank's part of every step after {@code afterStep}, epoch after epoch, without end. */
     public Source<StepBatch, NotUsed> training(
             BatchOrder order, LongFunction<TokenizedExample> examples, long afterStep, int rank, int worldSize) {
+        return training(order, examples, SourceTally.Sources.UNCOUNTED, afterStep, rank, worldSize);
+    }
+
+    /** Likewise, with what of each step is of which source. */
+    Source<StepBatch, NotUsed> training(
+            BatchOrder order,
+            LongFunction<TokenizedExample> examples,
+            SourceTally.Sources sources,
+            long afterStep,
+            int rank,
+            int worldSize) {
         return Source.fromIterator(() ->
                         LongStream.iterate(afterStep + 1, step -> step + 1).iterator())
                 .map(step ->
                         Step.training(order, step, rank, worldSize, packing, neighbours(order, step, rank, worldSize)))
-                .via(batches(examples));
+                .via(batches(examples, sources));
     }
 
     /** A rank's part of the held-out examples in file order, a micro-batch at a time, after {@code afterBatch}. */
@@ -98,15 +110,16 @@ public final class BatchStream {
         return Source.fromIterator(() -> LongStream.rangeClosed(afterBatch + 1, evaluation.batches())
                         .iterator())
                 .map(evaluation::step)
-                .via(batches(examples));
+                .via(batches(examples, SourceTally.Sources.UNCOUNTED));
     }
 
-    private Flow<Step, StepBatch, NotUsed> batches(LongFunction<TokenizedExample> examples) {
+    private Flow<Step, StepBatch, NotUsed> batches(
+            LongFunction<TokenizedExample> examples, SourceTally.Sources sources) {
         return Flow.of(Step.class)
                 .mapConcat(step -> step.parts(microBatch))
                 .mapAsync(
                         parallelism,
-                        part -> CompletableFuture.supplyAsync(() -> tokenize(part, examples), executor)
+                        part -> CompletableFuture.supplyAsync(() -> tokenize(part, examples, sources), executor)
                                 .handle((microBatch, failure) -> new Tokenized(part, microBatch, failure)))
                 .statefulMapConcat(BatchStream::gather)
                 .buffer(prefetchBatches, OverflowStrategy.backpressure())
@@ -118,12 +131,19 @@ public final class BatchStream {
         return learning == Learning.RATINGS ? Neighbours.of(order, step, rank, worldSize) : NOBODY;
     }
 
-    private MicroBatch tokenize(Part part, LongFunction<TokenizedExample> examples) {
+    private MicroBatch tokenize(Part part, LongFunction<TokenizedExample> examples, SourceTally.Sources sources) {
+        SourceTally tally = new SourceTally(sources);
+        return tokenize(part, examples, tally).withSources(tally.counts());
+    }
+
+    private MicroBatch tokenize(Part part, LongFunction<TokenizedExample> examples, SourceTally tally) {
         if (learning != Learning.TEXT) {
-            return MicroBatch.preferences(preferences(part, examples), padToken);
+            return MicroBatch.preferences(preferences(part, examples, tally), padToken);
         }
         List<List<TokenizedExample>> sequences = Arrays.stream(part.sequences())
-                .map(documents -> LongStream.of(documents).mapToObj(examples).toList())
+                .map(documents -> LongStream.of(documents)
+                        .mapToObj(example -> tally.counted(example, examples.apply(example)))
+                        .toList())
                 .toList();
         if (part.step().packed()) {
             return MicroBatch.packed(sequences, padToken);
@@ -132,15 +152,18 @@ public final class BatchStream {
         return numbers.areUsed() ? MicroBatch.ofNumbers(single, numbers) : MicroBatch.of(single, padToken);
     }
 
-    private List<TokenizedExample> preferences(Part part, LongFunction<TokenizedExample> examples) {
+    private List<TokenizedExample> preferences(Part part, LongFunction<TokenizedExample> examples, SourceTally tally) {
         Map<Long, TokenizedExample> read = new HashMap<>(); // most are another's neighbour too
         LongFunction<TokenizedExample> once = example -> read.computeIfAbsent(example, examples::apply);
         return IntStream.range(0, part.sequences().length)
                 .mapToObj(i -> {
-                    TokenizedExample example = once.apply(part.sequences()[i][0]);
-                    return learning == Learning.PAIRS
-                            ? example
-                            : example.mismatchedWith(once.apply(part.neighbours()[i]), sequenceTokens);
+                    long number = part.sequences()[i][0];
+                    TokenizedExample example = once.apply(number);
+                    return tally.counted(
+                            number,
+                            learning == Learning.PAIRS
+                                    ? example
+                                    : example.mismatchedWith(once.apply(part.neighbours()[i]), sequenceTokens));
                 })
                 .toList();
     }
@@ -204,6 +227,8 @@ public final class BatchStream {
                     sequences.examples(),
                     microBatches.stream().mapToLong(MicroBatch::tokens).sum(),
                     microBatches.stream().mapToLong(MicroBatch::tokensCut).sum(),
+                    SourceCount.sum(
+                            microBatches.stream().map(MicroBatch::sources).toList()),
                     microBatches.stream().map(MicroBatch::batch).toList(),
                     last);
         }

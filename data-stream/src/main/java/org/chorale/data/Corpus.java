@@ -97,8 +97,18 @@ final class Corpus implements AutoCloseable {
         return part.examples().source().place(part.examples().row(example - part.first()));
     }
 
-    /** The part that has an example. A source without examples shares its first number with the next. */
+    /** Whose its examples are; not told apart where there is only one. */
+    SourceTally.Sources sources() {
+        return parts.size() > 1 ? new SourceTally.Sources(parts.size(), this::source) : SourceTally.Sources.UNCOUNTED;
+    }
+
+    /** The part that has an example. */
     Part part(long example) {
+        return parts.get(source(example));
+    }
+
+    /** Its number. A source without examples shares its first number with the next. */
+    private int source(long example) {
         if (example < 0 || example >= count()) {
             throw new IllegalArgumentException("example %d is not in [0, %d)".formatted(example, count()));
         }
@@ -112,7 +122,7 @@ final class Corpus implements AutoCloseable {
                 high = middle;
             }
         }
-        return parts.get(low);
+        return low;
     }
 
     @Override

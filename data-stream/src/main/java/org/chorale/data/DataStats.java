@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.chorale.data.measure.Examples;
@@ -16,6 +16,7 @@ import org.chorale.data.measure.Totals;
 import org.chorale.data.order.EpochOrder;
 import org.chorale.data.order.PackedOrder;
 import org.chorale.data.source.Example;
+import org.chorale.data.source.SkippedRows;
 import org.chorale.data.stats.Duplicates;
 import org.chorale.data.stats.LengthFigures;
 
@@ -45,7 +46,7 @@ public record DataStats(
      * @param heldOut whether it is evaluated and not trained
      * @param rows that were read, whatever became of them
      * @param filteredRows that a filter left out
-     * @param skippedRows that cannot be used, by reason
+     * @param skipped rows that cannot be used
      * @param examples that are used
      * @param epochShare share of an epoch's examples that are of this source; 0 of held-out ones
      * @param totals over its examples
@@ -57,11 +58,18 @@ public record DataStats(
             boolean heldOut,
             long rows,
             long filteredRows,
-            Map<String, Long> skippedRows,
+            SkippedRows skipped,
             long examples,
             double epochShare,
             Totals totals,
             LengthFigures lengths) {}
+
+    /** The first row that cannot be used, with its place and what is wrong; empty where all can. */
+    public Optional<String> firstSkipped() {
+        return sources.stream()
+                .flatMap(source -> source.skipped().first().stream())
+                .findFirst();
+    }
 
     /**
      * Opens a run's data and counts it; what has to be written goes into the run directory that the configuration names.
@@ -101,7 +109,7 @@ public record DataStats(
                         + examples.source().rowsFiltered()
                         + examples.source().skipped().count(),
                 examples.source().rowsFiltered(),
-                examples.source().skipped().plus(examples.skipped()).byReason(),
+                examples.source().skipped().plus(examples.skipped()),
                 examples.count(),
                 share,
                 totals,

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import org.chorale.data.measure.Totals;
+import org.chorale.data.source.SkippedRows;
 import org.chorale.data.stats.LengthFigures;
 
 /** Figures of a run's data as people and programs read them. */
@@ -40,9 +41,14 @@ public record DataStatsText(DataStats stats) {
     private static void addSource(DataStats.SourceStats source, List<String> lines) {
         Totals totals = source.totals();
         lines.add("%s = %s%s".formatted(source.key(), source.path(), source.heldOut() ? " (held out)" : ""));
-        lines.add(
-                fact("rows", "%,d, %,d filtered, %,d left out", source.rows(), source.filteredRows(), skipped(source)));
-        source.skippedRows().forEach((reason, count) -> lines.add(fact("", "%,d: %s", count, reason)));
+        lines.add(fact(
+                "rows",
+                "%,d, %,d filtered, %,d left out",
+                source.rows(),
+                source.filteredRows(),
+                source.skipped().count()));
+        source.skipped().byReason().forEach((reason, count) -> lines.add(fact("", "%,d: %s", count, reason)));
+        addFirst(source.skipped(), lines);
         lines.add(fact("examples", "%,d%s", source.examples(), share(source)));
         lines.add(fact(
                 "tokens",
@@ -63,8 +69,12 @@ public record DataStatsText(DataStats stats) {
         addHistogram(source.lengths().histogram(), lines);
     }
 
-    private static long skipped(DataStats.SourceStats source) {
-        return source.skippedRows().values().stream().mapToLong(Long::longValue).sum();
+    private static void addFirst(SkippedRows skipped, List<String> lines) {
+        String name = skipped.count() > skipped.first().size() ? "left out, first" : "left out";
+        for (String row : skipped.first()) {
+            lines.add(fact(name, "%s", row));
+            name = "";
+        }
     }
 
     private static String share(DataStats.SourceStats source) {
@@ -112,9 +122,10 @@ public record DataStatsText(DataStats stats) {
         node.put("held_out", source.heldOut());
         node.put("rows", source.rows());
         node.put("rows_filtered", source.filteredRows());
-        node.put("rows_skipped", skipped(source));
+        node.put("rows_skipped", source.skipped().count());
         ObjectNode reasons = node.putObject("skipped");
-        source.skippedRows().forEach(reasons::put);
+        source.skipped().byReason().forEach(reasons::put);
+        source.skipped().first().forEach(node.putArray("first_skipped")::add);
         node.put("examples", source.examples());
         node.put("epoch_share", source.epochShare());
         node.put("tokens", totals.tokens());

@@ -199,7 +199,12 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
     private static Source<StepBatch, NotUsed> batches(OpenFeed request, RunData data, BatchStream batches) {
         if (request.feed() == Feed.TRAIN) {
             return batches.training(
-                    data.order(), data.train()::read, request.afterStep(), request.rank(), request.worldSize());
+                    data.order(),
+                    data.train()::read,
+                    data.train().sources(),
+                    request.afterStep(),
+                    request.rank(),
+                    request.worldSize());
         }
         Corpus eval = data.eval().orElseThrow();
         return batches.evaluation(eval.count(), eval::read, request.afterStep(), request.rank(), request.worldSize());

@@ -27,7 +27,9 @@ import org.chorale.training.AdapterConfig;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
+import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.worker.CheckpointFolder;
+import org.chorale.worker.OwnModelExport;
 
 /** {@code chorale export}. */
 record Export(Console console, boolean json) {
@@ -80,6 +82,25 @@ record Export(Console console, boolean json) {
         refuseExisting(out);
         refuseUnlessPossible(out);
         Checkpoint checkpoint = options.best() ? best(run) : newestWhole(run);
+        if (ConfigReader.read(run.runConf(), PipelineConfig.KEY, PipelineConfig.class)
+                .hasOwnModel()) {
+            exportOwnModel(run, checkpoint, out, options);
+        } else {
+            exportFolderModel(run, checkpoint, out, options);
+        }
+        report(Optional.of(checkpoint), out);
+    }
+
+    /** It has no folder, and its weights are written as exactly as they are known. */
+    private static void exportOwnModel(RunContents run, Checkpoint checkpoint, Path out, Options options) {
+        refuse(options.merge(), "--merge is for adapters: the run of " + run.dir() + " trained a model of its own");
+        refuse(
+                options.dtype().isPresent(),
+                "--dtype is for models of a folder: the run of " + run.dir() + " trained a model of its own");
+        OwnModelExport.write(run.runConf(), checkpoint.folder(), out);
+    }
+
+    private static void exportFolderModel(RunContents run, Checkpoint checkpoint, Path out, Options options) {
         ModelConfig model = ConfigReader.read(run.runConf(), "model", ModelConfig.class);
         long seed = ConfigReader.read(run.runConf(), "run", RunSettings.class).seed();
         FeedSettings data = FeedSettings.read(run.runConf());
@@ -96,7 +117,6 @@ record Export(Console console, boolean json) {
                 export.writeModel(options.stored(), out);
             }
         }
-        report(Optional.of(checkpoint), out);
     }
 
     private void exportAdapter(Path adapter, Path out, Options options) {

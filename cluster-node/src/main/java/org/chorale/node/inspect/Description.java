@@ -13,6 +13,9 @@ import org.chorale.proto.fault.FaultException;
 /** What {@code chorale inspect} says of a path. */
 public sealed interface Description
         permits TensorFile, ModelDirectory, AdapterDirectory, CheckpointDirectory, RunDescription {
+    /** What a user's own model is exported as, and nothing beside it. */
+    String OWN_WEIGHTS = "model.safetensors";
+
     /** For people. */
     List<String> lines();
 
@@ -37,6 +40,8 @@ public sealed interface Description
             return ModelDirectory.read(path);
         } else if (AdapterDirectory.isAt(path)) {
             return AdapterDirectory.read(path);
+        } else if (Files.isRegularFile(path.resolve(OWN_WEIGHTS))) {
+            return TensorFile.read(path.resolve(OWN_WEIGHTS));
         }
         throw new FaultException(
                 FaultCode.FILE_MALFORMED,

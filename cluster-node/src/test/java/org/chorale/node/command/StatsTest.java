@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.chorale.proto.fault.FaultKind;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,7 +53,7 @@ final class StatsTest {
 
     @Test
     void everyFigureIsInTheObject() throws IOException {
-        assertThat(stats("--json")).as(shell.err()).isZero();
+        assertThat(stats("--json", "data.malformed-rows=skip")).as(shell.err()).isZero();
         JsonNode all = new ObjectMapper().readTree(shell.out());
         assertThat(all.get("sources")).hasSize(3);
         JsonNode b = all.get("sources").get(1);
@@ -61,6 +62,8 @@ final class StatsTest {
         assertThat(b.get("rows_filtered").asInt()).isEqualTo(4);
         assertThat(b.get("rows_skipped").asInt()).isEqualTo(1);
         assertThat(b.get("skipped").properties().iterator().next().getKey()).startsWith("the row is not JSON: ");
+        assertThat(b.get("first_skipped").get(0).asText())
+                .startsWith(folder.resolve("b.jsonl") + ":20: the row is not JSON: ");
         assertThat(b.get("examples").asInt()).isEqualTo(15);
         assertThat(b.get("tokens").asInt()).isEqualTo(30);
         assertThat(b.get("epoch_share").asDouble()).isBetween(0.63, 0.69);
@@ -76,11 +79,12 @@ final class StatsTest {
 
     @Test
     void peopleAreToldTheSameAndNothingIsLeftBehind() throws IOException {
-        assertThat(stats()).as(shell.err()).isZero();
+        assertThat(stats("data.malformed-rows=skip")).as(shell.err()).isZero();
         assertThat(shell.out())
                 .contains("data.train.sources[1] = " + folder.resolve("b.jsonl"))
                 .contains("rows              20, 4 filtered, 1 left out")
                 .contains("1: the row is not JSON: ")
+                .contains("left out          " + folder.resolve("b.jsonl") + ":20: the row is not JSON: ")
                 .containsPattern("examples          15, 6\\d\\.\\d % of an epoch")
                 .containsPattern("2 to 2  #+ +15\n")
                 .contains("duplicates        1 training examples are the same as one before, 1 held-out ones")
@@ -92,13 +96,48 @@ final class StatsTest {
 
     @Test
     void heldOutRowsAreASourceOfTheirOwn() throws IOException {
-        assertThat(stats("--json", "data.eval.path=null", "data.eval.rows=5"))
+        assertThat(stats("--json", "data.eval.path=null", "data.eval.rows=5", "data.malformed-rows=skip"))
                 .as(shell.err())
                 .isZero();
         JsonNode sources = new ObjectMapper().readTree(shell.out()).get("sources");
         assertThat(IntStream.range(0, 4).map(i -> sources.get(i).get("examples").asInt()))
                 .containsExactly(8, 12, 2, 3);
         assertThat(sources.get(2).get("path").asText()).endsWith("a.jsonl");
+    }
+
+    @Test
+    void aRowThatWouldEndTheRunIsToldAfterAllFiguresAndIsWrongInput() throws IOException {
+        assertThat(stats()).isEqualTo(ExitCode.of(FaultKind.USER));
+        assertThat(shell.out()).contains("20, 4 filtered, 1 left out").contains("duplicates");
+        assertThat(shell.err())
+                .startsWith("error [DATA_MALFORMED] " + folder.resolve("b.jsonl") + ":20: the row is not JSON: ")
+                .contains("leave them out with data.malformed-rows = skip");
+    }
+
+    @Test
+    void ofManyMalformedRowsTheFirstAreNamed() throws IOException {
+        Path file = Files.writeString(
+                folder.resolve("b.jsonl"),
+                "{\"input_ids\": [1], \"n\": 1}\n" + rows(0, 30, "{\"text\": 7, \"n\": %1$d}"));
+
+        assertThat(stats("data.malformed-rows=skip")).as(shell.err()).isZero();
+        assertThat(shell.out().lines().filter(line -> line.contains(file + ":")))
+                .hasSize(5)
+                .first()
+                .asString()
+                .startsWith("  left out, first   " + file + ":2: ");
+        assertThat(shell.out().lines().filter(line -> line.contains(file + ":6: ")))
+                .hasSize(1);
+    }
+
+    @Test
+    void aSourceWithoutUsableRowsSaysWhatIsWrongWithItsFirst() throws IOException {
+        Path file = Files.writeString(folder.resolve("b.jsonl"), rows(0, 30, "{\"text\": 7, \"n\": %1$d}"));
+
+        assertThat(stats()).isEqualTo(ExitCode.of(FaultKind.USER));
+        assertThat(shell.err())
+                .contains("[DATA_EMPTY] data.train.sources[1].path = " + file)
+                .contains("(30 malformed rows, 0 that the filter leaves out); the first is " + file + ":1: ");
     }
 
     private static String rows(int from, int until, String row) {

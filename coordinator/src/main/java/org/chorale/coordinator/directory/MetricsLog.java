@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.chorale.coordinator.directory.MetricsSettings.Samples;
 import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.SourceShare;
 import org.chorale.proto.wire.StepReport;
 
 /**
@@ -102,6 +103,7 @@ public final class MetricsLog implements AutoCloseable {
                 json.writeNumberField("tokens_cut", step.getTokensCut());
             }
             metrics(json, step.getMetricsMap());
+            sources(json, step.getSourcesList());
             samples(json, step.getSamplesList());
         });
     }
@@ -176,6 +178,21 @@ public final class MetricsLog implements AutoCloseable {
         for (Map.Entry<String, Double> metric : new TreeMap<>(metrics).entrySet()) {
             number(json, metric.getKey(), metric.getValue());
         }
+        json.writeEndObject();
+    }
+
+    /** In the order of {@code index/sources.json}. */
+    private static void sources(JsonGenerator json, List<SourceShare> sources) throws IOException {
+        if (sources.isEmpty()) {
+            return;
+        }
+        json.writeObjectFieldStart("sources");
+        long[] examples = sources.stream().mapToLong(SourceShare::getExamples).toArray();
+        long[] tokens = sources.stream().mapToLong(SourceShare::getTokens).toArray();
+        json.writeFieldName("examples");
+        json.writeArray(examples, 0, examples.length);
+        json.writeFieldName("tokens");
+        json.writeArray(tokens, 0, tokens.length);
         json.writeEndObject();
     }
 

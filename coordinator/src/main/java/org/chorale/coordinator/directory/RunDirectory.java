@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.CheckpointManifest;
@@ -97,8 +96,8 @@ public final class RunDirectory implements AutoCloseable {
         }
         return Storage.at(conf, () -> {
             String text = Files.readString(conf);
-            RunIdentity.parse(conf.toString(), text);
-            return new RunContents(dir, text, new Checkpoints(dir.resolve("checkpoints")), exported(dir));
+            RunExport export = RunExport.of(dir.resolve(EXPORT), RunIdentity.parse(conf.toString(), text));
+            return new RunContents(dir, text, new Checkpoints(dir.resolve("checkpoints")), export.isWhole());
         });
     }
 
@@ -161,9 +160,12 @@ public final class RunDirectory implements AutoCloseable {
     private void refuseOtherSettings(Path conf, String runConf) throws IOException {
         List<String> differences = RunIdentity.differences(conf, Files.readString(conf), runConf);
         if (!differences.isEmpty()) {
-            throw taken("%s belongs to a run with other settings:\n  %s\nChoose another --run-dir"
-                            .formatted(dir, String.join("\n  ", differences))
-                    + "; or, to go on from its result, model.path = " + exportFolder());
+            String goOn = export().keyToGoOn();
+            throw taken("%s belongs to a run with other settings:\n  %s\nChoose another --run-dir%s"
+                    .formatted(
+                            dir,
+                            String.join("\n  ", differences),
+                            goOn.isEmpty() ? "" : "; or, to go on from its result, " + goOn));
         }
         if (exported() && checkpoints.folders().isEmpty()) {
             throw taken(
@@ -321,16 +323,16 @@ public final class RunDirectory implements AutoCloseable {
         return dir.resolve(EXPORT);
     }
 
-    /** Whether the result is there: a model folder with configuration and weights, else it is made again. */
+    /** Whether the result is there, whole; else it is made again. */
     public boolean exported() {
-        return exported(dir);
+        return Files.exists(exportFolder()) && export().isWhole();
     }
 
-    private static boolean exported(Path dir) {
-        Path export = dir.resolve(EXPORT);
-        return Files.isRegularFile(export.resolve("config.json"))
-                && Stream.of("model.safetensors", "model.safetensors.index.json")
-                        .anyMatch(weights -> Files.isRegularFile(export.resolve(weights)));
+    /** Of the run whose configuration is there. */
+    private RunExport export() {
+        Path conf = dir.resolve(RUN_CONF);
+        return Storage.at(
+                conf, () -> RunExport.of(exportFolder(), RunIdentity.parse(conf.toString(), Files.readString(conf))));
     }
 
     /** Makes room for the result of the committed last step; an export that is there is of a lost past. */

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.chorale.proto.message.ReportPieces;
+import org.chorale.proto.wire.SourceShare;
 import org.chorale.proto.wire.StepReport;
 
 /**
@@ -96,7 +97,7 @@ record StepReports(long from, List<List<StepReport>> byRank, Map<Integer, StepRe
     }
 
     /**
-     * One report of a step: the ranks' samples one after the other, their tokens together, the mean of their operations and
+     * One report of a step: the ranks' samples one after the other, their tokens and sources together, the mean of their operations and
      * peaks, all else rank 0's.
      */
     static StepReport merged(List<StepReport> reports) {
@@ -108,9 +109,30 @@ record StepReports(long from, List<List<StepReport>> byRank, Map<Integer, StepRe
                     .setPaddingTokens(all.getPaddingTokens() + report.getPaddingTokens());
         }
         boolean peaksKnown = reports.stream().allMatch(report -> report.getPeakFlopsPerSecond() > 0);
-        return all.setFlops(mean(reports, StepReport::getFlops))
+        return all.clearSources()
+                .addAllSources(sources(reports))
+                .setFlops(mean(reports, StepReport::getFlops))
                 .setPeakFlopsPerSecond(peaksKnown ? mean(reports, StepReport::getPeakFlopsPerSecond) : 0)
                 .build();
+    }
+
+    /** All ranks have as many. */
+    private static List<SourceShare> sources(List<StepReport> reports) {
+        return IntStream.range(0, reports.get(0).getSourcesCount())
+                .mapToObj(source -> {
+                    List<SourceShare> ofRanks = reports.stream()
+                            .map(report -> report.getSources(source))
+                            .toList();
+                    return SourceShare.newBuilder()
+                            .setExamples(ofRanks.stream()
+                                    .mapToLong(SourceShare::getExamples)
+                                    .sum())
+                            .setTokens(ofRanks.stream()
+                                    .mapToLong(SourceShare::getTokens)
+                                    .sum())
+                            .build();
+                })
+                .toList();
     }
 
     private static double mean(List<StepReport> reports, ToDoubleFunction<StepReport> figure) {

@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.chorale.coordinator.directory.MetricsSettings.Samples;
 import org.chorale.proto.wire.EvaluationReport;
+import org.chorale.proto.wire.SourceShare;
 import org.chorale.proto.wire.StepReport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -99,6 +100,19 @@ class MetricsLogTest {
         assertThat(lines().get(0))
                 .contains("\"loss_scale\":65536.0,\"skipped\":true,\"overflow\":true")
                 .contains("\"metrics\":{\"accuracy\":null,\"cross-entropy\":0.3333333333333333,\"regularizer\":0.5}");
+    }
+
+    @Test
+    void whatIsOfEachOfSeveralSourcesIsInTheLine() throws IOException {
+        write(
+                INDICES,
+                STEP,
+                STEP.toBuilder()
+                        .addSources(SourceShare.newBuilder().setExamples(2).setTokens(100))
+                        .addSources(SourceShare.getDefaultInstance())
+                        .build());
+        assertThat(lines().get(0)).doesNotContain("sources");
+        assertThat(lines().get(1)).contains("\"sources\":{\"examples\":[2,0],\"tokens\":[100,0]},\"samples\"");
     }
 
     @Test

@@ -135,6 +135,39 @@ class RunDirectoryTest {
     }
 
     @Test
+    void anAdaptersExportCountsWithItsOwnTwoFilesWhereItsNamePutsThem() throws IOException {
+        Path run = temporary.resolve("run");
+        String conf = RunFixture.conf(run, "model.adapter { type = lora, name = mine }");
+        try (RunDirectory directory = RunDirectory.open(run, conf)) {
+            Path named = Files.createDirectories(directory.exportFolder().resolve("mine"));
+            Files.createFile(directory.exportFolder().resolve("adapter_config.json"));
+            Files.createFile(directory.exportFolder().resolve("adapter_model.safetensors"));
+            assertThat(directory.exported()).as("another one").isFalse();
+            Files.createFile(named.resolve("adapter_config.json"));
+            assertThat(directory.exported()).as("without weights").isFalse();
+            Files.createFile(named.resolve("adapter_model.safetensors"));
+            assertThat(directory.exported()).isTrue();
+            assertThat(RunDirectory.read(run).exported()).isTrue();
+        }
+        assertThatThrownBy(() -> RunDirectory.open(run, RunFixture.conf(run)))
+                .hasMessageContaining("to go on from its result, model.adapter.path = " + run.resolve("export/mine"));
+    }
+
+    @Test
+    void aModelOfTheUsersOwnIsExportedAsItsWeightsAlone() throws IOException {
+        Path run = temporary.resolve("run");
+        String conf = RunFixture.conf(run, "pipeline.model.type = shop.Net");
+        try (RunDirectory directory = RunDirectory.open(run, conf)) {
+            Files.createDirectories(directory.exportFolder());
+            assertThat(directory.exported()).isFalse();
+            Files.createFile(directory.exportFolder().resolve("model.safetensors"));
+            assertThat(directory.exported()).isTrue();
+        }
+        assertThatThrownBy(() -> RunDirectory.open(run, RunFixture.conf(run)))
+                .hasMessageEndingWith("Choose another --run-dir");
+    }
+
+    @Test
     void anExportCountsOnlyWithConfigurationAndWeights() throws IOException {
         Path export = temporary.resolve("run/export");
         try (RunDirectory directory = open("run")) {

@@ -9,14 +9,25 @@ import java.util.stream.IntStream;
 import org.chorale.data.source.NumberFields;
 import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
+import org.chorale.proto.batch.SourceCount;
 
 /**
  * Examples of one forward pass as a batch, with what is known of them.
  *
  * @param tokens without padding
  * @param tokensCut tokens that did not fit into a sequence, at least
+ * @param sources what of them is of each source; empty where that is not counted
  */
-public record MicroBatch(Batch batch, long tokens, long tokensCut) {
+public record MicroBatch(Batch batch, long tokens, long tokensCut, List<SourceCount> sources) {
+    private MicroBatch(Batch batch, long tokens, long tokensCut) {
+        this(batch, tokens, tokensCut, List.of());
+    }
+
+    /** The same with what is of each source. */
+    public MicroBatch withSources(List<SourceCount> counted) {
+        return new MicroBatch(batch, tokens, tokensCut, counted);
+    }
+
     /** Each example is a sequence; shorter ones are filled with a token whose label is ignored. */
     public static MicroBatch of(List<TokenizedExample> examples, long padToken) {
         return filled(examples.stream().map(List::of).toList(), padToken, false);

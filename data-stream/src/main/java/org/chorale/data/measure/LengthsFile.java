@@ -26,7 +26,7 @@ import org.chorale.data.source.SkippedRows;
 record LengthsFile(
         String settings, long examples, long storedBytes, long storedChecksum, Totals totals, SkippedRows skipped) {
     static final long MAGIC = 0x43484F524C454E31L; // "CHORLEN1"
-    static final int VERSION = 2;
+    static final int VERSION = 3;
     static final int HEADER_BYTES = Long.BYTES + Integer.BYTES;
     static final int EXAMPLE_BYTES = 2 * Long.BYTES + Integer.BYTES;
     static final int FOOTER_BYTES = 2 * Long.BYTES;

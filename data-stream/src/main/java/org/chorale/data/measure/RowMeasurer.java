@@ -53,12 +53,13 @@ final class RowMeasurer {
             if (writer.examples() == 0) {
                 throw new FaultException(
                         FaultCode.DATA_EMPTY,
-                        "%s = %s: has no usable example (%d of %d rows cannot be used)"
+                        "%s = %s: has no usable example (%d of %d rows cannot be used)%s"
                                 .formatted(
                                         settings.key(),
                                         settings.path(),
                                         rejections.count(),
-                                        settings.rows().count()));
+                                        settings.rows().count(),
+                                        rejections.first()));
             }
             writer.commit(key, rejections.skipped());
         } finally {

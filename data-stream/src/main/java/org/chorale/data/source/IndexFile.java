@@ -28,7 +28,7 @@ import java.util.List;
 record IndexFile(
         String settings, String digest, long chatRows, long filteredRows, SkippedRows skipped, List<Entry> files) {
     static final long MAGIC = 0x43484F5249445831L; // "CHORIDX1"
-    static final int VERSION = 3;
+    static final int VERSION = 4;
     static final int HEADER_BYTES = Long.BYTES + Integer.BYTES;
     static final int EXAMPLE_BYTES = Long.BYTES + Integer.BYTES;
     static final int FOOTER_BYTES = 2 * Long.BYTES;

@@ -16,9 +16,6 @@ import org.slf4j.LoggerFactory;
 public final class Rejections {
     private static final Logger log = LoggerFactory.getLogger(Rejections.class);
 
-    /** A few say what is wrong; thousands say no more. */
-    private static final int MAX_REPORTED = 5;
-
     private final MalformedRows policy;
     private final List<String> reported = new ArrayList<>();
     private final Map<String, Long> byReason = new LinkedHashMap<>();
@@ -40,14 +37,14 @@ public final class Rejections {
         }
         count++;
         byReason.merge(SkippedRows.kind(problem, byReason.keySet()), 1L, Long::sum);
-        if (reported.size() < MAX_REPORTED) {
+        if (reported.size() < SkippedRows.MAX_TOLD) {
             reported.add(message);
         }
     }
 
     /** Whether the next one is told with its place, which may take long to find. */
     public boolean wantsPlace() {
-        return policy == MalformedRows.FAIL || reported.size() < MAX_REPORTED;
+        return policy == MalformedRows.FAIL || reported.size() < SkippedRows.MAX_TOLD;
     }
 
     /** How many there were. */
@@ -55,9 +52,14 @@ public final class Rejections {
         return count;
     }
 
-    /** What there was, by reason. */
+    /** What there was, by reason, and the first of them. */
     public SkippedRows skipped() {
-        return new SkippedRows(byReason);
+        return new SkippedRows(byReason, reported);
+    }
+
+    /** The first of them, for the end of a message; empty where there was none. */
+    public String first() {
+        return reported.isEmpty() ? "" : "; the first is " + reported.get(0);
     }
 
     /** Says what was left out, once the source is read. */

@@ -23,7 +23,7 @@ public enum RowFormat {
     PREFERENCE;
 
     /** As the configuration has it. */
-    String word() {
+    public String word() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

@@ -58,6 +58,8 @@ record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
             throw new FaultException(
                     FaultCode.FILE_MISSING,
                     "%s = %s: %s does not exist; %s".formatted(source.key(), path, e.getFile(), RIGHT));
+        } catch (LinkRefusedException e) {
+            throw refused(source, String.valueOf(e.getMessage()));
         } catch (IOException e) {
             throw unreadable(source, path, e);
         }
@@ -90,8 +92,8 @@ record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
         return new SourceFiles(folder == null ? path : folder, true, List.of(SourceFile.of(name, path)));
     }
 
-    private static SourceFiles folder(SourceSettings source) throws IOException {
-        List<SourceFile> all = FolderListing.of(source.path(), Integer.MAX_VALUE);
+    private static SourceFiles folder(SourceSettings source) throws IOException, LinkRefusedException {
+        List<SourceFile> all = FolderListing.of(source.path(), Integer.MAX_VALUE, name -> true);
         if (DatasetFolder.isOne(all)) {
             return new SourceFiles(source.path(), true, new DatasetFolder(source, all).files());
         }
@@ -100,7 +102,7 @@ record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
     }
 
     /** The pattern is what follows the last folder whose name is plain. */
-    private static SourceFiles glob(SourceSettings source) throws IOException {
+    private static SourceFiles glob(SourceSettings source) throws IOException, LinkRefusedException {
         Path path = source.path().toAbsolutePath();
         Path root = Objects.requireNonNull(path.getRoot());
         for (Path name : path) {
@@ -113,9 +115,7 @@ record SourceFiles(Path root, boolean haveRows, List<SourceFile> files) {
         List<SourceFile> files;
         try {
             FileGlob glob = FileGlob.of(pattern);
-            files = FolderListing.of(root, glob.depth()).stream()
-                    .filter(file -> glob.matches(file.name()))
-                    .toList();
+            files = FolderListing.of(root, glob.depth(), glob::matches);
         } catch (PatternSyntaxException e) {
             throw refused(source, "the glob %s cannot be read: %s".formatted(pattern, e.getMessage()));
         }

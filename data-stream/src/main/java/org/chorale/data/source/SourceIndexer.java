@@ -74,8 +74,13 @@ final class SourceIndexer {
             } else if (index.examples() == 0) {
                 throw new FaultException(
                         FaultCode.DATA_EMPTY,
-                        "%s = %s: has no usable example (%d malformed rows, %d that the filter leaves out)"
-                                .formatted(source.key(), source.path(), rejections.count(), index.filteredRows()));
+                        "%s = %s: has no usable example (%d malformed rows, %d that the filter leaves out)%s"
+                                .formatted(
+                                        source.key(),
+                                        source.path(),
+                                        rejections.count(),
+                                        index.filteredRows(),
+                                        rejections.first()));
             }
             index.commit(settings(source, files, tokenizer), digest, rejections.skipped());
         }

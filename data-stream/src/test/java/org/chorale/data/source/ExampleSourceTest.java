@@ -244,9 +244,6 @@ class ExampleSourceTest {
         write("texts/empty", "");
         write("texts/.hidden", "no");
         write("texts/.git/config", "no");
-        write("outside", "no");
-        Files.createSymbolicLink(texts.resolve("link"), folder.resolve("outside"));
-        Files.createSymbolicLink(texts.resolve("up"), folder);
         try (ExampleSource source = open(texts, MalformedRows.FAIL)) {
             assertThat(all(source))
                     .containsExactly(

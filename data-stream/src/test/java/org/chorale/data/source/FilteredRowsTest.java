@@ -6,6 +6,10 @@ package org.chorale.data.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -120,6 +124,23 @@ class FilteredRowsTest {
         assertThat(rejections.skipped().byReason())
                 .containsEntry("the row has N bytes", 30L)
                 .hasSize(21);
+    }
+
+    @Test
+    void theFirstSkippedRowsSurviveOnDiskHoweverLongTheirMessages() throws IOException {
+        Rejections rejections = new Rejections(MalformedRows.SKIP);
+        for (int i = 1; i <= 9; i++) {
+            rejections.reject(RowPlace.of(Path.of("f.jsonl"), i), "\uD83D\uDE00".repeat(70_000));
+        }
+        ByteArrayOutputStream written = new ByteArrayOutputStream();
+        rejections.skipped().write(new DataOutputStream(written));
+        SkippedRows read = SkippedRows.read(new DataInputStream(new ByteArrayInputStream(written.toByteArray())));
+
+        assertThat(read).isEqualTo(rejections.skipped());
+        assertThat(read.first())
+                .hasSize(SkippedRows.MAX_TOLD)
+                .allMatch(message -> message.codePointCount(0, message.length()) == 4000);
+        assertThat(read.first().get(4)).startsWith("f.jsonl:5: ");
     }
 
     private RowStepsConfig steps(String filter) {

@@ -17,6 +17,7 @@ import java.util.stream.LongStream;
  * @param samples global indices of this rank's examples, in order
  * @param tokens of all micro-batches, without padding
  * @param tokensCut tokens that did not fit into the sequence length
+ * @param sources what of it is of each training source, in their order; empty where there are not several
  * @param microBatches at least one; a rank without rows gets one of zero sequences
  * @param last whether the stream ends here
  */
@@ -28,10 +29,25 @@ public record StepBatch(
         long[] samples,
         long tokens,
         long tokensCut,
+        List<SourceCount> sources,
         List<Batch> microBatches,
         boolean last) {
     public StepBatch {
+        sources = List.copyOf(sources);
         microBatches = List.copyOf(microBatches);
+    }
+
+    /** Of a single source. */
+    public StepBatch(
+            Feed feed,
+            long index,
+            double epoch,
+            long[] samples,
+            long tokens,
+            long tokensCut,
+            List<Batch> microBatches,
+            boolean last) {
+        this(feed, index, epoch, samples, tokens, tokensCut, List.of(), microBatches, last);
     }
 
     /** What travels, in order; samples are spread evenly. {@link #join} puts them together again. */
@@ -46,6 +62,7 @@ public record StepBatch(
                                 Arrays.copyOfRange(samples, at(i, count), at(i + 1, count)),
                                 i == 0 ? tokens : 0,
                                 i == 0 ? tokensCut : 0,
+                                i == 0 ? sources : List.of(),
                                 List.of(microBatches.get(i)),
                                 last),
                         i == count - 1))
@@ -68,6 +85,7 @@ public record StepBatch(
                         .toArray(),
                 parts.stream().mapToLong(part -> part.part().tokens).sum(),
                 parts.stream().mapToLong(part -> part.part().tokensCut).sum(),
+                first.sources,
                 parts.stream()
                         .flatMap(part -> part.part().microBatches.stream())
                         .toList(),
@@ -92,6 +110,7 @@ public record StepBatch(
                 && Arrays.equals(samples, that.samples)
                 && tokens == that.tokens
                 && tokensCut == that.tokensCut
+                && sources.equals(that.sources)
                 && microBatches.equals(that.microBatches)
                 && last == that.last;
     }

@@ -15,6 +15,7 @@ import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.ColumnType;
 import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.SourceCount;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.batch.StepPart;
 import org.chorale.proto.fault.Fault;
@@ -92,6 +93,7 @@ final class MessageTable {
         record(kryo, StepBatch.class, 43);
         record(kryo, StepPart.class, 44);
         record(kryo, GroupKey.class, 45);
+        record(kryo, SourceCount.class, 46);
     }
 
     private static void coordinator(Kryo kryo) {

@@ -13,6 +13,7 @@ import org.chorale.proto.batch.Batch;
 import org.chorale.proto.batch.Column;
 import org.chorale.proto.batch.ColumnType;
 import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.SourceCount;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
@@ -111,6 +112,7 @@ record ExampleMessages(
                 new long[] {7, 3_000_000_000L},
                 6,
                 1,
+                List.of(new SourceCount(2, 6), new SourceCount(0, 0)),
                 List.of(
                         new Batch(List.of(tokens, labels)),
                         new Batch(List.of(tokens, labels, mask)),

@@ -40,6 +40,7 @@ final class MessageTableTest {
             43 StepBatch
             44 StepPart
             45 GroupKey
+            46 SourceCount
             100 WorkerJoined
             101 ModelDescribed
             102 DataDescribed

@@ -20,6 +20,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.japi.function.Function;
 import org.chorale.proto.batch.Feed;
+import org.chorale.proto.batch.SourceCount;
 import org.chorale.proto.batch.StepBatch;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultException;
@@ -36,6 +37,7 @@ import org.chorale.proto.message.ReportPieces;
 import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.EvaluationReport;
 import org.chorale.proto.wire.ModelOutline;
+import org.chorale.proto.wire.SourceShare;
 import org.chorale.proto.wire.StepReport;
 import org.chorale.tensor.collective.CollectiveException;
 import org.chorale.tensor.device.Device;
@@ -369,9 +371,17 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
                 .setLossScale(result.lossScale())
                 .putAllMetrics(result.metrics())
                 .setTokensCut(batch.tokensCut())
+                .addAllSources(batch.sources().stream().map(ShardActor::wire).toList())
                 .setPaddingTokens(batch.places() - batch.tokens())
                 .setFlops(loaded().flops(batch))
                 .setPeakFlopsPerSecond(loaded().peakFlopsPerSecond())
+                .build();
+    }
+
+    private static SourceShare wire(SourceCount source) {
+        return SourceShare.newBuilder()
+                .setExamples(source.examples())
+                .setTokens(source.tokens())
                 .build();
     }
 
