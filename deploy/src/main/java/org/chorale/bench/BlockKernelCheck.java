@@ -7,6 +7,7 @@ import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.kernel.RmsNormKernel.Weighting;
 import org.chorale.tensor.device.Device;
 
 /**
@@ -26,7 +27,9 @@ public final class BlockKernelCheck {
         torch.manual_seed(SEED);
         KernelCheck check = new KernelCheck(device, System.out);
         CheckTensors tensors = new CheckTensors(device, new Random(SEED));
-        new RmsNormCheck(check, tensors).run(ROWS);
+        for (Weighting weighting : Weighting.values()) {
+            new RmsNormCheck(check, tensors, weighting).run(ROWS);
+        }
         new RotaryCheck(check, tensors).run(ROWS);
         new SwiGluCheck(check, tensors).run(ROWS);
         new LinearCheck(check, tensors).run(ROWS);

@@ -24,12 +24,13 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>R rows, D model width, F inner width, N query heads, K key-value heads, H head width. What a forward keeps is exact:
  * it is what lies on the tape. (Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest
- * document in the place of each, which is not counted.) What is taken in between is estimated from above.
+ * document in the place of each, which is not counted; attention with a mask, or in fp32 with a window, keeps none there.) What is taken in between is estimated from above.
  */
 public final class DecoderMemory {
     private static final long TOKEN_BYTES = Long.BYTES;
 
     private final DecoderConfig config;
+    private final ScalarType type;
     private final int firstTrained; // block
     private final List<Long> savedForAdapters;
     private final long narrow; // bytes of a number
@@ -45,6 +46,7 @@ public final class DecoderMemory {
     DecoderMemory(DecoderConfig config, ScalarType type, int firstTrained, List<Long> savedForAdapters) {
         this.savedForAdapters = savedForAdapters;
         this.config = config;
+        this.type = type;
         this.firstTrained = firstTrained;
         this.narrow = switch (type) {
             case BFloat16, Half -> 2;
@@ -84,7 +86,7 @@ public final class DecoderMemory {
         long peak = kept + lossBytes;
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
             long own = kept(block, plan.of(block));
-            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)));
+            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)) + scores(block, rows));
             kept -= rows * own;
         }
         return peak;
@@ -167,7 +169,8 @@ public final class DecoderMemory {
         BlockConfig block = config.blocks().get(number);
         AttentionConfig attention = block.attention();
         long input = rowBytes();
-        long attended = narrow * attention.queryWidth() + wide * attention.heads(); // and its log-sum-exp
+        long logSumExp = attention.scores().capped() ? 0 : wide * attention.heads();
+        long attended = narrow * attention.queryWidth() + logSumExp;
         long projected = narrow * (attention.queryWidth() + 2 * attention.keyWidth()) // q, k, v
                 + ofHeadNorm(attention.queryNorm(), attention.queryWidth())
                 + ofHeadNorm(attention.keyNorm(), attention.keyWidth())
@@ -205,7 +208,8 @@ public final class DecoderMemory {
      * down was given, that itself, once more where an adapter drops some of it, and four of the width. In attention: the
      * gradients of q, k and v twice, those of k and v for each query head, that of q in fp32, and four of the width; gate
      * and up have been given back by then. Adapters take twice what they have saved: where lengths are trained that is as
-     * much as the outputs, whose gradients are scaled and multiplied.
+     * much as the outputs, whose gradients are scaled and multiplied. Attention by blocks of scores has operands once more in
+     * the place of keys for each query head, and sums the gradients of k and v in fp32 instead of that of q.
      */
     private long backward(int number) {
         BlockConfig block = config.blocks().get(number);
@@ -214,9 +218,15 @@ public final class DecoderMemory {
         long inner = block.inner().innerWidth();
         long feedForward = 3 * narrow * inner;
         long attention = narrow * (2 * (heads + 2 * keys) + 3 * heads)
-                + Float.BYTES * heads
+                + Math.max(Float.BYTES * heads, 2 * wide * keys)
                 - narrow * block.inner().projectedWidth();
         long adapters = 2 * narrow * savedForAdapters.get(number);
         return Math.max(feedForward, attention) + 4 * rowBytes() + adapters;
+    }
+
+    /** The blocks of scores that its backward holds at once, whatever the rows. */
+    private long scores(int number, long rows) {
+        AttentionConfig attention = config.blocks().get(number).attention();
+        return attention.flash().scoreBytes(type, attention.heads(), attention.headWidth(), rows);
     }
 }
