@@ -25,8 +25,9 @@ record ScoreBlock(long head, long heads, long query, long queries, long key, lon
     private static final long ENOUGH_QUERIES = 256;
 
     /**
-     * All scores of queries [B, T, N, H] and keys [B, S, K, H] but those that nobody sees, heads by heads and queries
-     * in order. Work for a limited sight grows with T times what a query sees, not with T·S.
+     * All scores of queries [B, T, N, H] and keys [B, S, K, H] but those that nobody sees, heads by heads. The last
+     * queries come first: they see the most, and those after them take the memory that they have given back. Work for a
+     * limited sight grows with T times what a query sees, not with T·S.
      *
      * @param maxScores of a block, unless those of a single query and head are more
      */
@@ -60,8 +61,9 @@ record ScoreBlock(long head, long heads, long query, long queries, long key, lon
             List<ScoreBlock> blocks = new ArrayList<>();
             for (long head = 0; head < sequences * keyHeads; head += headsOfBlock) {
                 long heads = Math.min(headsOfBlock, sequences * keyHeads - head);
-                for (long query = 0; query < queries; query += queriesOfBlock) {
-                    blocks.add(block(head, heads, query, Math.min(queriesOfBlock, queries - query)));
+                for (long end = queries; end > 0; end -= queriesOfBlock) {
+                    long query = Math.max(0, end - queriesOfBlock);
+                    blocks.add(block(head, heads, query, end - query));
                 }
             }
             return blocks;

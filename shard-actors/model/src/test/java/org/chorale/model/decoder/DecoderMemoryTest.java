@@ -43,6 +43,14 @@ final class DecoderMemoryTest {
              "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 2048}
             """;
 
+    /** Two blocks like those of Gemma 2 2B. */
+    private static final String GEMMA = """
+            {"model_type": "gemma2", "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
+             "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+             "max_position_embeddings": 8192, "sliding_window": 4096, "query_pre_attn_scalar": 256,
+             "final_logit_softcapping": 30.0, "attn_logit_softcapping": %s}
+            """;
+
     private static final long LARGE_ROWS = 4 * 2048;
     private static final long LOSS_BYTES = 1L << 30;
 
@@ -178,14 +186,34 @@ final class DecoderMemoryTest {
                 .toList();
     }
 
+    /** A block of scores has 64 MiB, and a backward holds six; a shorter sequence has no more scores than R² for each head. */
+    @Test
+    void cappedScoresHaveRoomForTheirBlocksAndKeepNoLogSumExp() {
+        DecoderMemory capped = memory(GEMMA.formatted(50.0));
+        DecoderMemory plain = memory(GEMMA.formatted("null"));
+        RecomputePlan none = RecomputePlan.NONE;
+        assertThat(plain.keptBytes(none, LARGE_ROWS) - capped.keptBytes(none, LARGE_ROWS))
+                .isEqualTo(LARGE_ROWS * 2 * 8 * 4);
+        long kept = capped.keptBytes(none, LARGE_ROWS) - plain.keptBytes(none, LARGE_ROWS);
+        assertThat(capped.peakBytes(none, LARGE_ROWS, 0) - plain.peakBytes(none, LARGE_ROWS, 0) - kept)
+                .isEqualTo(6 * (64L << 20));
+        long keptOfFew = capped.keptBytes(none, 32) - plain.keptBytes(none, 32);
+        assertThat(capped.peakBytes(none, 32, 0) - plain.peakBytes(none, 32, 0) - keptOfFew)
+                .isEqualTo(6 * 8 * 32 * 32 * 4);
+    }
+
     @Test
     void whatFitsInNoWayIsNotChosen() {
         assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, 3L << 30)).isEmpty();
     }
 
     private DecoderMemory large() {
+        return memory(LARGE);
+    }
+
+    private DecoderMemory memory(String config) {
         try {
-            Files.writeString(directory.resolve("config.json"), LARGE);
+            Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
