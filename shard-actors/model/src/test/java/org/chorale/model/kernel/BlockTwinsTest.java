@@ -121,13 +121,19 @@ final class BlockTwinsTest {
         assertThat(joined.narrow(2, 6, 2).equal(values)).isTrue();
     }
 
+    static List<Arguments> curves() {
+        return Stream.of(Type.values())
+                .flatMap(type -> Stream.of(Curve.values()).map(curve -> Arguments.of(type, curve)))
+                .toList();
+    }
+
     @ParameterizedTest
-    @EnumSource
-    void aGatedBackwardGivesTheForwardAgain(Type type) {
+    @MethodSource("curves")
+    void aGatedBackwardGivesTheForwardAgain(Type type, Curve curve) {
         Tensor product = random(type, 5, 24);
         Tensor gate = product.narrow(1, 0, 12);
         Tensor up = product.narrow(1, 12, 12);
-        SwiGluKernel kernel = SwiGluKernel.of(gate, up);
+        GluKernel kernel = GluKernel.of(curve, gate, up);
         Tensor inner = kernel.forward(gate, up);
         Tensor before = product.clone();
         assertThat(kernel.backward(random(type, 5, 12), gate, up).equal(inner)).isTrue();
