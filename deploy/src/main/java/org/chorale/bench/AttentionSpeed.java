@@ -43,7 +43,10 @@ final class AttentionSpeed {
         for (long[] shape : new long[][] {{4, 2048, 8, 4, 256}, {1, 8192, 8, 4, 256}, {1, 8192, 16, 8, 256}}) {
             time("uncapped", of(shape, Sight.CAUSAL), new FlashAttention());
             time("capped", of(shape, Sight.CAUSAL), new FlashAttention().with(GEMMA));
-            time("capped 4096", of(shape, Sight.CAUSAL), FlashAttention.sliding(4096).with(GEMMA));
+            time(
+                    "capped 4096",
+                    of(shape, Sight.CAUSAL),
+                    FlashAttention.sliding(4096).with(GEMMA));
             time("capped packed", of(shape, Sight.PACKED), new FlashAttention().with(GEMMA));
         }
     }

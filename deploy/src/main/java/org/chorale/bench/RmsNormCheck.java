@@ -120,7 +120,11 @@ final class RmsNormCheck {
             long pass = x.nbytes();
             check.speed(name("norm"), shape, type.word(), 2 * pass, () -> kernel.forward(x, weight, EPSILON));
             check.speed(
-                    name("norm of sum"), shape, type.word(), 4 * pass, () -> kernel.addAndForward(sum, x, weight, EPSILON));
+                    name("norm of sum"),
+                    shape,
+                    type.word(),
+                    4 * pass,
+                    () -> kernel.addAndForward(sum, x, weight, EPSILON));
             check.speed(
                     name("norm backward, residual"),
                     shape,

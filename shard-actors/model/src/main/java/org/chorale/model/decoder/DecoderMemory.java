@@ -86,7 +86,8 @@ public final class DecoderMemory {
         long peak = kept + lossBytes;
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
             long own = kept(block, plan.of(block));
-            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)) + scores(block, rows));
+            peak = Math.max(
+                    peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)) + scores(block, rows));
             kept -= rows * own;
         }
         return peak;

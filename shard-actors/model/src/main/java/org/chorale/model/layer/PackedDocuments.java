@@ -46,7 +46,8 @@ public record PackedDocuments(List<DocumentSpan> spans, int runs, long longestRu
 
     /** A row that no document of this row begins before, found on the host. */
     long beginAtLeast(long row) {
-        int at = Collections.binarySearch(spans, new DocumentSpan(row, 1, 1), Comparator.comparingLong(DocumentSpan::row));
+        int at = Collections.binarySearch(
+                spans, new DocumentSpan(row, 1, 1), Comparator.comparingLong(DocumentSpan::row));
         if (at == -1) {
             return 0;
         }

@@ -24,8 +24,8 @@ import org.chorale.tensor.device.Device;
  * everything is.
  */
 final class PlainAttention implements AttentionKernel {
-    /** Blocks of scores that a backward holds at once: of products, shares, and gradients in both dtypes. */
-    static final int HELD_BLOCKS = 6;
+    /** Blocks of scores that a backward holds at once: of products, shares, and gradients before and behind the cap. */
+    static final int HELD_BLOCKS = 5;
 
     private static final Operator SOFTMAX_BACKWARD = Operator.named("aten::_softmax_backward_data");
     private static final Long LAST = -1L;
@@ -48,8 +48,7 @@ final class PlainAttention implements AttentionKernel {
             Tensor mixed = torch.empty_like(operands.q); // [B·K, T, G, H]
             for (ScoreBlock block : blocks(q, k, sight)) {
                 try (TensorScope ofBlock = new TensorScope()) {
-                    Tensor bent = operands.bent(block);
-                    Tensor shares = operands.shares(block, sight.scores().of(bent, false));
+                    Tensor shares = operands.shares(block, operands.bent(block), false);
                     Tensor ofQueries = matrix(block.ofQueries(mixed));
                     BatchedMatmul.write(ofQueries, shares.to(mixed.scalar_type()), block.ofKeys(operands.v), 1);
                 }
@@ -83,7 +82,9 @@ final class PlainAttention implements AttentionKernel {
                 }
             }
             return new Tensor[] {
-                scope.keep(inOrder(dq, q)), scope.keep(inOrder(dk.unsqueeze(2), k)), scope.keep(inOrder(dv.unsqueeze(2), v))
+                scope.keep(inOrder(dq, q)),
+                scope.keep(inOrder(dk.unsqueeze(2), k)),
+                scope.keep(inOrder(dv.unsqueeze(2), v))
             };
         }
     }
@@ -119,10 +120,13 @@ final class PlainAttention implements AttentionKernel {
             return bent;
         }
 
-        /** Of scores, which are overwritten. */
-        Tensor shares(ScoreBlock block, Tensor scoresOfBlock) {
-            hidden.in(scoresOfBlock.unflatten(1, block.queries(), -1), block);
-            return torch.softmax(scoresOfBlock, LAST);
+        /** [heads, queries·G, keys] */
+        Tensor shares(ScoreBlock block, Tensor bent, boolean backward) {
+            try (TensorScope scope = new TensorScope()) {
+                Tensor ofBlock = scores.of(bent, backward);
+                hidden.in(ofBlock.unflatten(1, block.queries(), -1), block);
+                return scope.keep(torch.softmax(ofBlock, LAST));
+            }
         }
 
         /**
@@ -134,11 +138,24 @@ final class PlainAttention implements AttentionKernel {
         Tensor backward(ScoreBlock block, Tensor dMixed, Tensor dValues) {
             try (TensorScope scope = new TensorScope()) {
                 Tensor bent = bent(block);
-                Tensor shares = shares(block, scores.of(bent, true));
-                BatchedMatmul.addTo(dValues, shares.to(q.scalar_type()).transpose(1, 2), dMixed, 1);
-                Tensor dShares = BatchedMatmul.wide(dMixed, block.ofKeys(v).transpose(1, 2), 1);
-                Tensor dScores = SOFTMAX_BACKWARD.call(dShares, shares, LAST, (long) shares.scalar_type().value)[0];
+                Tensor shares = shares(block, bent, true);
+                addGradient(dValues, shares, dMixed);
+                Tensor dScores = scoresGradient(block, shares, dMixed);
                 return scope.keep(scores.gradient(dScores, bent).to(q.scalar_type()));
+            }
+        }
+
+        private void addGradient(Tensor dValues, Tensor shares, Tensor dMixed) {
+            try (TensorScope scope = new TensorScope()) {
+                BatchedMatmul.addTo(dValues, shares.to(q.scalar_type()).transpose(1, 2), dMixed, 1);
+            }
+        }
+
+        private Tensor scoresGradient(ScoreBlock block, Tensor shares, Tensor dMixed) {
+            try (TensorScope scope = new TensorScope()) {
+                Tensor dShares = BatchedMatmul.wide(dMixed, block.ofKeys(v).transpose(1, 2), 1);
+                Long type = (long) shares.scalar_type().value;
+                return scope.keep(SOFTMAX_BACKWARD.call(dShares, shares, LAST, type)[0]);
             }
         }
     }

@@ -40,29 +40,39 @@ final class PlainAttentionTest {
      * @param hidden [B or 1, 1, T, T]
      * @param read [B, T, 1, 1], 0 where the token is padding
      */
-    private record Case(long sequences, long tokens, long keyHeads, long heads, Sight sight, Tensor hidden, Tensor read) {
+    private record Case(
+            long sequences, long tokens, long keyHeads, long heads, Sight sight, Tensor hidden, Tensor read) {
         static Case of(Random random) {
-            long sequences = 1 + random.nextInt(3);
-            long tokens = 1 + random.nextInt(40);
-            long keyHeads = 1 + random.nextInt(4);
-            long window = random.nextInt(3) == 0 ? Sight.EVERYTHING : 1 + random.nextInt((int) tokens + 3);
+            int sequences = 1 + random.nextInt(3);
+            int tokens = 1 + random.nextInt(40);
+            int keyHeads = 1 + random.nextInt(4);
+            long window = random.nextInt(3) == 0 ? Sight.EVERYTHING : 1 + random.nextInt(tokens + 3);
             Scores scores = new Scores(random.nextBoolean() ? null : 0.7, random.nextInt(3) == 0 ? 0 : 1.5);
             int kind = random.nextInt(3);
             long[] documents = documents(random, kind == 1, sequences, tokens);
-            Tensor seen = window == Sight.EVERYTHING ? torch.zeros(tokens, tokens) : torch.ones(tokens, tokens).tril(-window);
-            Tensor later = PlainFormulas.causal(tokens).logical_or(seen.to(ScalarType.Bool)).view(1, 1, tokens, tokens);
+            Tensor seen = window == Sight.EVERYTHING
+                    ? torch.zeros(tokens, tokens)
+                    : torch.ones(tokens, tokens).tril(-window);
+            Tensor later = PlainFormulas.causal(tokens)
+                    .logical_or(seen.to(ScalarType.Bool))
+                    .view(1, 1, tokens, tokens);
             Tensor of = torch.tensor(documents).view(sequences, 1, tokens, 1);
             Tensor hidden = later.logical_or(of.ne(of.transpose(2, 3)));
             PackedDocuments packed = kind == 1 ? PackedDocuments.of(Device.CPU, tokens, documents) : null;
             Tensor mask = null;
             if (kind == 2) {
-                hidden = hidden.logical_or(torch.rand(sequences, 1, tokens, tokens).gt(Scalars.of(0.8)));
+                hidden = hidden.logical_or(
+                        torch.rand(sequences, 1, tokens, tokens).gt(Scalars.of(0.8)));
                 hidden.diagonal(0, 2, 3).zero_();
                 mask = hidden.to(ScalarType.Double).mul_(Scalars.of(-1e30));
             }
             Sight sight = new Sight(kind != 2, window, mask, packed, scores);
-            Tensor read = torch.tensor(documents).ge(Scalars.of(0)).to(ScalarType.Double).view(sequences, tokens, 1, 1);
-            return new Case(sequences, tokens, keyHeads, keyHeads * (1 + random.nextInt(3)), sight, hidden, read);
+            Tensor read = torch.tensor(documents)
+                    .ge(Scalars.of(0))
+                    .to(ScalarType.Double)
+                    .view(sequences, tokens, 1, 1);
+            return new Case(
+                    sequences, tokens, keyHeads, (long) keyHeads * (1 + random.nextInt(3)), sight, hidden, read);
         }
 
         /** One for each sequence, or several with padding between and behind them. */
@@ -97,7 +107,9 @@ final class PlainAttentionTest {
         assertThat(attended.logSumExp().numel()).isZero();
         Tensor[] gradients = attention.backward(dMixed, q, k, v, attended, what.sight);
         for (int i = 0; i < gradients.length; i++) {
-            assertThat(distance(gradients[i], leaves[i].grad())).as("gradient %d of %s", i, what).isLessThan(1e-11);
+            assertThat(distance(gradients[i], leaves[i].grad()))
+                    .as("gradient %d of %s", i, what)
+                    .isLessThan(1e-11);
         }
     }
 
@@ -115,8 +127,7 @@ final class PlainAttentionTest {
 
     /** [B, T, K, H] → [B, N, T, H] */
     private static Tensor shared(Tensor x, Case what) {
-        return x.transpose(1, 2)
-                .repeat_interleave(what.heads / what.keyHeads, new LongOptional(1), new LongOptional());
+        return x.transpose(1, 2).repeat_interleave(what.heads / what.keyHeads, new LongOptional(1), new LongOptional());
     }
 
     @Test
@@ -125,14 +136,17 @@ final class PlainAttentionTest {
         Tensor[] narrow = new Tensor[4];
         Tensor[] wide = new Tensor[4];
         for (int i = 0; i < narrow.length; i++) {
-            narrow[i] = random(what, i == 1 || i == 2 ? what.keyHeads : what.heads).to(ScalarType.BFloat16);
+            narrow[i] =
+                    random(what, i == 1 || i == 2 ? what.keyHeads : what.heads).to(ScalarType.BFloat16);
             wide[i] = narrow[i].to(ScalarType.Float);
         }
         PlainAttention attention = new PlainAttention(500);
         Tensor[] rounded = all(attention, narrow, what.sight);
         Tensor[] exact = all(attention, wide, what.sight);
         for (int i = 0; i < rounded.length; i++) {
-            assertThat(rounded[i].equal(exact[i].to(ScalarType.BFloat16))).as("result %d", i).isTrue();
+            assertThat(rounded[i].equal(exact[i].to(ScalarType.BFloat16)))
+                    .as("result %d", i)
+                    .isTrue();
             assertThat(rounded[i].is_contiguous()).isTrue();
         }
     }

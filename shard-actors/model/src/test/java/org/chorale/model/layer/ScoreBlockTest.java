@@ -43,10 +43,15 @@ final class ScoreBlockTest {
         int rows = begins == null ? tokens : sequences * tokens;
         long heads = begins == null ? sequences * KEY_HEADS : KEY_HEADS;
         long[] seen = new long[rows]; // key-value heads times keys that each query has
-        for (ScoreBlock block : ScoreBlock.of(tensor(sequences, tokens, KEY_HEADS * GROUP), keys(sequences, tokens), sight, maxScores)) {
+        for (ScoreBlock block : ScoreBlock.of(
+                tensor(sequences, tokens, KEY_HEADS * GROUP), keys(sequences, tokens), sight, maxScores)) {
             long scores = block.heads() * GROUP * block.queries() * block.keys();
-            assertThat(scores <= maxScores || block.heads() * block.queries() == 1).as("%s", block).isTrue();
-            assertThat(KEY_HEADS % block.heads() * (block.heads() % KEY_HEADS)).as("whole sequences or parts").isZero();
+            assertThat(scores <= maxScores || block.heads() * block.queries() == 1)
+                    .as("%s", block)
+                    .isTrue();
+            assertThat(KEY_HEADS % block.heads() * (block.heads() % KEY_HEADS))
+                    .as("whole sequences or parts")
+                    .isZero();
             assertThat(block.head() + block.heads()).isLessThanOrEqualTo(heads);
             for (long query = block.query(); query < block.query() + block.queries(); query++) {
                 long begin = begins == null ? 0 : begins[(int) query];
@@ -106,7 +111,8 @@ final class ScoreBlockTest {
     }
 
     private static PackedDocuments packed(int tokens, int[] begins) {
-        return PackedDocuments.of(Device.CPU, tokens, Arrays.stream(begins).asLongStream().toArray());
+        return PackedDocuments.of(
+                Device.CPU, tokens, Arrays.stream(begins).asLongStream().toArray());
     }
 
     private static Tensor tensor(long sequences, long tokens, long heads) {
