@@ -25,7 +25,7 @@ record Stats(Console console, boolean json) {
             List<String> all = Stream.concat(assignments.stream(), Stream.of(COUNT_MALFORMED_ROWS))
                     .toList();
             RunConf conf = new RunFile(file, console.currentFolder()).resolve(all, Optional.of(scratch.path()));
-            NamedPaths.refuseMissing(conf);
+            NamedPaths.refuseMissingInput(conf);
             DataStatsText text = new DataStatsText(DataStats.of(conf.text()));
             PrintStream out = console.out();
             if (json) {

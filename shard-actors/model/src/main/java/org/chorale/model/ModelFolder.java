@@ -284,8 +284,16 @@ public final class ModelFolder implements ParameterSource {
      */
     @Override
     public String fingerprint() {
+        return fingerprint(adapter.map(source -> "\n" + source.fingerprint()).orElse(""));
+    }
+
+    /** Likewise, of the model without its adapter. */
+    public String baseFingerprint() {
+        return fingerprint("");
+    }
+
+    private String fingerprint(String adapted) {
         String weights = files.map(ModelFiles::fingerprint).orElse("drawn from seed " + seed);
-        String adapted = adapter.map(source -> "\n" + source.fingerprint()).orElse("");
         boolean resized =
                 units.stream().flatMap(unit -> unit.parameters().stream()).anyMatch(this::isResized);
         String rows = resized ? "\n" + config.vocabulary() + " rows" : "";

@@ -12,6 +12,7 @@ import org.chorale.model.ParameterSource;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.reference.LogProbabilities;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ActivationPlan;
@@ -34,6 +35,7 @@ import org.chorale.training.PreferenceFlops;
 import org.chorale.training.RatingObjective;
 import org.chorale.training.RecomputePolicy;
 import org.chorale.training.Reference;
+import org.chorale.training.ReferenceScores;
 import org.chorale.training.WrappedModel;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
@@ -58,7 +60,8 @@ final class RunModel implements AutoCloseable {
     private final CrossEntropySettings settings;
     private final RecomputePolicy recompute;
     private final PreferenceConfig preference;
-    private final Optional<Reference> reference; // of preferences
+    private final Optional<Reference> reference; // of preferences, where it runs beside the policy
+    private final Optional<LogProbabilities> precomputed; // in its place
     private final Optional<PipelineAssembly> pipeline;
     private final Optional<ModelFolder> folder; // empty where the model is a user's own
     private final Optional<AutogradSource> own;
@@ -81,9 +84,11 @@ final class RunModel implements AutoCloseable {
                         seed));
         Fp8Config fp8 = ConfigReader.read(runConf, "", PrecisionConfig.class).fp8();
         refuseRecompute(fp8);
-        this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
         this.preference = ConfigReader.read(runConf, PreferenceConfig.KEY, PreferenceConfig.class);
-        this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
+        this.folder = own.isPresent() ? Optional.empty() : Optional.of(folder(runConf, fp8));
+        this.precomputed = folder.flatMap(this::precomputed);
+        this.reference =
+                precomputed.isPresent() ? Optional.empty() : folder.flatMap(policy -> Reference.of(policy, preference));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
         this.source = pipeline.<ParameterSource>map(
@@ -121,10 +126,33 @@ final class RunModel implements AutoCloseable {
         }
     }
 
-    private ModelFolder open(Fp8Config fp8, long ownSeed) {
+    /** The model that a run begins with, and that its reference is. */
+    static ModelFolder folder(String runConf, Fp8Config fp8) {
+        long ownSeed = ConfigReader.read(runConf, "run", RunSeed.class).seed();
         ModelFolder opened =
                 ConfigReader.read(runConf, "model", ModelConfig.class).open(ownSeed);
         return fp8.rule().map(opened::with).orElse(opened);
+    }
+
+    private Optional<LogProbabilities> precomputed(ModelFolder policy) {
+        try {
+            return preference
+                    .precomputed()
+                    .map(file -> StoredScores.open(
+                            file,
+                            StoredScores.origin(
+                                    policy, preference, ConfigReader.read(runConf, "", PrecisionConfig.class))));
+        } catch (FaultException e) {
+            policy.close();
+            throw e;
+        }
+    }
+
+    private Optional<ReferenceScores> scores(ModelShard shard) {
+        return precomputed
+                .<ReferenceScores>map(
+                        values -> new StoredScores(preference.precomputed().orElseThrow(), values, shard.device()))
+                .or(() -> reference.map(other -> other.over(shard)));
     }
 
     /** Only Adam's kernels take masters and gradients of different dtypes. */
@@ -201,11 +229,11 @@ final class RunModel implements AutoCloseable {
     /** What the shard is trained by; the caller closes it before the shard. */
     Objective objective(ModelShard shard) {
         if (preference.isUsed()) {
+            Optional<ReferenceScores> compared = scores(shard);
             return preference
                     .pairLoss()
-                    .<Objective>map(loss -> new PairObjective(shard, reference, loss, seed))
-                    .orElseGet(
-                            () -> new RatingObjective(shard, reference.orElseThrow(), preference.ratingLoss(), seed));
+                    .<Objective>map(loss -> new PairObjective(shard, compared, loss, seed))
+                    .orElseGet(() -> new RatingObjective(shard, compared.orElseThrow(), preference.ratingLoss(), seed));
         }
         if (pipeline.isEmpty()) {
             return new LanguageModelObjective(shard.model(), settings, seed);
