@@ -13,7 +13,6 @@ import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
-import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ActivationPlan;
 import org.chorale.training.AdapterConfig;
 import org.chorale.training.AutogradSource;
@@ -40,14 +39,11 @@ import org.chorale.training.checkpoint.ModelExport;
 import org.chorale.training.checkpoint.StoredFile;
 import org.chorale.training.checkpoint.WeightsExport;
 import org.chorale.training.loss.CrossEntropySettings;
-import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
 import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.preference.PreferenceConfig;
 import org.chorale.training.shard.ModelShard;
-import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
 
@@ -80,7 +76,6 @@ final class RunModel implements AutoCloseable {
                                 .freezing(),
                         seed));
         Fp8Config fp8 = ConfigReader.read(runConf, "", PrecisionConfig.class).fp8();
-        refuseRecompute(fp8);
         this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
         this.preference = ConfigReader.read(runConf, PreferenceConfig.KEY, PreferenceConfig.class);
         this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
@@ -94,49 +89,13 @@ final class RunModel implements AutoCloseable {
 
     /** @param local components that only this process has */
     static RunModel open(String runConf, LocalComponents local) {
-        refuseOptimizer(runConf);
         return new RunModel(runConf, local);
-    }
-
-    /** What a user's own model keeps is libtorch's affair, and what a user's own loss takes is not known ahead. */
-    private void refuseRecompute(Fp8Config fp8) {
-        if (own.isPresent() && recompute != RecomputePolicy.NONE) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "model.recompute = %s: a model of your own (pipeline.model) keeps what it likes; it must be none"
-                            .formatted(recompute.word()));
-        }
-        if (pipeline.isPresent() && recompute == RecomputePolicy.AUTO) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
-                            + " none, selective or full");
-        }
-        if (fp8.rule().isPresent() && recompute == RecomputePolicy.AUTO) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "model.recompute = auto: what the FP8 forms of weights and gradients take (fp8.scaling = %s) is not in its"
-                                    .formatted(fp8.word())
-                            + " count; it must be none, selective or full");
-        }
     }
 
     private ModelFolder open(Fp8Config fp8, long ownSeed) {
         ModelFolder opened =
                 ConfigReader.read(runConf, "model", ModelConfig.class).open(ownSeed);
         return fp8.rule().map(opened::with).orElse(opened);
-    }
-
-    /** Only Adam's kernels take masters and gradients of different dtypes. */
-    private static void refuseOptimizer(String runConf) {
-        Precision precision = PlanTranslation.precision(runConf);
-        Algorithm type =
-                ConfigReader.read(runConf, "optimizer", OptimizerConfig.class).type();
-        if (precision.master() != StoredType.F32 && type != Algorithm.ADAMW && type != Algorithm.ADAM) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "optimizer.type = %s: precision = %s needs adamw or adam".formatted(type.word(), precision.word()));
-        }
     }
 
     ParameterSource source() {
