@@ -106,7 +106,7 @@ public final class Features {
         List<Feature> all = new ArrayList<>();
         FAMILIES.forEach(family -> all.add(new Feature(Factor.FAMILY, family, modelKeys(family))));
         add(all, Factor.ADAPTER, "LoRA with dropout", LORA.formatted("dropout = 0.1"));
-        add(all, Factor.ADAPTER, "none", "");
+        add(all, Factor.ADAPTER, "no adapter", "");
         add(all, Factor.ADAPTER, "rsLoRA", LORA.formatted("rslora = true, rank-pattern { down_proj = 2 }"));
         add(all, Factor.ADAPTER, "DoRA", LORA.formatted("dora = true"));
         add(all, Factor.ADAPTER, "DoRA with dropout", LORA.formatted("dora = true, dropout = 0.1"));
@@ -119,7 +119,7 @@ public final class Features {
         add(all, Factor.PRECISION, "FP8 by tensor", "precision = bf16, fp8.scaling = tensor");
         add(all, Factor.PRECISION, "FP8 by row", "precision = bf16-true, fp8.scaling = row");
         add(all, Factor.LOSS, "cross entropy", "");
-        add(all, Factor.LOSS, "smoothed, z-loss", "loss { label-smoothing = 0.1, z-loss = 1e-3 }");
+        add(all, Factor.LOSS, "smoothed with z-loss", "loss { label-smoothing = 0.1, z-loss = 1e-3 }");
         add(all, Factor.LOSS, "of a pipeline", "pipeline.loss { type = CrossEntropyLoss }");
         add(all, Factor.LOSS, "DPO", "loss.preference.type = dpo");
         add(all, Factor.LOSS, "DPO against the base", "loss.preference { type = dpo, reference = base }");
@@ -132,9 +132,9 @@ public final class Features {
         add(all, Factor.SHARDING, "optimizer-only on 2", "parallel { workers = 2, mode = optimizer-only }");
         add(all, Factor.SHARDING, "replicate on 3", "parallel { workers = 3, mode = replicate }");
         add(all, Factor.SHARDING, "hybrid on 4", "parallel { workers = 4, mode = hybrid, shard-size = 2 }");
-        add(all, Factor.RECOMPUTE, "recompute nothing", "model.recompute = none");
-        add(all, Factor.RECOMPUTE, "selective", "model.recompute = selective");
-        add(all, Factor.RECOMPUTE, "full", "model.recompute = full");
+        add(all, Factor.RECOMPUTE, "no recompute", "model.recompute = none");
+        add(all, Factor.RECOMPUTE, "selective recompute", "model.recompute = selective");
+        add(all, Factor.RECOMPUTE, "full recompute", "model.recompute = full");
         add(all, Factor.ROWS, "padded", "data.packing = false");
         add(all, Factor.ROWS, "packed", "data.packing = true");
         add(all, Factor.OPTIMIZER, "AdamW", "optimizer.type = adamw");
@@ -157,13 +157,13 @@ public final class Features {
         for (String loss : List.of("DPO", "DPO against the base", "KTO", "ORPO")) {
             refused.add(refusal(loss, "packed", "data.packing = true"));
         }
-        refused.add(refusal("DPO against the base", "none", "loss.preference.reference = base"));
+        refused.add(refusal("DPO against the base", "no adapter", "loss.preference.reference = base"));
         refused.add(refusal("DPO against the base", "PiSSA", "loss.preference.reference = base"));
         refused.add(refusal("DoRA with dropout", "FP8 by tensor", "fp8.scaling = tensor"));
         refused.add(refusal("DoRA with dropout", "FP8 by row", "fp8.scaling = row"));
         refused.add(refusal("SGD", "bf16-true", "optimizer.type = sgd"));
         refused.add(refusal("SGD", "FP8 by row", "optimizer.type = sgd"));
-        refused.add(refusal("LoRA+", "none", "optimizer.lora-plus-ratio = 4.0"));
+        refused.add(refusal("LoRA+", "no adapter", "optimizer.lora-plus-ratio = 4.0"));
         return List.copyOf(refused);
     }
 

@@ -3,12 +3,14 @@
 
 package org.chorale.bench;
 
+import com.google.errorprone.annotations.FormatMethod;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.Tf32;
@@ -27,8 +29,11 @@ public final class FamilyCheck {
     private static final double NORM = 2e-4;
     private static final double GRADIENT = 2e-4;
 
-    /** Of losses of about 5, eight steps of which round weights to 8 bits. */
-    private static final double BF16_LOSS = 0.1;
+    /** Behind a step, in which Adam has turned the rounding of tiny gradients into moves. */
+    private static final double SECOND_GRADIENT = 2e-3;
+
+    /** On the CPU it was below 3e-3, of losses of about 5. */
+    private static final double BF16_LOSS = 2e-2;
 
     private final Device device;
     private final PrintStream out;
@@ -80,21 +85,24 @@ public final class FamilyCheck {
             FamilyRun bf16 = FamilyRun.of(row, Precision.BF16, device);
             double loss = found.lossError(expected);
             double norm = found.normError(expected);
-            double gradient = found.gradientError(expected);
-            double share = Math.max(loss / LOSS, Math.max(norm / NORM, gradient / GRADIENT));
+            double first = found.gradientError(expected, 0);
+            double second = found.gradientError(expected, 1);
+            double share = DoubleStream.of(loss / LOSS, norm / NORM, first / GRADIENT, second / SECOND_GRADIENT)
+                    .reduce(0, Math::max); // NaN where one is
             double bf16Loss = bf16.lossError(expected);
-            boolean good = share <= 1 && bf16Loss <= BF16_LOSS; // neither where one is not a number
+            boolean good = share <= 1 && bf16Loss <= BF16_LOSS;
             failures += good ? 0 : 1;
             worst = Math.max(worst, share);
             line(
-                    "%s: loss %.1e, norm %.1e, gradients %.1e; bf16: loss %.1e, norm %.1e, gradients %.1e: %s",
+                    "%s: loss %.1e, norm %.1e, gradients %.1e, %.1e; bf16: loss %.1e, norm %.1e, gradients %.1e: %s",
                     row,
                     loss,
                     norm,
-                    gradient,
+                    first,
+                    second,
                     bf16Loss,
                     bf16.normError(expected),
-                    bf16.gradientError(expected),
+                    bf16.gradientError(expected, 0),
                     good ? "ok" : "FAIL");
         } catch (RuntimeException | LinkageError e) {
             failures++;
@@ -102,6 +110,7 @@ public final class FamilyCheck {
         }
     }
 
+    @FormatMethod
     private void line(String format, Object... arguments) {
         out.println(String.format(Locale.ROOT, format, arguments));
     }

@@ -3,37 +3,31 @@
 
 package org.chorale.bench;
 
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeMap;
 import java.util.stream.IntStream;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.layer.RecomputePlan;
-import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.LanguageModelObjective;
+import org.chorale.training.MicroBatch;
 import org.chorale.training.StepResult;
 import org.chorale.training.TrainStep;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
-import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
  * Some steps of a {@link FamilyRow} on one device.
  *
- * @param gradients of the first two steps, by step and parameter: an adapter's A has one only once B has moved
+ * @param gradients of the first two steps, as the optimizer took them, by parameter: an adapter's A has one only once B
+ *     has moved
  */
 record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients) {
     static final int STEPS = 8;
@@ -55,42 +49,20 @@ record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients)
                         device)) {
             shard.model().recompute(RecomputePlan.every(row.recompute()));
             shard.load(folder);
-            try (AdamW optimizer = new AdamW(OptimizerConfig.adamW(LEARNING_RATE, 0.01, CLIP_NORM), shard.groups());
+            OptimizerConfig config = OptimizerConfig.adamW(LEARNING_RATE, 0.01, CLIP_NORM);
+            try (NotedGradients optimizer =
+                            new NotedGradients(new AdamW(config, shard.groups()), shard.groups(), STEPS_WITH_GRADIENTS);
                     LanguageModelObjective objective =
                             new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3)) {
                 TrainStep step = new TrainStep(shard, optimizer, CLIP_NORM, objective, null);
-                return of(row, step, shard, folder.config().vocabulary());
-            }
-        }
-    }
-
-    private static FamilyRun of(FamilyRow row, TrainStep step, ModelShard shard, long vocabulary) {
-        List<StepResult> results = new ArrayList<>();
-        List<Map<String, float[]>> gradients = new ArrayList<>();
-        for (int i = 1; i <= STEPS; i++) {
-            results.add(step.run(i, List.of(row.batch(i, vocabulary)), LEARNING_RATE, false));
-            if (i <= STEPS_WITH_GRADIENTS) {
-                gradients.add(gradients(shard));
-            }
-        }
-        return new FamilyRun(results, gradients);
-    }
-
-    private static Map<String, float[]> gradients(ModelShard shard) {
-        Map<String, float[]> gradients = new TreeMap<>();
-        for (FlatGroup group : shard.groups()) {
-            try (TensorScope scope = new TensorScope()) {
-                Tensor host = group.gradients().to(ScalarType.Float).cpu();
-                float[] all = new float[(int) host.numel()];
-                host.<FloatBuffer>createBuffer().get(all);
-                for (Slice slice : group.layout().slices()) {
-                    gradients.put(
-                            slice.segment().parameter(),
-                            Arrays.copyOfRange(all, (int) slice.at(), (int) (slice.at() + slice.elements())));
+                List<StepResult> results = new ArrayList<>();
+                for (int i = 1; i <= STEPS; i++) {
+                    MicroBatch batch = row.batch(i, folder.config().vocabulary());
+                    results.add(step.run(i, List.of(batch), LEARNING_RATE, false));
                 }
+                return new FamilyRun(results, optimizer.noted());
             }
         }
-        return gradients;
     }
 
     /** The largest absolute difference of the losses. */
@@ -111,19 +83,20 @@ record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients)
                 .orElseThrow();
     }
 
-    /** The largest difference of the gradients, as a share of the largest magnitude in the same parameter. */
-    double gradientError(FamilyRun reference) {
+    /**
+     * The largest difference of a step's gradients, as a share of the largest magnitude in the same parameter.
+     *
+     * @param step 0 or 1
+     */
+    double gradientError(FamilyRun reference, int step) {
+        Map<String, float[]> expected = reference.gradients.get(step);
+        double floor = SMALLEST
+                * expected.values().stream().mapToDouble(FamilyRun::largest).max().orElseThrow();
         double worst = 0;
-        for (int i = 0; i < STEPS_WITH_GRADIENTS; i++) {
-            Map<String, float[]> own = gradients.get(i);
-            Map<String, float[]> expected = reference.gradients.get(i);
-            double floor = SMALLEST
-                    * expected.values().stream().mapToDouble(FamilyRun::largest).max().orElseThrow();
-            for (Map.Entry<String, float[]> entry : expected.entrySet()) {
-                float[] found = Objects.requireNonNull(own.get(entry.getKey()));
-                double unit = Math.max(floor, largest(entry.getValue()));
-                worst = Math.max(worst, difference(found, entry.getValue()) / unit);
-            }
+        for (Map.Entry<String, float[]> entry : expected.entrySet()) {
+            float[] found = Objects.requireNonNull(gradients.get(step).get(entry.getKey()));
+            double unit = Math.max(floor, largest(entry.getValue()));
+            worst = Math.max(worst, difference(found, entry.getValue()) / unit);
         }
         return worst;
     }
