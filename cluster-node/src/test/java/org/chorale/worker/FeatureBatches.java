@@ -13,7 +13,6 @@ import org.chorale.training.MicroBatch;
 import org.chorale.training.MicroBatch.Packing;
 import org.chorale.training.MicroBatch.Role;
 import org.chorale.training.preference.PreferenceConfig;
-import org.chorale.training.preference.PreferenceConfig.Type;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,14 +55,17 @@ record FeatureBatches(PreferenceConfig preference, boolean packed) {
                 labels[row + secondDocument(i)] = MicroBatch.IGNORED;
             }
         }
-        List<Role> roles =
-                preference.isUsed() ? IntStream.range(0, sequences).mapToObj(this::role).toList() : List.of();
-        long[] samples = LongStream.range(0, sequences).map(i -> preference.isUsed() ? i / 2 : i).toArray();
+        List<Role> roles = preference.isUsed()
+                ? IntStream.range(0, sequences).mapToObj(this::role).toList()
+                : List.of();
+        long[] samples = LongStream.range(0, sequences)
+                .map(i -> preference.isUsed() ? i / 2 : i)
+                .toArray();
         return batch(sequences, tokens, labels, packed ? packing(sequences) : null, lengths, samples, roles);
     }
 
     private Role role(int sequence) {
-        if (preference.type().orElseThrow() != Type.KTO) {
+        if (preference.type().orElseThrow() != PreferenceConfig.Type.KTO) {
             return sequence % 2 == 0 ? Role.CHOSEN : Role.REJECTED;
         } else if (sequence % 2 == 1) {
             return Role.MISMATCHED;
@@ -115,7 +117,9 @@ record FeatureBatches(PreferenceConfig preference, boolean packed) {
             long[] lengths,
             long[] samples,
             List<Role> roles) {
-        return new MicroBatch(
-                sequences, WIDTH, tokens, labels, null, packing, lengths, List.of(), samples, roles);
+        return new MicroBatch(sequences, WIDTH, tokens, labels, null, packing)
+                .withLengths(lengths)
+                .withSamples(samples)
+                .withRoles(roles);
     }
 }

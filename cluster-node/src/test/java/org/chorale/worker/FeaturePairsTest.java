@@ -55,11 +55,10 @@ final class FeaturePairsTest {
     @MethodSource("refusals")
     void whatDoesNotGoTogetherIsRefusedWithTheReason(Refusal refusal) {
         String keys = Features.keys(Features.with(refusal.one(), refusal.other()));
-        assertThatThrownBy(() -> FeatureTask.resolve(keys))
-                .isInstanceOfSatisfying(FaultException.class, e -> {
-                    assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
-                    assertThat(e.fault().message()).startsWith(refusal.reason()).hasLineCount(1);
-                });
+        assertThatThrownBy(() -> FeatureTask.resolve(keys)).isInstanceOfSatisfying(FaultException.class, e -> {
+            assertThat(e.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
+            assertThat(e.fault().message()).startsWith(refusal.reason()).hasLineCount(1);
+        });
     }
 
     /** A new adapter begins as nothing, so that the base is then what the run begins with. */
@@ -86,10 +85,11 @@ final class FeaturePairsTest {
         for (List<Feature> ones : Features.factors()) {
             for (List<Feature> others : Features.factors()) {
                 for (Feature one : ones) {
-                    others.stream().filter(other -> one.factor() != other.factor()).forEach(other -> assertThat(
-                                    met.contains(Set.of(one, other)))
-                            .as("%s with %s", one, other)
-                            .isEqualTo(Features.together(one, other)));
+                    others.stream()
+                            .filter(other -> one.factor() != other.factor())
+                            .forEach(other -> assertThat(met.contains(Set.of(one, other)))
+                                    .as("%s with %s", one, other)
+                                    .isEqualTo(Features.together(one, other)));
                 }
             }
         }

@@ -49,8 +49,7 @@ final class FeatureTask implements RankTask, AutoCloseable {
     /** @throws org.chorale.proto.fault.FaultException as the program tells the user */
     static String resolve(String keys) {
         String whatEveryRunNeeds = "data.train.path = none.jsonl\noptimizer.schedule = constant\n";
-        return RunFile.resolve(
-                        ConfigFactory.parseString(whatEveryRunNeeds + keys), Path.of(""), LocalComponents.none())
+        return RunFile.resolve(ConfigFactory.parseString(whatEveryRunNeeds + keys), Path.of(""), LocalComponents.none())
                 .text();
     }
 

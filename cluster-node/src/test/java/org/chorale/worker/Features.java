@@ -88,10 +88,7 @@ public final class Features {
     public static List<Feature> with(Feature... given) {
         List<Feature> row = new ArrayList<>();
         for (List<Feature> features : factors()) {
-            row.add(Stream.of(given)
-                    .filter(features::contains)
-                    .findFirst()
-                    .orElse(features.get(0)));
+            row.add(Stream.of(given).filter(features::contains).findFirst().orElse(features.get(0)));
         }
         return row;
     }

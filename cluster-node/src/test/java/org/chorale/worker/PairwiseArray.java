@@ -8,12 +8,10 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.BiPredicate;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A few rows of one value for each factor, in which every two values of different factors meet that may. Greedy (Cohen et
@@ -27,7 +25,7 @@ final class PairwiseArray<T> {
     private final BiPredicate<T, T> together;
     private final Random random = new Random(1);
     private final Set<Set<T>> missing = new HashSet<>();
-    private final List<Set<T>> order = new ArrayList<>(); // of the missing, which a set has not
+    private final List<Set<T>> order = new ArrayList<>(); // in which rows begin with them
 
     private PairwiseArray(List<List<T>> factors, BiPredicate<T, T> together) {
         this.factors = factors;
@@ -90,25 +88,19 @@ final class PairwiseArray<T> {
 
     /** Factors are decided in a random order. */
     private List<T> candidate(Set<T> pair) {
-        List<@Nullable T> row = new ArrayList<>(Collections.nCopies(factors.size(), null));
-        List<Integer> open = new ArrayList<>();
-        for (int i = 0; i < factors.size(); i++) {
-            T given = factors.get(i).stream().filter(pair::contains).findFirst().orElse(null);
-            row.set(i, given);
-            if (given == null) {
-                open.add(i);
-            }
-        }
+        List<T> decided = new ArrayList<>(pair);
+        List<List<T>> open = new ArrayList<>(factors);
+        open.removeIf(values -> values.stream().anyMatch(pair::contains));
         Collections.shuffle(open, random);
-        open.forEach(i -> row.set(i, choice(factors.get(i), row)));
-        return row.stream().map(Objects::requireNonNull).toList();
+        open.forEach(values -> decided.add(choice(values, decided)));
+        return factors.stream()
+                .map(values -> decided.stream().filter(values::contains).findFirst().orElseThrow())
+                .toList();
     }
 
-    private T choice(List<T> values, List<@Nullable T> row) {
-        List<T> decided = row.stream().filter(Objects::nonNull).<T>map(Objects::requireNonNull).toList();
-        List<T> fitting = new ArrayList<>(values.stream()
-                .filter(value -> decided.stream().allMatch(other -> together.test(value, other)))
-                .toList());
+    private T choice(List<T> values, List<T> decided) {
+        List<T> fitting = new ArrayList<>(values);
+        fitting.removeIf(value -> !decided.stream().allMatch(other -> together.test(value, other)));
         Collections.shuffle(fitting, random);
         return Collections.max(
                 fitting,

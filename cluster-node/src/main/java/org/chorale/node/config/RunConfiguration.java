@@ -64,7 +64,9 @@ final class RunConfiguration {
         Optional<DeviceConfig> device = reader.read("parallel", DeviceConfig.class);
         Optional<PrecisionConfig> precision = reader.read("", PrecisionConfig.class);
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
-        new TrainingFit(model, precision, optimizer, pipeline, device).problems().forEach(reader::problem);
+        new TrainingFit(model, precision, optimizer, pipeline, device)
+                .problems()
+                .forEach(reader::problem);
         precision
                 .flatMap(given -> device.map(of -> new DeviceSetup(of, given)))
                 .ifPresent(setup -> setup.problems().forEach(reader::problem));

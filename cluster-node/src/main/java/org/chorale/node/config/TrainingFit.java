@@ -54,8 +54,9 @@ record TrainingFit(
     /** Memory is chosen by where all of it is known. */
     private void addOfChoice(List<String> problems) {
         if (pipeline.filter(PipelineConfig::isUsed).isPresent()) {
-            problems.add("model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
-                    + " none, selective or full");
+            problems.add(
+                    "model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
+                            + " none, selective or full");
         }
         precision
                 .map(PrecisionConfig::fp8)
@@ -65,8 +66,9 @@ record TrainingFit(
                                         .formatted(fp8.word())
                                 + " count; it must be none, selective or full"));
         if (device.filter(given -> given.device() == DeviceConfig.Kind.CPU).isPresent()) {
-            problems.add("model.recompute = auto: only a GPU has memory of its own to choose by, and parallel.device = cpu;"
-                    + " it must be none, selective or full");
+            problems.add(
+                    "model.recompute = auto: only a GPU has memory of its own to choose by, and parallel.device = cpu;"
+                            + " it must be none, selective or full");
         }
     }
 
@@ -82,9 +84,10 @@ record TrainingFit(
         Optional<Fp8Config> fp8 =
                 precision.map(PrecisionConfig::fp8).filter(given -> given.rule().isPresent());
         if (fp8.isPresent() && adapter.dora().orElse(false) && adapter.dropout().orElse(0.0) > 0) {
-            problems.add(("fp8.scaling = %s: an adapter with model.adapter.dora and model.adapter.dropout multiplies each"
-                            + " weight by two inputs, which FP8 factors do not serve; leave one of the three out")
-                    .formatted(fp8.get().word()));
+            problems.add(
+                    ("fp8.scaling = %s: an adapter with model.adapter.dora and model.adapter.dropout multiplies each"
+                                    + " weight by two inputs, which FP8 factors do not serve; leave one of the three out")
+                            .formatted(fp8.get().word()));
         }
     }
 }

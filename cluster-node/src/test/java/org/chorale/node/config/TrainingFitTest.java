@@ -45,15 +45,16 @@ final class TrainingFitTest {
                         pipeline.loss.type = MseLoss
                         data { numbers { point = 2 }, train.path = points.jsonl }
                         """))
-                .containsExactly("model.recompute = full: is not read where pipeline.model.type is set; a model of your own"
-                        + " keeps what it likes: it must be none");
+                .containsExactly(
+                        "model.recompute = full: is not read where pipeline.model.type is set; a model of your own"
+                                + " keeps what it likes: it must be none");
     }
 
     /** Of what is told of a run elsewhere, where alone users' classes need to be. */
     private List<String> problems(String conf) throws IOException {
         RunFile file = new RunFile(Files.writeString(folder.resolve("my.conf"), conf), folder);
-        FaultException refused = catchThrowableOfType(
-                FaultException.class, () -> file.resolveForCluster(List.of(), Optional.empty()));
+        FaultException refused =
+                catchThrowableOfType(FaultException.class, () -> file.resolveForCluster(List.of(), Optional.empty()));
         return refused == null ? List.of() : refused.fault().message().lines().toList();
     }
 }
