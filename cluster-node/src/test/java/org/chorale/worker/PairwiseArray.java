@@ -94,7 +94,8 @@ final class PairwiseArray<T> {
         Collections.shuffle(open, random);
         open.forEach(values -> decided.add(choice(values, decided)));
         return factors.stream()
-                .map(values -> decided.stream().filter(values::contains).findFirst().orElseThrow())
+                .map(values ->
+                        decided.stream().filter(values::contains).findFirst().orElseThrow())
                 .toList();
     }
 

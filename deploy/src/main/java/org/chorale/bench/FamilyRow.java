@@ -61,14 +61,12 @@ record FamilyRow(Path folder, Adapter adapter, Recompute recompute, boolean pack
     static List<FamilyRow> of(List<Path> folders) {
         List<FamilyRow> rows = new ArrayList<>();
         Recompute[] recomputes = Recompute.values();
+        Adapter[] adapters = Adapter.values();
         for (int i = 0; i < folders.size(); i++) {
-            for (Adapter adapter : Adapter.values()) {
-                int number = i + adapter.ordinal();
-                rows.add(new FamilyRow(
-                        folders.get(i),
-                        adapter,
-                        recomputes[number % recomputes.length],
-                        number / recomputes.length % 2 == 1));
+            for (int j = 0; j < adapters.length; j++) {
+                Recompute recompute = recomputes[(i + j) % recomputes.length];
+                boolean packed = (i + j) / recomputes.length % 2 == 1;
+                rows.add(new FamilyRow(folders.get(i), adapters[j], recompute, packed));
             }
         }
         return rows;
@@ -82,7 +80,8 @@ record FamilyRow(Path folder, Adapter adapter, Recompute recompute, boolean pack
 
     /** Of tokens that are drawn from the step's number; every sequence has another length, or two documents. */
     MicroBatch batch(int step, long vocabulary) {
-        long[] tokens = new Random(step).longs((long) ROWS * TOKENS, 0, vocabulary).toArray();
+        long[] tokens =
+                new Random(step).longs((long) ROWS * TOKENS, 0, vocabulary).toArray();
         long[] labels = tokens.clone();
         long[] positions = new long[tokens.length];
         long[] documents = new long[tokens.length];

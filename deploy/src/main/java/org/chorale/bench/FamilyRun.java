@@ -50,8 +50,8 @@ record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients)
             shard.model().recompute(RecomputePlan.every(row.recompute()));
             shard.load(folder);
             OptimizerConfig config = OptimizerConfig.adamW(LEARNING_RATE, 0.01, CLIP_NORM);
-            try (NotedGradients optimizer =
-                            new NotedGradients(new AdamW(config, shard.groups()), shard.groups(), STEPS_WITH_GRADIENTS);
+            try (NotedGradients optimizer = new NotedGradients(
+                            new AdamW(config, shard.groups()), shard.groups(), STEPS_WITH_GRADIENTS);
                     LanguageModelObjective objective =
                             new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3)) {
                 TrainStep step = new TrainStep(shard, optimizer, CLIP_NORM, objective, null);
@@ -91,7 +91,10 @@ record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients)
     double gradientError(FamilyRun reference, int step) {
         Map<String, float[]> expected = reference.gradients.get(step);
         double floor = SMALLEST
-                * expected.values().stream().mapToDouble(FamilyRun::largest).max().orElseThrow();
+                * expected.values().stream()
+                        .mapToDouble(FamilyRun::largest)
+                        .max()
+                        .orElseThrow();
         double worst = 0;
         for (Map.Entry<String, float[]> entry : expected.entrySet()) {
             float[] found = Objects.requireNonNull(gradients.get(step).get(entry.getKey()));

@@ -46,9 +46,8 @@ record NotedGradients(Optimizer optimizer, List<FlatGroup> groups, int steps, Li
             float[] all = new float[(int) host.numel()];
             host.<FloatBuffer>createBuffer().get(all);
             for (Slice slice : group.layout().slices()) {
-                gradients.put(
-                        slice.segment().parameter(),
-                        Arrays.copyOfRange(all, (int) slice.at(), (int) (slice.at() + slice.elements())));
+                gradients.put(slice.segment().parameter(), Arrays.copyOfRange(all, (int) slice.at(), (int)
+                        (slice.at() + slice.elements())));
             }
         }
     }

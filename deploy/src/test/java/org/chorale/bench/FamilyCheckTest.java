@@ -45,7 +45,9 @@ final class FamilyCheckTest {
         int code = new FamilyCheck(Device.CPU, new PrintStream(out, true, StandardCharsets.UTF_8)).run(directory);
         List<String> lines = out.toString(StandardCharsets.UTF_8).lines().toList();
         assertThat(lines).hasSize(2 * Adapter.values().length + 1);
-        assertThat(lines.get(0)).startsWith("broken, none, recompute none, padded: FAIL").contains("bert");
+        assertThat(lines.get(0))
+                .startsWith("broken, none, recompute none, padded: FAIL")
+                .contains("bert");
         assertThat(lines.get(5)).matches("qwen3, none, .*: loss 0\\.0e\\+00, norm 0\\.0e\\+00, .*: ok");
         assertThat(lines.get(10)).matches("10 rows on .* in .* s, 5 failed; the worst took 0 % of what is allowed");
         assertThat(code).isEqualTo(1);
