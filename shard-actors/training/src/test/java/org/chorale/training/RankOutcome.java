@@ -22,6 +22,7 @@ import org.chorale.training.RankRun.Setup;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.LossScale;
+import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.ModelShard;
@@ -54,16 +55,18 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
                 LossScale lossScale = LossScale.of(setup.precision(), Device.CPU)) {
             shard.model().recompute(RecomputePlan.every(setup.recompute()));
             Objective objective = new LanguageModelObjective(shard.model(), CrossEntropySettings.PLAIN, 3);
-            TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
             List<StepResult> results = new ArrayList<>();
             List<Piece> gradients = new ArrayList<>();
+            Optimizer watched = new WatchedOptimizer(optimizer, () -> {
+                if (results.isEmpty()) {
+                    shard.groups().forEach(group -> gradients.addAll(pieces(group, group.gradients())));
+                }
+            });
+            TrainStep step = new TrainStep(shard, watched, setup.clipNorm(), objective, lossScale);
             for (int i = 1; i <= RankRun.STEPS; i++) {
                 List<MicroBatch> batches =
                         RankRun.part(RankRun.globalBatch(i), world.rank(), setup.worldSize(), setup.microBatches());
                 results.add(step.run(i, batches, RankRun.LEARNING_RATE, false));
-                if (i == 1) {
-                    shard.groups().forEach(group -> gradients.addAll(pieces(group, group.gradients())));
-                }
             }
             Stream<Piece> weights = shard.groups().stream().flatMap(group -> pieces(group, group.master()).stream());
             return new RankOutcome(results, gradients, weights.toList());

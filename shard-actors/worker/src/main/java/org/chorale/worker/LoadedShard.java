@@ -183,7 +183,7 @@ final class LoadedShard implements AutoCloseable {
             stepsDone = batch.index();
             return pending;
         } catch (RuntimeException e) {
-            throw DeviceOutOfMemory.explained(e, () -> Holding.of(state.shard(), state.optimizer()), activations);
+            throw DeviceOutOfMemory.explained(e, () -> Holding.now(state.shard(), state.optimizer()), activations);
         }
     }
 
@@ -231,7 +231,7 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
-    /** Measured from the tensors and the device's allocator; activations by formula. */
+    /** Measured from the tensors and the device's allocator; gradients and activations by what they will be. */
     RankHolding holding() {
         Holding held = Holding.of(state.shard(), state.optimizer());
         return RankHolding.newBuilder()

@@ -192,7 +192,8 @@ final class RunModel implements AutoCloseable {
         MicroBatchSize size = ConfigReader.read(runConf, "data", MicroBatchSize.class);
         try {
             long sequences = (long) size.microBatch() * preference.trainedSequences();
-            return Optional.of(ActivationPlan.apply(recompute, shard, sequences, size.sequenceTokens()));
+            boolean accumulates = size.accumulates(shard.ranks().world().worldSize());
+            return Optional.of(ActivationPlan.apply(recompute, shard, sequences, size.sequenceTokens(), accumulates));
         } catch (IllegalArgumentException e) { // auto without a GPU
             throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }
@@ -250,8 +251,13 @@ final class RunModel implements AutoCloseable {
     /** The key {@code data.chat.template}; where it is not set, the tokenizer has its own. */
     public record ChatTemplatePath(Optional<Path> template) {}
 
-    /** The keys below {@code data} that bound a forward pass. */
-    public record MicroBatchSize(int microBatch, int sequenceTokens) {}
+    /** The keys below {@code data} that bound a forward pass, and say how many a step has. */
+    public record MicroBatchSize(int globalBatch, int microBatch, int sequenceTokens) {
+        /** Whether a rank has several in a step. */
+        boolean accumulates(int worldSize) {
+            return globalBatch > (long) microBatch * worldSize;
+        }
+    }
 
     /** The key {@code model.recompute}. */
     public record RecomputeKey(RecomputePolicy recompute) {}

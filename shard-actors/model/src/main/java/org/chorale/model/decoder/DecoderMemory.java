@@ -27,7 +27,31 @@ import org.jspecify.annotations.Nullable;
  * document in the place of each, which is not counted.) What is taken in between is estimated from above.
  */
 public final class DecoderMemory {
+    /** Bytes that others take at a time and not at another: whoever gathers parameters, and keeps gradients. */
+    public interface Beside {
+        Beside NOTHING = new Beside() {
+            @Override
+            public long atLoss() {
+                return 0;
+            }
+
+            @Override
+            public long inBackward(String unit) {
+                return 0;
+            }
+        };
+
+        /** While everything is kept. */
+        long atLoss();
+
+        /** Until the backward of a unit has ended. */
+        long inBackward(String unit);
+    }
+
     private static final long TOKEN_BYTES = Long.BYTES;
+
+    /** Of the embedding's backward: the gradient of what it gave, and that in fp32. */
+    private static final long EMBEDDED_ROWS = 3;
 
     private final DecoderConfig config;
     private final int firstTrained; // block
@@ -78,16 +102,18 @@ public final class DecoderMemory {
      * block it needs room for what it computes again, and to compute in.
      *
      * @param lossBytes that the loss takes while everything is kept
+     * @param beside what others take meanwhile
      */
-    public long peakBytes(RecomputePlan plan, long rows, long lossBytes) {
+    public long peakBytes(RecomputePlan plan, long rows, long lossBytes, Beside beside) {
         long kept = keptBytes(plan, rows);
-        long peak = kept + lossBytes;
+        long peak = kept + lossBytes + beside.atLoss();
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
             long own = kept(block, plan.of(block));
-            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)));
+            long others = beside.inBackward(config.blocks().get(block).name());
+            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)) + others);
             kept -= rows * own;
         }
-        return peak;
+        return Math.max(peak, kept + rows * EMBEDDED_ROWS * rowBytes() + beside.inBackward(DecoderConfig.ROOT_UNIT));
     }
 
     /**
@@ -99,9 +125,10 @@ public final class DecoderMemory {
      * @param rows of the largest micro-batch
      * @param tokens of a sequence
      * @param lossBytes that the loss takes while everything is kept
+     * @param beside what others take meanwhile
      * @param budgetBytes that {@link #peakBytes} may take
      */
-    public Optional<RecomputePlan> cheapest(long rows, long tokens, long lossBytes, long budgetBytes) {
+    public Optional<RecomputePlan> cheapest(long rows, long tokens, long lossBytes, Beside beside, long budgetBytes) {
         int layers = config.layers();
         Stream<RecomputePlan> selective =
                 IntStream.rangeClosed(firstTrained, layers).mapToObj(until -> new RecomputePlan(0, until));
@@ -111,7 +138,7 @@ public final class DecoderMemory {
                         new RecomputePlan(until, Math.max(until, layers - 1)), new RecomputePlan(until + 1, layers)));
         return Stream.concat(selective, full)
                 .sorted(Comparator.comparingLong(plan -> price(plan, tokens)))
-                .filter(plan -> peakBytes(plan, rows, lossBytes) <= budgetBytes)
+                .filter(plan -> peakBytes(plan, rows, lossBytes, beside) <= budgetBytes)
                 .findFirst();
     }
 

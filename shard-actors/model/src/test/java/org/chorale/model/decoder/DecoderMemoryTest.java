@@ -19,6 +19,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.decoder.DecoderMemory.Beside;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RecomputePlan;
@@ -140,10 +141,11 @@ final class DecoderMemoryTest {
         DecoderMemory memory = large();
         RecomputePlan half = new RecomputePlan(16, 16);
         RecomputePlan full = RecomputePlan.every(Recompute.FULL);
-        long work =
-                memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0) - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
-        assertThat(memory.peakBytes(half, LARGE_ROWS, 0)).isEqualTo(memory.keptBytes(half, LARGE_ROWS) + work);
-        assertThat(memory.peakBytes(full, LARGE_ROWS, 0))
+        long work = memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0, Beside.NOTHING)
+                - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
+        assertThat(memory.peakBytes(half, LARGE_ROWS, 0, Beside.NOTHING))
+                .isEqualTo(memory.keptBytes(half, LARGE_ROWS) + work);
+        assertThat(memory.peakBytes(full, LARGE_ROWS, 0, Beside.NOTHING))
                 .isEqualTo(memory.keptBytes(full, LARGE_ROWS) + work + LARGE_ROWS * (110_728 - 8_192));
     }
 
@@ -159,14 +161,15 @@ final class DecoderMemoryTest {
     void asMuchIsRecomputedAsTheBudgetAsksFor(double gibibytes, String words) {
         DecoderMemory memory = large();
         long budget = (long) (gibibytes * (1L << 30));
-        RecomputePlan chosen =
-                memory.cheapest(LARGE_ROWS, 2048, LOSS_BYTES, budget).orElseThrow();
+        RecomputePlan chosen = memory.cheapest(LARGE_ROWS, 2048, LOSS_BYTES, Beside.NOTHING, budget)
+                .orElseThrow();
         assertThat(memory.words(chosen)).isEqualTo(words);
-        assertThat(memory.peakBytes(chosen, LARGE_ROWS, LOSS_BYTES)).isLessThanOrEqualTo(budget);
+        assertThat(memory.peakBytes(chosen, LARGE_ROWS, LOSS_BYTES, Beside.NOTHING))
+                .isLessThanOrEqualTo(budget);
         long ofABlock = memory.price(new RecomputePlan(1, 1), 2048);
         assertThat(everyPlan(32))
                 .filteredOn(plan -> memory.price(plan, 2048) + ofABlock <= memory.price(chosen, 2048))
-                .allSatisfy(plan -> assertThat(memory.peakBytes(plan, LARGE_ROWS, LOSS_BYTES))
+                .allSatisfy(plan -> assertThat(memory.peakBytes(plan, LARGE_ROWS, LOSS_BYTES, Beside.NOTHING))
                         .as("%s", plan)
                         .isGreaterThan(budget));
     }
@@ -180,7 +183,8 @@ final class DecoderMemoryTest {
 
     @Test
     void whatFitsInNoWayIsNotChosen() {
-        assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, 3L << 30)).isEmpty();
+        assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, Beside.NOTHING, 3L << 30))
+                .isEmpty();
     }
 
     private DecoderMemory large() {
