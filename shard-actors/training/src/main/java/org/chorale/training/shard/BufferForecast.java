@@ -30,19 +30,14 @@ public final class BufferForecast implements DecoderMemory.Beside {
 
     /** Bytes of what comes and goes of a unit; nothing where this rank holds all of it. */
     private record Size(long values, long gradients, long part) {
-        static Size of(FsdpUnit unit) {
+        static Size of(UnitLayout unit) {
             List<UnitLayout.Group> shared = unit.groups().stream()
-                    .filter(group -> group.whole().isPresent())
-                    .map(FlatGroup::layout)
+                    .filter(group -> group.held() < group.elements())
                     .toList();
             List<UnitLayout.Group> trained =
                     shared.stream().filter(UnitLayout.Group::trainable).toList();
             return new Size(
-                    sum(
-                            shared,
-                            group -> group.elements()
-                                    * group.precision().stored().bits()
-                                    / Byte.SIZE),
+                    sum(shared, BufferForecast::valueBytes),
                     sum(trained, group -> Float.BYTES * group.elements()),
                     sum(trained, group -> Float.BYTES * group.held()));
         }
@@ -52,10 +47,14 @@ public final class BufferForecast implements DecoderMemory.Beside {
         }
     }
 
-    /** @param accumulates whether a step may have several micro-batches */
-    BufferForecast(List<FsdpUnit> units, RankGroups ranks, boolean accumulates) {
-        this.units = units.stream().map(Size::of).toList();
-        this.names = units.stream().map(FsdpUnit::name).toList();
+    /**
+     * Of a rank's plan.
+     *
+     * @param accumulates whether a step may have several micro-batches
+     */
+    public BufferForecast(List<UnitLayout> plan, RankGroups ranks, boolean accumulates) {
+        this.units = plan.stream().map(Size::of).toList();
+        this.names = plan.stream().map(UnitLayout::name).toList();
         this.ranks = ranks;
         this.accumulates = accumulates;
     }
@@ -105,6 +104,10 @@ public final class BufferForecast implements DecoderMemory.Beside {
 
     private boolean partsStay() {
         return accumulates && ranks.reduceEachMicroBatch();
+    }
+
+    private static long valueBytes(UnitLayout.Group group) {
+        return group.elements() * group.precision().stored().bits() / Byte.SIZE;
     }
 
     /** Of the units [from, until), as far as there are such. */

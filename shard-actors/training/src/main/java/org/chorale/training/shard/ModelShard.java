@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class ModelShard implements AutoCloseable {
     private final RankGroups ranks;
     private final BufferPool pool;
+    private final List<UnitLayout> plan;
     private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final UnitSchedule schedule;
@@ -56,6 +57,7 @@ public final class ModelShard implements AutoCloseable {
             RankGroups ranks,
             BufferPool pool,
             BiFunction<Function<String, Parameter>, Units, ? extends @Nullable Decoder> model) {
+        this.plan = List.copyOf(plan);
         this.ranks = ranks;
         this.pool = pool;
         try {
@@ -202,7 +204,7 @@ public final class ModelShard implements AutoCloseable {
      * @param accumulates whether a step may have several micro-batches
      */
     public BufferForecast forecast(boolean accumulates) {
-        return new BufferForecast(units, ranks, accumulates);
+        return new BufferForecast(plan, ranks, accumulates);
     }
 
     /** That holds this rank's part and computes. */
