@@ -38,6 +38,7 @@ import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.StagedCopy;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.tensor.safetensors.TensorEntry;
@@ -328,7 +329,7 @@ public final class ModelFolder implements ParameterSource {
             return;
         }
         try (TensorScope scope = new TensorScope()) {
-            target.copy_(files.get().range(origin, from, until));
+            StagedCopy.copy(files.get().range(origin, from, until), target);
         }
     }
 
