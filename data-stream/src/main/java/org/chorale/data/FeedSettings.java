@@ -43,8 +43,9 @@ public record FeedSettings(DataConfig data, Run run, Model model, Preference pre
      * {@code loss.preference}, as far as data depends on it.
      *
      * @param type of the loss; where it is empty, cross entropy or a pipeline's
+     * @param precomputed a file with what the reference makes of all sequences
      */
-    public record Preference(Optional<Type> type) {
+    public record Preference(Optional<Type> type, Optional<Path> precomputed) {
         /** What each learns from. */
         public enum Type {
             DPO(Learning.PAIRS),

@@ -176,11 +176,21 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     /** Takes as long as an index takes to make, on another thread. */
     private void openData(DescribeData request) {
-        CompletableFuture<RunData> future =
-                CompletableFuture.supplyAsync(() -> RunData.open(FeedSettings.read(request.runConf())), tokenizing);
+        CompletableFuture<RunData> future = CompletableFuture.supplyAsync(() -> open(request.runConf()), tokenizing);
         opening = future;
         timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(request.runConf()));
         getContext().pipeToSelf(future, (opened, failure) -> new DataOpened(request, opened, failure));
+    }
+
+    private static RunData open(String runConf) {
+        RunData opened = RunData.open(FeedSettings.read(runConf));
+        try {
+            DataOrigin.refuseOther(opened);
+            return opened;
+        } catch (RuntimeException e) {
+            close(opened);
+            throw e;
+        }
     }
 
     private void use(RunData opened) {

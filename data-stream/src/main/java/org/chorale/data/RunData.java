@@ -128,7 +128,7 @@ final class RunData implements AutoCloseable {
     }
 
     /** SHA-256 over the digests of training data, tokenizer and template, if there is one, a line each. */
-    private String digest() {
+    String digest() {
         String lines = new Fingerprint(settings.data(), train).lines() + tokenizer.digest() + "\n"
                 + template.map(chat -> chat.digest() + "\n").orElse("");
         return Sha256.hex(lines.getBytes(StandardCharsets.US_ASCII));

@@ -67,7 +67,7 @@ record AttentionCase(long sequences, long tokens, long heads, long keyHeads, lon
                 random(device, keyHeads),
                 random(device, heads).mul_(read.to(type)),
                 read,
-                new SequenceContext(sequences, tokens, List.of(unused), mask, packed, null));
+                new SequenceContext(sequences, tokens, List.of(unused), mask, packed, null, null));
     }
 
     private Tensor random(Device device, long heads) {

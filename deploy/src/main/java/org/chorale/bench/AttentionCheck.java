@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -16,8 +17,10 @@ import org.chorale.bench.AttentionCase.Sight;
 import org.chorale.model.layer.AttentionWay;
 import org.chorale.model.layer.FlashAttention;
 import org.chorale.model.layer.FlashAttention.Attended;
+import org.chorale.model.layer.Scores;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceMemory;
 
 /**
  * Compares every way to compute attention with the plain one in fp64, forward and gradients, a line each, and then says
@@ -30,7 +33,7 @@ public final class AttentionCheck {
     private static final long[][] HEADS = {{4, 2}, {32, 4}, {32, 8}}; // N, K
     private static final long[] WIDTHS = {16, 64, 128};
     private static final long[] LENGTHS = {1, 7, 64, 2048};
-    private static final String[] RESULTS = {"mixed", "dq", "dk", "dv"};
+    private static final String[] RESULTS = {"mixed", "dq", "dk", "dv", "again"};
 
     private final Device device;
     private int failures;
@@ -63,6 +66,8 @@ public final class AttentionCheck {
         checkAll(AttentionWay.EFFICIENT, ScalarType.Float, 2048);
         checkAll(AttentionWay.PLAIN, ScalarType.Float, 64);
         checkAll(AttentionWay.PLAIN, ScalarType.BFloat16, 64);
+        checkCapped();
+        checkCappedBytes();
         checkChoice();
         checkDeterminism();
         checkCache();
@@ -99,6 +104,48 @@ public final class AttentionCheck {
         });
     }
 
+    /** Capped scores, block by block: they are so large here that the cap bends most of them. */
+    private void checkCapped() {
+        for (ScalarType type : List.of(ScalarType.BFloat16, ScalarType.Float)) {
+            for (long tokens : LENGTHS) {
+                for (Sight sight : Sight.values()) {
+                    AttentionCase what = new AttentionCase(2, tokens, 8, 4, 256, type, sight);
+                    FlashAttention attention = attention(what).with(new Scores(0.25, 3));
+                    line("capped " + what, tolerance(type), () -> {
+                        Inputs inputs = what.inputs(device);
+                        Tensor[] exact = run(attention, inputs.exact());
+                        Tensor[] first = run(attention, inputs);
+                        double[] errors = errors(first, exact, inputs.read());
+                        double[] again = errors(run(attention, inputs), first, inputs.read());
+                        return DoubleStream.concat(Arrays.stream(errors), DoubleStream.of(largest(again) == 0 ? 0 : 1))
+                                .toArray();
+                    });
+                }
+            }
+        }
+    }
+
+    /** That it takes no more than the formula says: the error is the share of bytes beyond it. */
+    private void checkCappedBytes() {
+        AttentionCase what = new AttentionCase(1, 8192, 16, 8, 256, ScalarType.BFloat16, Sight.CAUSAL);
+        FlashAttention attention = new FlashAttention().with(new Scores(null, 50));
+        line("capped bytes " + what, 0, () -> {
+            Inputs inputs = what.inputs(device);
+            long before = DeviceMemory.of(device).allocatedBytes();
+            DeviceMemory.resetPeaks(device);
+            run(attention, inputs);
+            long taken = DeviceMemory.of(device).peakAllocatedBytes() - before;
+            long rowBytes = 2 * (5 * 16 + 4 * 8) * 256 + 8 * 8 * 256;
+            long allowed = attention.scoreBytes(what.type(), 16, 256, 8192) + 8192 * rowBytes;
+            System.out.printf(Locale.ROOT, "capped: %d MiB taken, %d MiB by formula%n", taken >> 20, allowed >> 20);
+            return new double[] {Math.max(0, (double) (taken - allowed) / allowed)};
+        });
+    }
+
+    private static double largest(double[] errors) {
+        return Arrays.stream(errors).max().orElse(0);
+    }
+
     /** What a model gets: the way is chosen, which is logged. */
     private void checkChoice() {
         for (ScalarType type : List.of(ScalarType.BFloat16, ScalarType.Float, ScalarType.Double)) {
@@ -122,7 +169,7 @@ public final class AttentionCheck {
                 FlashAttention attention = AttentionSpeed.deterministic().by(way);
                 Inputs inputs = what.inputs(device);
                 Tensor[] first = run(attention, inputs);
-                double[] errors = new double[RESULTS.length];
+                double[] errors = new double[first.length];
                 for (int i = 0; i < 10; i++) {
                     double[] again = errors(run(attention, inputs), first, inputs.read());
                     Arrays.setAll(errors, j -> Math.max(errors[j], again[j]));

@@ -10,6 +10,7 @@ import org.chorale.bench.AttentionCase.Sight;
 import org.chorale.model.layer.AttentionWay;
 import org.chorale.model.layer.FlashAttention;
 import org.chorale.model.layer.FlashAttention.Attended;
+import org.chorale.model.layer.Scores;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
 
@@ -21,6 +22,9 @@ final class AttentionSpeed {
     private static final int WARM_UPS = 5;
     private static final int ROUNDS = 5;
     private static final int RUNS = 20;
+
+    /** Gemma 2's. */
+    private static final Scores GEMMA = new Scores(null, 50);
 
     private final Device device;
 
@@ -35,6 +39,15 @@ final class AttentionSpeed {
             time("deterministic", of(shape, Sight.CAUSAL), deterministic().by(AttentionWay.FLASH));
             time("cuDNN", of(shape, Sight.CAUSAL), new FlashAttention().by(AttentionWay.CUDNN));
             time("packed", of(shape, Sight.PACKED), new FlashAttention());
+        }
+        for (long[] shape : new long[][] {{4, 2048, 8, 4, 256}, {1, 8192, 8, 4, 256}, {1, 8192, 16, 8, 256}}) {
+            time("uncapped", of(shape, Sight.CAUSAL), new FlashAttention());
+            time("capped", of(shape, Sight.CAUSAL), new FlashAttention().with(GEMMA));
+            time(
+                    "capped 4096",
+                    of(shape, Sight.CAUSAL),
+                    FlashAttention.sliding(4096).with(GEMMA));
+            time("capped packed", of(shape, Sight.PACKED), new FlashAttention().with(GEMMA));
         }
     }
 

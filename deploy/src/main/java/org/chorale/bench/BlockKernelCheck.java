@@ -7,10 +7,12 @@ import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.kernel.Curve;
+import org.chorale.model.kernel.RmsNormKernel.Weighting;
 import org.chorale.tensor.device.Device;
 
 /**
- * Checks the element-wise kernels of a block on a GPU (norm, rotary, SwiGLU) against their twins in fp64 on the same
+ * Checks the element-wise kernels of a block on a GPU (norm, rotary, gated activations) against their twins in fp64 on the same
  * values, and measures them; and the products of a linear against the same in fp64.
  */
 public final class BlockKernelCheck {
@@ -26,9 +28,13 @@ public final class BlockKernelCheck {
         torch.manual_seed(SEED);
         KernelCheck check = new KernelCheck(device, System.out);
         CheckTensors tensors = new CheckTensors(device, new Random(SEED));
-        new RmsNormCheck(check, tensors).run(ROWS);
+        for (Weighting weighting : Weighting.values()) {
+            new RmsNormCheck(check, tensors, weighting).run(ROWS);
+        }
         new RotaryCheck(check, tensors).run(ROWS);
-        new SwiGluCheck(check, tensors).run(ROWS);
+        for (Curve curve : Curve.values()) {
+            new GluCheck(check, tensors, curve).run(ROWS);
+        }
         new LinearCheck(check, tensors).run(ROWS);
         System.exit(check.end());
     }

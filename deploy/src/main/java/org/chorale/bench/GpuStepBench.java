@@ -115,7 +115,7 @@ public final class GpuStepBench {
             shard.load(weights);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
                 ActivationPlan activations =
-                        ActivationPlan.apply(setup.recompute(), shard, setup.sequences(), setup.tokens());
+                        ActivationPlan.apply(setup.recompute(), shard, setup.sequences(), setup.tokens(), false);
                 TrainStep step = new TrainStep(shard, optimizer, settings.clipNorm());
                 double flops = ModelFlops.of(model.config(), model.units()).perToken(setup.tokens());
                 return new GpuStepBench(setup, ranks.world(), step).measure(activations, flops, matmulFlops);

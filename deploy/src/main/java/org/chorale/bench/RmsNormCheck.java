@@ -12,22 +12,25 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.bench.CheckTensors.Dtype;
 import org.chorale.model.kernel.RmsNormKernel;
 import org.chorale.model.kernel.RmsNormKernel.Normed;
+import org.chorale.model.kernel.RmsNormKernel.Weighting;
 import org.chorale.tensor.TensorScope;
 
 /** Forward, with and without an addition, once more, and backward of RMSNorm: R rows, D model width. */
 final class RmsNormCheck {
     private static final double EPSILON = 1e-5;
-    private static final long[] WIDTHS = {64, 2_048, 4_096};
+    private static final long[] WIDTHS = {64, 2_048, 2_304, 4_096};
 
     /** No multiple of an access, and the widest that the kernel takes. */
     private static final long[] ODD_WIDTHS = {2_047, 32_768};
 
     private final KernelCheck check;
     private final CheckTensors tensors;
+    private final Weighting weighting;
 
-    RmsNormCheck(KernelCheck check, CheckTensors tensors) {
+    RmsNormCheck(KernelCheck check, CheckTensors tensors, Weighting weighting) {
         this.check = check;
         this.tensors = tensors;
+        this.weighting = weighting;
     }
 
     void run(long[] rows) {
@@ -50,12 +53,12 @@ final class RmsNormCheck {
             Tensor x = tensors.normal(type.scalar, rows, width);
             Tensor weight = tensors.normal(type.scalar, width);
             Tensor scale = twin().forward(exact(x), exact(weight), EPSILON).scale();
-            check.compare("norm", shape, type.word(), 2 * type.tolerance, () -> {
+            check.compare(name("norm"), shape, type.word(), 2 * type.tolerance, () -> {
                 Normed normed = kernel(x, weight).forward(x, weight, EPSILON);
                 Tensor rows64 = twin().forward(exact(x), exact(weight), EPSILON).rows();
                 return Math.max(error(normed.rows(), rows64, 1), error(normed.scale(), scale, 1));
             });
-            check.compare("norm of sum", shape, type.word(), 2 * type.tolerance, () -> ofSum(type, x, weight));
+            check.compare(name("norm of sum"), shape, type.word(), 2 * type.tolerance, () -> ofSum(type, x, weight));
             Tensor narrowScale = scale.to(ScalarType.Float);
             backward("norm backward, frozen", type, x, weight, narrowScale, false, false);
             backward("norm backward, residual", type, x, weight, narrowScale, true, false);
@@ -79,7 +82,7 @@ final class RmsNormCheck {
         Tensor gradient = trained ? tensors.normal(ScalarType.Float, x.size(1)) : null;
         Tensor expectedGradient = gradient == null ? null : exact(gradient);
         Tensor repeated = gradient == null ? null : torch.clone(gradient);
-        check.compare(name, shape, type.word(), type.tolerance, () -> {
+        check.compare(name(name), shape, type.word(), type.tolerance, () -> {
             Tensor dx = kernel(x, weight).backward(dy, x, scale, weight, around, gradient);
             Tensor expected = twin().backward(
                             exact(dy),
@@ -92,12 +95,12 @@ final class RmsNormCheck {
         });
         if (gradient != null && expectedGradient != null && repeated != null) {
             check.compare(
-                    "norm weight's gradient",
+                    name("norm weight's gradient"),
                     shape,
                     type.word(),
                     1e-5,
                     () -> error(gradient, expectedGradient, Math.sqrt((double) x.size(0))));
-            check.compare("norm weight's gradient, again", shape, type.word(), 0, () -> {
+            check.compare(name("norm weight's gradient, again"), shape, type.word(), 0, () -> {
                 kernel(x, weight).backward(dy, x, scale, weight, around, repeated);
                 return error(repeated, gradient, 1);
             });
@@ -115,17 +118,21 @@ final class RmsNormCheck {
             Tensor scale = tensors.device().zeros(ScalarType.Float, rows, 1);
             RmsNormKernel kernel = kernel(x, weight);
             long pass = x.nbytes();
-            check.speed("norm", shape, type.word(), 2 * pass, () -> kernel.forward(x, weight, EPSILON));
+            check.speed(name("norm"), shape, type.word(), 2 * pass, () -> kernel.forward(x, weight, EPSILON));
             check.speed(
-                    "norm of sum", shape, type.word(), 4 * pass, () -> kernel.addAndForward(sum, x, weight, EPSILON));
+                    name("norm of sum"),
+                    shape,
+                    type.word(),
+                    4 * pass,
+                    () -> kernel.addAndForward(sum, x, weight, EPSILON));
             check.speed(
-                    "norm backward, residual",
+                    name("norm backward, residual"),
                     shape,
                     type.word(),
                     4 * pass,
                     () -> kernel.backward(dy, x, scale, weight, sum, null));
             check.speed(
-                    "norm backward, trained",
+                    name("norm backward, trained"),
                     shape,
                     type.word(),
                     4 * pass,
@@ -134,10 +141,14 @@ final class RmsNormCheck {
     }
 
     private RmsNormKernel kernel(Tensor x, Tensor weight) {
-        return BlockKernelCheck.fused(RmsNormKernel.of(x, weight), twin());
+        return BlockKernelCheck.fused(RmsNormKernel.of(x, weight, weighting), twin());
     }
 
-    private static RmsNormKernel twin() {
-        return RmsNormKernel.twin();
+    private RmsNormKernel twin() {
+        return RmsNormKernel.twin(weighting);
+    }
+
+    private String name(String what) {
+        return weighting == Weighting.PLAIN ? what : what + ", from one";
     }
 }

@@ -28,6 +28,7 @@ import org.chorale.tensor.collective.SingleRank;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
+import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.Gathering;
@@ -142,6 +143,35 @@ public final class ShardCheck {
         return new Groups(new RankGroups(world, mode.cut ? all : own, mode.cut ? own : all, mode.gathering, true));
     }
 
+    /** An optimizer after whose steps the gradients are looked at, which are gone when the step ends. */
+    private record Watched(Optimizer optimizer, Runnable afterwards) implements Optimizer {
+        @Override
+        public void step(double learningRate, Tensor divisor, Tensor notFinite) {
+            optimizer.step(learningRate, divisor, notFinite);
+            afterwards.run();
+        }
+
+        @Override
+        public OptimizerConfig.Algorithm type() {
+            return optimizer.type();
+        }
+
+        @Override
+        public Map<String, List<Tensor>> moments() {
+            return optimizer.moments();
+        }
+
+        @Override
+        public Map<String, Tensor> counters() {
+            return optimizer.counters();
+        }
+
+        @Override
+        public void close() {
+            optimizer.close();
+        }
+    }
+
     private Trained train(Path folder, Precision precision, RankGroups ranks, int microBatches) {
         OptimizerConfig settings = OptimizerConfig.adamW(RATE, 0, CLIP_NORM);
         try (ModelFolder model = ModelFolder.random(folder, 1);
@@ -155,15 +185,17 @@ public final class ShardCheck {
             shard.model().recompute(RecomputePlan.every(Recompute.FULL));
             shard.load(model);
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
-                TrainStep step = new TrainStep(shard, optimizer, CLIP_NORM);
                 List<Double> losses = new ArrayList<>();
                 Map<String, float[]> gradients = new HashMap<>();
+                Optimizer watched = new Watched(optimizer, () -> {
+                    if (losses.isEmpty()) {
+                        shard.groups().forEach(group -> readInto(gradients, group));
+                    }
+                });
+                TrainStep step = new TrainStep(shard, watched, CLIP_NORM);
                 for (int i = 0; i < STEPS; i++) {
                     losses.add(step.run(batches(i, ranks.world(), microBatches), RATE)
                             .lossNats());
-                    if (i == 0) {
-                        shard.groups().forEach(group -> readInto(gradients, group));
-                    }
                 }
                 return new Trained(losses, gradients);
             }

@@ -5,6 +5,7 @@ package org.chorale.bench;
 
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -15,6 +16,7 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.tensor.device.HostCopy;
+import org.chorale.tensor.device.StagedCopy;
 import org.chorale.tensor.device.Uploads;
 import org.chorale.tensor.device.Uploads.Sent;
 
@@ -22,19 +24,45 @@ import org.chorale.tensor.device.Uploads.Sent;
  * Checks on a GPU, or with the argument {@code cpu} there, that batches arrive whole while the host runs far ahead: a batch
  * is sent and read behind a product that keeps the device busy, again and again, and each must have the sum that the host
  * knows. A copy that came too early, or too late, would show as another batch's sum; libtorch refuses whatever waits.
+ * Then that weights arrive as they do when they are loaded, whatever their dtype, and how fast.
  */
 public final class UploadCheck {
     private static final int BATCHES = 300;
     private static final int LONGEST = 200_000; // numbers, of one column
     private static final int BUSY_SIDE = 4096; // of a product's square factors, about 0.2 ms on an H200
+    private static final long WEIGHTS = 200_000_003; // numbers, no multiple of any piece
     private static final Duration PATIENCE = Duration.ofMinutes(1);
 
     private UploadCheck() {}
 
     /** The exit code is 1 where a sum is another. */
     public static void main(String[] arguments) {
-        System.exit(
-                wrong(Arrays.asList(arguments).contains("cpu") ? Device.CPU : Device.cuda(0), BATCHES) == 0 ? 0 : 1);
+        Device device = Arrays.asList(arguments).contains("cpu") ? Device.CPU : Device.cuda(0);
+        System.exit(wrong(device, BATCHES) + wrongWeights(device, WEIGHTS) == 0 ? 0 : 1);
+    }
+
+    /** @return how many tensors did not arrive, as weights do when they are loaded, as libtorch converts them on the host */
+    static int wrongWeights(Device device, long elements) {
+        int wrong = 0;
+        for (ScalarType from : List.of(ScalarType.BFloat16, ScalarType.Float)) {
+            for (ScalarType to : List.of(ScalarType.BFloat16, ScalarType.Float)) {
+                try (TensorScope scope = new TensorScope()) {
+                    Tensor source = torch.randn(elements).to(from);
+                    Tensor target = device.zeros(to, elements);
+                    device.await();
+                    long startNanos = System.nanoTime();
+                    StagedCopy.copy(source, target);
+                    device.await();
+                    double seconds = (System.nanoTime() - startNanos) / 1e9;
+                    boolean same = torch.equal(target.cpu(), source.to(to));
+                    wrong += same ? 0 : 1;
+                    System.out.printf(
+                            "%s to %s: %s, %.2f GB/s%n",
+                            from, to, same ? "equal" : "DIFFERENT", (double) source.nbytes() / 1e9 / seconds);
+                }
+            }
+        }
+        return wrong;
     }
 
     /** @return how many batches did not arrive as they were sent */

@@ -12,5 +12,6 @@ final class UploadCheckTest {
     @Test
     void theCheckRunsWithoutAGpuToo() {
         assertThat(UploadCheck.wrong(Device.CPU, 20)).isZero();
+        assertThat(UploadCheck.wrongWeights(Device.CPU, 1_003)).isZero();
     }
 }

@@ -209,6 +209,26 @@ public final class ChoraleCommand {
     }
 
     @Command(
+            name = "precompute",
+            description = "Computes what the reference of a run on preferences makes of all its answers.",
+            mixinStandardHelpOptions = true,
+            footer = {
+                "",
+                "Runs that name the file (loss.preference.precomputed) need no reference in memory. It runs on one device,",
+                "as parallel.device says. What the file has already is not computed again; one that was interrupted, or",
+                "whose data have changed, is completed.",
+                "",
+                "Examples:",
+                "  chorale precompute dpo.conf loss.preference.precomputed=pairs.logps",
+                "  chorale train dpo.conf loss.preference.precomputed=pairs.logps"
+            })
+    int precompute(
+            @Mixin RunFileParameters run, @Option(names = JSON, description = "Print one JSON object.") boolean json)
+            throws IOException {
+        return new Precomputation(console, json).run(run.file(), run.assignments());
+    }
+
+    @Command(
             name = "inspect",
             description = "Describes a safetensors file, a model folder, a checkpoint or a run directory.",
             mixinStandardHelpOptions = true,

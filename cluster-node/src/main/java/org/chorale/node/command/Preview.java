@@ -29,7 +29,7 @@ record Preview(Console console, boolean colored) {
         }
         try (TemporaryFolder scratch = TemporaryFolder.create("chorale-preview-")) { // a run may use its own directory
             RunConf conf = new RunFile(file, console.currentFolder()).resolve(assignments, Optional.of(scratch.path()));
-            NamedPaths.refuseMissing(conf);
+            NamedPaths.refuseMissingInput(conf);
             try (DataPreview preview = DataPreview.open(conf.text())) {
                 show(preview, rows);
             }

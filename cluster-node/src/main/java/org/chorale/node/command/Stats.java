@@ -28,7 +28,7 @@ record Stats(Console console, boolean json) {
     int run(Path file, List<String> assignments) throws IOException {
         try (TemporaryFolder scratch = TemporaryFolder.create("chorale-stats-")) { // a run may use its own directory
             RunConf asked = resolve(file, assignments, scratch);
-            NamedPaths.refuseMissing(asked);
+            NamedPaths.refuseMissingInput(asked);
             List<String> counting = Stream.concat(assignments.stream(), Stream.of(COUNT_MALFORMED_ROWS))
                     .toList();
             DataStats stats = DataStats.of(resolve(file, counting, scratch).text());

@@ -30,6 +30,7 @@ final class Locations {
             "data.eval.path",
             "data.tokenizer.path",
             "data.chat.template",
+            "loss.preference.precomputed",
             RUN_DIR);
     /** Lists of objects that each have a path. */
     static final List<String> SOURCE_KEYS = List.of("data.train.sources", "data.eval.sources");

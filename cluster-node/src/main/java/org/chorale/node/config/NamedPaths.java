@@ -29,12 +29,27 @@ public final class NamedPaths {
             "data.chat.template", "a Jinja file",
             "data.tokenizer.path", "a folder with tokenizer.json, or the file itself"));
 
+    /** What another command makes of the rest. */
+    private static final Map<String, String> MADE_BEFORE =
+            Map.of("loss.preference.precomputed", "a file that chorale precompute RUN.conf has written");
+
     private NamedPaths() {}
 
     /** @throws FaultException FILE_MISSING, with a line per path */
     public static void refuseMissing(RunConf conf) {
+        Map<String, String> all = new TreeMap<>(WHAT_THEY_ARE);
+        all.putAll(MADE_BEFORE);
+        refuseMissing(conf, all);
+    }
+
+    /** Likewise for a command that makes what is made before a run. */
+    public static void refuseMissingInput(RunConf conf) {
+        refuseMissing(conf, WHAT_THEY_ARE);
+    }
+
+    private static void refuseMissing(RunConf conf, Map<String, String> whatTheyAre) {
         Config config = ConfigFactory.parseString(conf.text());
-        Stream<String> single = WHAT_THEY_ARE.entrySet().stream()
+        Stream<String> single = whatTheyAre.entrySet().stream()
                 .filter(key -> config.hasPath(key.getKey()))
                 .flatMap(key -> problem(key.getKey(), config.getString(key.getKey()), key.getValue()));
         Stream<String> listed = Locations.SOURCE_KEYS.stream().flatMap(key -> problems(key, config.getConfigList(key)));

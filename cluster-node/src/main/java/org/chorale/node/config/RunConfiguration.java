@@ -19,6 +19,7 @@ import org.chorale.training.Fp8Config;
 import org.chorale.training.ModelConfig;
 import org.chorale.training.PipelineAssembly;
 import org.chorale.training.PrecisionConfig;
+import org.chorale.training.RecomputePolicy;
 import org.chorale.training.contract.ContractException;
 import org.chorale.training.loss.CrossEntropySettings;
 import org.chorale.training.optimizer.OptimizerConfig;
@@ -58,11 +59,16 @@ final class RunConfiguration {
         reader.read("parallel", ParallelSettings.class);
         Optional<ModelConfig> model = checkModel(reader);
         checkPreference(reader, model);
-        reader.read("optimizer", OptimizerConfig.class);
+        Optional<OptimizerConfig> optimizer = reader.read("optimizer", OptimizerConfig.class);
         reader.read("optimizer", ScheduleConfig.class);
         Optional<DeviceConfig> device = reader.read("parallel", DeviceConfig.class);
-        reader.read("", PrecisionConfig.class)
-                .flatMap(precision -> device.map(of -> new DeviceSetup(of, precision)))
+        Optional<PrecisionConfig> precision = reader.read("", PrecisionConfig.class);
+        Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
+        new TrainingFit(model, precision, optimizer, pipeline, device)
+                .problems()
+                .forEach(reader::problem);
+        precision
+                .flatMap(given -> device.map(of -> new DeviceSetup(of, given)))
                 .ifPresent(setup -> setup.problems().forEach(reader::problem));
     }
 
@@ -105,7 +111,8 @@ final class RunConfiguration {
     }
 
     /** The keys of a model folder, whose place is taken; public for the reader that makes it. */
-    public record NoModelFolder(Optional<Path> path, AdapterConfig adapter, ModelConfig.Initialize initialize) {
+    public record NoModelFolder(
+            Optional<Path> path, AdapterConfig adapter, ModelConfig.Initialize initialize, RecomputePolicy recompute) {
         private static final String WHY = ": is not read where pipeline.model.type is set; ";
 
         public NoModelFolder {
@@ -116,6 +123,10 @@ final class RunConfiguration {
             }
             if (initialize != ModelConfig.Initialize.PRETRAINED) {
                 problems.add("model.initialize = random" + WHY + "the model's own class draws its first values");
+            }
+            if (recompute != RecomputePolicy.NONE) {
+                problems.add("model.recompute = %s%sa model of your own keeps what it likes: it must be none"
+                        .formatted(recompute.word(), WHY));
             }
             if (!problems.isEmpty()) {
                 throw new IllegalArgumentException(String.join("\n", problems));

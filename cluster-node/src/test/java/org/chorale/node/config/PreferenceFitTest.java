@@ -33,6 +33,8 @@ final class PreferenceFitTest {
                 "type = dpo",
                 "type = dpo, beta = 0.3, variant = ipo, reference = none",
                 "type = dpo, label-smoothing = 0.1",
+                "type = dpo, precomputed = pairs.logps",
+                "type = kto, precomputed = ratings.logps",
                 "type = orpo, odds-weight = 0.2",
                 "type = kto, desirable-weight = 1.5, undesirable-weight = 0.5"
             })
@@ -63,13 +65,16 @@ final class PreferenceFitTest {
                     type = orpo, reference = none | loss.preference.reference = none: loss.preference.type = orpo does not read it, only dpo or kto does
                     type = kto, variant = ipo | loss.preference.variant = ipo: loss.preference.type = kto does not read it, only dpo does
                     type = kto, reference = none | loss.preference.reference = none: kto compares with a reference; must be initial or base
+                    type = orpo, precomputed = f | loss.preference.precomputed = FOLDER/f: loss.preference.type = orpo does not read it, only dpo or kto does
+                    type = dpo, reference = none, precomputed = f | loss.preference.precomputed = FOLDER/f: loss.preference.reference = none compares with nothing; leave one of them out
                     type = dpo, beta = 0 | loss.preference.beta = 0.0: must be above 0
                     type = dpo, label-smoothing = 0.5 | loss.preference.label-smoothing = 0.5: must be from 0 to below 0.5
                     type = dpo, variant = hinge, label-smoothing = 0.1 | loss.preference.label-smoothing = 0.1: only variant sigmoid has wrong verdicts to allow for
                     type = dpo, betta = 1 | loss.preference.betta (my.conf:3): there is no such key, the nearest is loss.preference.beta
                     """)
     void aMistakeIsToldWithWhatWouldBeRight(String keys, String problem) {
-        assertThat(problems(GOOD + "loss.preference { " + keys + " }")).containsExactly(problem);
+        assertThat(problems(GOOD + "loss.preference { " + keys + " }"))
+                .containsExactly(problem.replace("FOLDER", folder.toString()));
     }
 
     @Test

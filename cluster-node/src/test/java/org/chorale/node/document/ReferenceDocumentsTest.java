@@ -32,6 +32,11 @@ final class ReferenceDocumentsTest {
         check("errors.md", ErrorsDocument.text());
     }
 
+    @Test
+    void theTableOfFeaturesIsUpToDate() throws IOException {
+        check("features.md", FeaturesDocument.text());
+    }
+
     private static void check(String name, String text) throws IOException {
         Path file = FOLDER.resolve(name);
         if ("rewrite".equals(System.getProperty("chorale.documents"))) {

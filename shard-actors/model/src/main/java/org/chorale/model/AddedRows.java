@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.StagedCopy;
 import org.chorale.tensor.safetensors.ModelFiles;
 
 /**
@@ -39,7 +40,7 @@ final class AddedRows {
         long split = Math.max(from, Math.min(there, until));
         try (TensorScope scope = new TensorScope()) {
             if (from < split) {
-                target.narrow(0, 0, split - from).copy_(files.range(stored, from, split));
+                StagedCopy.copy(files.range(stored, from, split), target.narrow(0, 0, split - from));
             }
             if (split < until) {
                 copyMeans(stored, split, until, target.narrow(0, split - from, until - split));

@@ -38,6 +38,7 @@ import org.chorale.model.outline.InvalidModelException.Reason;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.StagedCopy;
 import org.chorale.tensor.safetensors.ModelFiles;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.tensor.safetensors.TensorEntry;
@@ -284,8 +285,16 @@ public final class ModelFolder implements ParameterSource {
      */
     @Override
     public String fingerprint() {
+        return fingerprint(adapter.map(source -> "\n" + source.fingerprint()).orElse(""));
+    }
+
+    /** Likewise, of the model without its adapter. */
+    public String baseFingerprint() {
+        return fingerprint("");
+    }
+
+    private String fingerprint(String adapted) {
         String weights = files.map(ModelFiles::fingerprint).orElse("drawn from seed " + seed);
-        String adapted = adapter.map(source -> "\n" + source.fingerprint()).orElse("");
         boolean resized =
                 units.stream().flatMap(unit -> unit.parameters().stream()).anyMatch(this::isResized);
         String rows = resized ? "\n" + config.vocabulary() + " rows" : "";
@@ -328,7 +337,7 @@ public final class ModelFolder implements ParameterSource {
             return;
         }
         try (TensorScope scope = new TensorScope()) {
-            target.copy_(files.get().range(origin, from, until));
+            StagedCopy.copy(files.get().range(origin, from, until), target);
         }
     }
 

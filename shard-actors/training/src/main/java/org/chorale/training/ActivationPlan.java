@@ -8,20 +8,21 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.chorale.model.decoder.DecoderMemory;
+import org.chorale.model.decoder.DecoderMemory.Beside;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
 import org.chorale.training.shard.ModelShard;
 
 /**
- * What a model's blocks recompute, and the memory that the largest micro-batch takes with it, by formula.
+ * What a model's blocks recompute, and the memory that a step takes with it beside what is held between steps, by formula.
  *
  * <p>Ranks may choose differently, where one has less memory than others: what a block recomputes lies between the same
  * two collectives and changes no gradient.
  *
  * @param words how many blocks recompute what
  * @param keptBytes from forward to backward
- * @param peakBytes at most at once
+ * @param peakBytes at most at once, units' whole buffers and gradients that come and go included
  * @param budgetBytes that there were for the peak where it was chosen
  * @param savings what keeps less, for people; empty where nothing does
  */
@@ -41,20 +42,21 @@ public record ActivationPlan(
      * @param shard with its weights; an optimizer's state, too, is there already
      * @param sequences in the largest micro-batch
      * @param tokens in the longest sequence
+     * @param accumulates whether a step may have several micro-batches
      * @throws IllegalArgumentException where a choice is asked for on a CPU
      */
-    public static ActivationPlan apply(RecomputePolicy policy, ModelShard shard, long sequences, long tokens) {
-        Work work = new Work(shard.model().memory(), sequences, tokens);
+    public static ActivationPlan apply(
+            RecomputePolicy policy, ModelShard shard, long sequences, long tokens, boolean accumulates) {
+        Work work = new Work(shard.model().memory(), sequences, tokens, shard.forecast(accumulates));
         ActivationPlan plan = policy.plan()
                 .map(stated -> work.plan(stated, Optional.empty()))
-                .orElseGet(() -> work.within(budgetBytes(shard)));
+                .orElseGet(() -> work.within(budgetBytes(shard.device())));
         shard.model().recompute(plan.recompute);
         return plan;
     }
 
-    /** What is left of a GPU beside all that is held there and what other ranks' parts will take. */
-    private static long budgetBytes(ModelShard shard) {
-        Device device = shard.device();
+    /** What is left of a GPU beside all that is held there. */
+    private static long budgetBytes(Device device) {
         if (!device.isCuda()) {
             throw new IllegalArgumentException(
                     "model.recompute = auto: only a GPU has memory of its own to choose by; on the CPU it is none,"
@@ -62,19 +64,19 @@ public record ActivationPlan(
         }
         long attainable = DeviceMemory.attainableBytes(device);
         return (long) ((1 - RESERVE) * (double) attainable)
-                - DeviceMemory.of(device).allocatedBytes()
-                - shard.wholeBufferBytes();
+                - DeviceMemory.of(device).allocatedBytes();
     }
 
     /**
      * A micro-batch through a model.
      *
      * @param tokens in a sequence
+     * @param beside what comes and goes beside activations
      */
-    record Work(DecoderMemory memory, long sequences, long tokens) {
+    record Work(DecoderMemory memory, long sequences, long tokens, Beside beside) {
         /** The cheapest plan that fits; where none does, the one that takes the least, for formulas err on the safe side. */
         ActivationPlan within(long budgetBytes) {
-            RecomputePlan plan = memory.cheapest(rows(), tokens, lossBytes(), budgetBytes)
+            RecomputePlan plan = memory.cheapest(rows(), tokens, lossBytes(), beside, budgetBytes)
                     .orElseGet(() -> RecomputePolicy.FULL.plan().orElseThrow());
             return plan(plan, Optional.of(budgetBytes));
         }
@@ -84,7 +86,7 @@ public record ActivationPlan(
                     recompute,
                     memory.words(recompute),
                     memory.keptBytes(recompute, rows()),
-                    memory.peakBytes(recompute, rows(), lossBytes()),
+                    memory.peakBytes(recompute, rows(), lossBytes(), beside),
                     budgetBytes,
                     savings(memory.keptBytes(recompute, rows())));
         }
@@ -124,7 +126,7 @@ public record ActivationPlan(
     /** For people. */
     @Override
     public String toString() {
-        return "recompute %s; activations %s, %s at most%s"
+        return "recompute %s; activations %s, with buffers and gradients %s at most%s"
                 .formatted(
                         words,
                         gibibytes(keptBytes),

@@ -149,7 +149,7 @@ public record MicroBatch(
     }
 
     /** Labels of each sequence that count, B. */
-    long[] trainedTokens() {
+    public long[] trainedTokens() {
         long[] counts = new long[sequences];
         for (long row : predictingRows()) {
             counts[(int) row / width]++;

@@ -30,17 +30,16 @@ public final class PairObjective implements Objective {
     private final long seed;
 
     /**
-     * @param shard of what {@link Reference#beside} says, where there is a reference
-     * @param reference what the loss compares with, if it does
+     * @param reference what the loss compares with, if it does; closed with this
      * @param seed of the run, which keys dropout
      */
-    public PairObjective(ModelShard shard, Optional<Reference> reference, PairLoss loss, long seed) {
+    public PairObjective(ModelShard shard, Optional<ReferenceScores> reference, PairLoss loss, long seed) {
         if (loss.comparesWithReference() != reference.isPresent()) {
             throw new IllegalArgumentException("%s has %s".formatted(loss, reference));
         }
         this.model = shard.model();
         this.policy = new SequenceScores(model);
-        this.reference = reference.map(other -> new ReferenceScores(other, shard));
+        this.reference = reference;
         this.loss = loss;
         this.seed = seed;
     }

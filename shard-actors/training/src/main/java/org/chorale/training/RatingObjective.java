@@ -56,14 +56,14 @@ public final class RatingObjective implements Objective {
     private record Evaluated(Rated rated, Tensor policy) {}
 
     /**
-     * @param shard of what {@link Reference#beside} says
+     * @param reference closed with this
      * @param seed of the run, which keys dropout
      */
-    public RatingObjective(ModelShard shard, Reference reference, KtoLoss loss, long seed) {
+    public RatingObjective(ModelShard shard, ReferenceScores reference, KtoLoss loss, long seed) {
         this.device = shard.device();
         this.world = shard.ranks().world();
         this.policy = new SequenceScores(shard.model());
-        this.reference = new ReferenceScores(reference, shard);
+        this.reference = reference;
         this.loss = loss;
         this.seed = seed;
     }

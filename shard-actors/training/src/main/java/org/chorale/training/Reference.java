@@ -19,6 +19,7 @@ import org.chorale.model.layer.Parameter;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.training.preference.PreferenceConfig;
+import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.ShardView;
 
 /**
@@ -34,13 +35,24 @@ public record Reference(ModelFolder folder, boolean adapted, Set<String> copied)
 
     /** Empty where a loss compares with nothing. */
     public static Optional<Reference> of(ModelFolder folder, PreferenceConfig config) {
-        boolean adapted = config.comparison() == PreferenceConfig.Reference.INITIAL
-                && folder.adapter()
-                        .filter(adapter -> !adapter.beginsAsNothing())
-                        .isPresent();
+        boolean adapted = isAdapted(folder, config);
         return config.comparison() == PreferenceConfig.Reference.NONE
                 ? Optional.empty()
                 : Optional.of(new Reference(folder, adapted, copied(folder, adapted)));
+    }
+
+    /** The same where nothing is trained: it has copies of nothing. */
+    public static Optional<Reference> alone(ModelFolder folder, PreferenceConfig config) {
+        return config.comparison() == PreferenceConfig.Reference.NONE
+                ? Optional.empty()
+                : Optional.of(new Reference(folder, isAdapted(folder, config), Set.of()));
+    }
+
+    private static boolean isAdapted(ModelFolder folder, PreferenceConfig config) {
+        return config.comparison() == PreferenceConfig.Reference.INITIAL
+                && folder.adapter()
+                        .filter(adapter -> !adapter.beginsAsNothing())
+                        .isPresent();
     }
 
     private static Set<String> copied(ModelFolder folder, boolean adapted) {
@@ -80,6 +92,20 @@ public record Reference(ModelFolder folder, boolean adapted, Set<String> copied)
     /** Whether a unit of {@link #beside} has copies. */
     public boolean isCopy(String unit) {
         return unit.startsWith(PREFIX);
+    }
+
+    /** Tells what it computes from others: its first weights, without an adapter that it does without. */
+    public String fingerprint() {
+        return adapted ? folder.fingerprint() : folder.baseFingerprint();
+    }
+
+    /**
+     * What it makes of sequences.
+     *
+     * @param shard of what {@link #beside} says; closed by the caller, after what this returns
+     */
+    public ReferenceScores over(ModelShard shard) {
+        return new ReferenceModel(this, shard);
     }
 
     /** The reference over a shard of {@link #beside}. It only runs forward. */

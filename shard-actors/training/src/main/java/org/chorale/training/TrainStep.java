@@ -116,6 +116,7 @@ public final class TrainStep {
             Tensor vector = overWorld(layout.fill(ownSquares(), own, stopWanted, shard.device()));
             StepVerdict verdict = StepVerdict.of(layout, vector, sums.isDividedLast(), lossScale, clipNorm);
             optimizer.step(learningRate, verdict.divisor(), verdict.gated());
+            shard.endStep();
             Tensor usedScale = scale == null ? shard.device().zeros(ScalarType.Float, 1) : scale.clone();
             if (lossScale != null) {
                 lossScale.update(verdict.notFinite(), verdict.empty());

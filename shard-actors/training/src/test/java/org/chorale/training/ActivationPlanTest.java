@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.decoder.DecoderMemory.Beside;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.training.ActivationPlan.Work;
 import org.chorale.training.shard.ModelShard;
@@ -30,7 +31,7 @@ final class ActivationPlanTest {
     void whatIsStatedIsDoneWhateverItTakes(RecomputePolicy policy, String words) {
         try (ModelFolder folder = TinyModel.deep(directory, BLOCKS);
                 ModelShard shard = TinyModel.shard(folder)) {
-            ActivationPlan plan = ActivationPlan.apply(policy, shard, 2, 16);
+            ActivationPlan plan = ActivationPlan.apply(policy, shard, 2, 16, false);
             assertThat(plan.words()).isEqualTo(words);
             assertThat(plan.budgetBytes()).isEmpty();
             assertThat(plan.fits()).isTrue();
@@ -42,7 +43,7 @@ final class ActivationPlanTest {
     void aCpuHasNoMemoryToChooseBy() {
         try (ModelFolder folder = TinyModel.deep(directory, BLOCKS);
                 ModelShard shard = TinyModel.shard(folder)) {
-            assertThatThrownBy(() -> ActivationPlan.apply(RecomputePolicy.AUTO, shard, 2, 16))
+            assertThatThrownBy(() -> ActivationPlan.apply(RecomputePolicy.AUTO, shard, 2, 16, false))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContainingAll("model.recompute = auto", "none, selective or full");
         }
@@ -52,7 +53,7 @@ final class ActivationPlanTest {
     void theLeastThatFitsIsChosenAndSaysWhatItTakes() {
         try (ModelFolder folder = TinyModel.deep(directory, BLOCKS);
                 ModelShard shard = TinyModel.shard(folder)) {
-            Work work = new Work(shard.model().memory(), 2, 16);
+            Work work = new Work(shard.model().memory(), 2, 16, Beside.NOTHING);
             long everything = work.plan(RecomputePlan.NONE, Optional.empty()).peakBytes();
             assertThat(work.within(everything).recompute()).isEqualTo(RecomputePlan.NONE);
 
@@ -61,7 +62,8 @@ final class ActivationPlanTest {
             assertThat(mixed.fits()).isTrue();
             assertThat(mixed)
                     .hasToString(
-                            "recompute none in 5, selective in 1; activations 0.00 GiB, 0.00 GiB at most of 0.00 GiB");
+                            "recompute none in 5, selective in 1; activations 0.00 GiB, with buffers and gradients 0.00 GiB"
+                                    + " at most of 0.00 GiB");
         }
     }
 
@@ -69,7 +71,7 @@ final class ActivationPlanTest {
     void whereNothingFitsTheLeastIsTakenAndDoesNotClaimToFit() {
         try (ModelFolder folder = TinyModel.deep(directory, BLOCKS);
                 ModelShard shard = TinyModel.shard(folder)) {
-            ActivationPlan plan = new Work(shard.model().memory(), 2, 16).within(1);
+            ActivationPlan plan = new Work(shard.model().memory(), 2, 16, Beside.NOTHING).within(1);
             assertThat(plan.words()).isEqualTo("full");
             assertThat(plan.fits()).isFalse();
         }
@@ -80,7 +82,7 @@ final class ActivationPlanTest {
         try (ModelFolder folder = TinyModel.deep(directory, BLOCKS);
                 ModelShard shard = TinyModel.shard(folder)) {
             long rows = 1 << 20;
-            Work work = new Work(shard.model().memory(), rows / 16, 16);
+            Work work = new Work(shard.model().memory(), rows / 16, 16, Beside.NOTHING);
             assertThat(work.plan(RecomputePlan.NONE, Optional.empty()).savings())
                     .contains("model.recompute = auto, selective (%s), full (%s), in the place of %s of activations"
                             .formatted(

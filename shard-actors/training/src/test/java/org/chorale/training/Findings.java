@@ -10,7 +10,7 @@ import java.util.Locale;
 import java.util.Objects;
 
 /** How far runs are from the same run on one rank. */
-final class Findings {
+public final class Findings {
     static final String HEAD = """
             Runs of %d AdamW steps on 1 to 4 ranks, each a JVM of its own, over Gloo on 127.0.0.1; each compared with
             the same run on one rank in one micro-batch, in another process.
@@ -28,16 +28,20 @@ final class Findings {
     private static final double ABSOLUTE = 1e-5;
 
     private int runs;
+    private int steps;
     private double worstGradient; // in units of what is allowed
     private double worstLoss; // relative
     private double worstWeight;
     private long weights;
     private long outside; // of the defaults
 
-    void compare(RankRun actual, RankRun expected) {
+    /** Adds what is found of one run. */
+    public void compare(RankRun actual, RankRun expected) {
         runs++;
+        steps = expected.results().size();
+        assertThat(actual.results()).hasSize(steps);
         assertThat(actual.gradients()).containsOnlyKeys(expected.gradients().keySet());
-        for (int i = 0; i < RankRun.STEPS; i++) {
+        for (int i = 0; i < steps; i++) {
             StepResult one = expected.results().get(i);
             StepResult many = actual.results().get(i);
             assertThat(many.trainedTokens()).isEqualTo(one.trainedTokens());
@@ -67,14 +71,14 @@ final class Findings {
     }
 
     /** Gradients of the first step by torch's defaults; losses and weights by what Adam makes of their rounding. */
-    void assertWithinTolerances(Object run) {
+    public void assertWithinTolerances(Object run) {
         assertThat(worstGradient).as("gradients of the first step, of %s", run).isLessThanOrEqualTo(1);
         assertThat(worstLoss)
                 .as("relative difference of the losses, of %s", run)
                 .isLessThan(1e-5);
         assertThat(worstWeight)
                 .as("difference of the weights, of %s", run)
-                .isLessThan(0.1 * RankRun.LEARNING_RATE * RankRun.STEPS);
+                .isLessThan(0.1 * RankRun.LEARNING_RATE * steps);
         assertThat((double) outside)
                 .as("weights outside the defaults, of %s", run)
                 .isLessThanOrEqualTo(1e-4 * weights);
@@ -82,6 +86,7 @@ final class Findings {
 
     void add(Findings other) {
         runs += other.runs;
+        steps = other.steps;
         worstGradient = Math.max(worstGradient, other.worstGradient);
         worstLoss = Math.max(worstLoss, other.worstLoss);
         worstWeight = Math.max(worstWeight, other.worstWeight);

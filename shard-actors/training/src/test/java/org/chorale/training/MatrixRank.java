@@ -21,6 +21,7 @@ import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.GlooCollectives;
 import org.chorale.tensor.collective.Rendezvous;
 import org.chorale.training.RankMatrix.Case;
+import org.chorale.training.RankRun.CrossEntropyTask;
 
 /**
  * The main class of one rank of {@link RankProcesses}. Argument: its rank. A line of its input is a case, as its place in
@@ -51,7 +52,7 @@ final class MatrixRank {
         Rendezvous rendezvous = new Rendezvous(folder, "127.0.0.1", TIMEOUT);
         try (Collectives world = GlooCollectives.join(rendezvous, rank, one.worldSize(), () -> false);
                 ModelFolder model = one.model().folder(folder)) {
-            return RankOutcome.of(model, one.setup(), world);
+            return RankOutcome.of(new CrossEntropyTask(model), one.setup(), world);
         }
     }
 

@@ -58,7 +58,6 @@ final class PartProbe {
             print("mapped", PeakMemory.mappedKilobytes(folder.resolve("model.safetensors")));
             print("peak", peak.peakKilobytes() - before);
             print("parameter", shard.parameterBytes() / 1024);
-            print("gradient", shard.gradientBytes() / 1024);
         }
     }
 

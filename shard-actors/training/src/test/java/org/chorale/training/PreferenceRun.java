@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.tensor.collective.Collectives;
@@ -72,13 +73,19 @@ record PreferenceRun(Map<String, Double> before, List<StepResult> results, Map<S
                 reference,
                 Optional.empty(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
     /** On ranks that are threads, all of which find the same. */
     static PreferenceRun of(ModelFolder folder, PreferenceConfig config, Cut cut) {
+        return of(folder, config, cut, Optional.empty());
+    }
+
+    /** @param known in the place of a reference that runs beside */
+    static PreferenceRun of(ModelFolder folder, PreferenceConfig config, Cut cut, Optional<ReferenceScores> known) {
         Map<Integer, PreferenceRun> runs = new ConcurrentSkipListMap<>();
-        RankThreads.run(cut.worldSize(), world -> runs.put(world.rank(), ofRank(folder, config, cut, world)));
+        RankThreads.run(cut.worldSize(), world -> runs.put(world.rank(), ofRank(folder, config, cut, known, world)));
         List<PreferenceRun> distinct = runs.values().stream().distinct().toList();
         if (distinct.size() != 1) {
             throw new AssertionError("the ranks find different things: " + distinct);
@@ -86,20 +93,21 @@ record PreferenceRun(Map<String, Double> before, List<StepResult> results, Map<S
         return distinct.get(0);
     }
 
-    private static PreferenceRun ofRank(ModelFolder folder, PreferenceConfig config, Cut cut, Collectives world) {
-        Optional<Reference> reference = Reference.of(folder, config);
+    private static PreferenceRun ofRank(
+            ModelFolder folder, PreferenceConfig config, Cut cut, Optional<ReferenceScores> known, Collectives world) {
+        Optional<Reference> reference = known.isPresent() ? Optional.empty() : Reference.of(folder, config);
         ParameterSource source = reference.map(other -> other.beside(folder)).orElse(folder);
         try (RankGroups ranks = cut.mode().groups(world, true);
                 ModelShard shard = RankShards.load(folder, source, cut.precision(), ranks);
                 LossScale lossScale = LossScale.of(cut.precision(), Device.CPU);
                 AdamW optimizer = new AdamW(OptimizerConfig.adamW(LEARNING_RATE, 0, 1), shard.groups());
-                Objective objective = objective(shard, config, reference)) {
+                Objective objective =
+                        objective(shard, config, known.or(() -> reference.map(other -> other.over(shard))))) {
             TrainStep step = new TrainStep(shard, optimizer, 1, objective, lossScale);
             Evaluation before = evaluate(objective, config, cut, world);
             List<StepResult> results = new ArrayList<>();
             for (int i = 1; i <= STEPS; i++) {
-                MicroBatch batch = batch(config, i, i == 3 ? 1 : 2 + i % 5);
-                results.add(step.run(i, parts(batch, cut, world.rank()), LEARNING_RATE, false));
+                results.add(step.run(i, parts(ofStep(config, i), cut, world.rank()), LEARNING_RATE, false));
             }
             Evaluation after = evaluate(objective, config, cut, world);
             return new PreferenceRun(before.metrics(), results, after.metrics(), after.lossNats());
@@ -132,7 +140,7 @@ record PreferenceRun(Map<String, Double> before, List<StepResult> results, Map<S
         try (ModelShard shard = RankShards.load(folder, source, Precision.FP32, RankGroups.alone());
                 AdamW optimizer = new AdamW(TinyModel.OPTIMIZER, shard.groups());
                 LossScale lossScale = LossScale.none();
-                Objective objective = objective(shard, config, reference)) {
+                Objective objective = objective(shard, config, reference.map(other -> other.over(shard)))) {
             RankState state = new RankState(source, shard, optimizer, lossScale);
             long done = checkpoint
                     .map(file -> CheckpointReader.restore(List.of(file), state))
@@ -147,7 +155,7 @@ record PreferenceRun(Map<String, Double> before, List<StepResult> results, Map<S
         }
     }
 
-    static Objective objective(ModelShard shard, PreferenceConfig config, Optional<Reference> reference) {
+    private static Objective objective(ModelShard shard, PreferenceConfig config, Optional<ReferenceScores> reference) {
         return config.pairLoss()
                 .<Objective>map(loss -> new PairObjective(shard, reference, loss, 3))
                 .orElseGet(() -> new RatingObjective(shard, reference.orElseThrow(), config.ratingLoss(), 3));
@@ -155,9 +163,23 @@ record PreferenceRun(Map<String, Double> before, List<StepResult> results, Map<S
 
     private static Evaluation evaluate(Objective objective, PreferenceConfig config, Cut cut, Collectives world) {
         Evaluation evaluation = new Evaluation(objective);
-        parts(batch(config, 99, 5), cut, world.rank()).forEach(evaluation::add);
+        parts(heldOut(config), cut, world.rank()).forEach(evaluation::add);
         evaluation.finish(world);
         return evaluation;
+    }
+
+    /** Everything that a run sees. */
+    static Stream<MicroBatch> batches(PreferenceConfig config) {
+        return Stream.concat(
+                IntStream.rangeClosed(1, STEPS).mapToObj(step -> ofStep(config, step)), Stream.of(heldOut(config)));
+    }
+
+    private static MicroBatch ofStep(PreferenceConfig config, int step) {
+        return batch(config, step, step == 3 ? 1 : 2 + step % 5);
+    }
+
+    private static MicroBatch heldOut(PreferenceConfig config) {
+        return batch(config, 99, 5);
     }
 
     /** Examples of two sequences each, both with the same prompt; the second example's answers are cut off. */

@@ -14,16 +14,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
-import org.chorale.model.ModelFolder;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.RecomputePlan;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.RankRun.Setup;
-import org.chorale.training.loss.CrossEntropySettings;
-import org.chorale.training.optimizer.AdamW;
 import org.chorale.training.optimizer.LossScale;
-import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.optimizer.Optimizer;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.RankGroups;
@@ -47,24 +45,23 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
     record Piece(String parameter, int elements, int from, float[] values) {}
 
     /** Runs the steps on this rank. */
-    static RankOutcome of(ModelFolder folder, Setup setup, Collectives world) {
-        OptimizerConfig config = OptimizerConfig.adamW(RankRun.LEARNING_RATE, 0.01, setup.clipNorm());
+    static RankOutcome of(RankTask task, Setup setup, Collectives world) {
         try (RankGroups ranks = setup.mode().groups(world, setup.reduceEachMicroBatch());
-                ModelShard shard = RankShards.load(folder, setup.precision(), ranks);
-                AdamW optimizer = new AdamW(config, shard.groups());
-                LossScale lossScale = LossScale.of(setup.precision(), Device.CPU)) {
+                ModelShard shard = RankShards.load(task.folder(), task.source(), setup.precision(), ranks);
+                Optimizer optimizer = Optimizer.of(task.optimizer(setup.clipNorm()), shard.groups());
+                LossScale lossScale = LossScale.of(setup.precision(), Device.CPU);
+                Objective objective = task.objective(shard)) {
             shard.model().recompute(RecomputePlan.every(setup.recompute()));
-            Objective objective = new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 3);
-            TrainStep step = new TrainStep(shard, optimizer, setup.clipNorm(), objective, lossScale);
             List<StepResult> results = new ArrayList<>();
             List<Piece> gradients = new ArrayList<>();
-            for (int i = 1; i <= RankRun.STEPS; i++) {
-                List<MicroBatch> batches =
-                        RankRun.part(RankRun.globalBatch(i), world.rank(), setup.worldSize(), setup.microBatches());
-                results.add(step.run(i, batches, RankRun.LEARNING_RATE, false));
-                if (i == 1) {
+            Optimizer watched = new WatchedOptimizer(optimizer, () -> {
+                if (results.isEmpty()) {
                     shard.groups().forEach(group -> gradients.addAll(pieces(group, group.gradients())));
                 }
+            });
+            TrainStep step = new TrainStep(shard, watched, setup.clipNorm(), objective, lossScale);
+            for (int i = 1; i <= task.steps(); i++) {
+                results.add(step.run(i, task.part(i, world.rank(), setup), RankRun.LEARNING_RATE, false));
             }
             Stream<Piece> weights = shard.groups().stream().flatMap(group -> pieces(group, group.master()).stream());
             return new RankOutcome(results, gradients, weights.toList());
@@ -95,7 +92,7 @@ record RankOutcome(List<StepResult> results, List<Piece> gradients, List<Piece> 
     private static float[] read(Tensor tensor) {
         try (TensorScope scope = new TensorScope()) {
             float[] values = new float[(int) tensor.numel()];
-            tensor.contiguous().<FloatBuffer>createBuffer().get(values);
+            tensor.to(ScalarType.Float).contiguous().<FloatBuffer>createBuffer().get(values);
             return values;
         }
     }

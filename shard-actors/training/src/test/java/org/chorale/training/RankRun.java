@@ -14,6 +14,9 @@ import org.chorale.model.layer.Recompute;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.RankThreads;
 import org.chorale.training.RankOutcome.Piece;
+import org.chorale.training.loss.CrossEntropySettings;
+import org.chorale.training.optimizer.OptimizerConfig;
+import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankShards.Mode;
 
@@ -24,9 +27,11 @@ import org.chorale.training.shard.RankShards.Mode;
  * @param gradients of the first step, as the optimizer took them, by parameter
  * @param weights after the last step, by parameter
  */
-record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<String, float[]> weights) {
+public record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<String, float[]> weights) {
+    /** Of every step. */
+    public static final double LEARNING_RATE = 1e-3;
+
     static final int STEPS = 10;
-    static final double LEARNING_RATE = 1e-3;
     private static final int WIDTH = 11;
     private static final int MAX_SEQUENCES = 7;
 
@@ -35,7 +40,7 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
      *
      * @param microBatches of a rank in a step
      */
-    record Setup(
+    public record Setup(
             int worldSize,
             Mode mode,
             boolean reduceEachMicroBatch,
@@ -43,7 +48,8 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
             Recompute recompute,
             Precision precision,
             double clipNorm) {
-        static Setup alone(Precision precision, double clipNorm) {
+        /** One rank, from one micro-batch a step. */
+        public static Setup alone(Precision precision, double clipNorm) {
             return new Setup(1, Mode.REPLICATE, false, 1, Recompute.NONE, precision, clipNorm);
         }
     }
@@ -57,12 +63,20 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
         return of(folder, setup, world -> world);
     }
 
-    /** On ranks that are threads. */
     static RankRun of(ModelFolder folder, Setup setup, Wrapping wrapping) {
+        return of(new CrossEntropyTask(folder), setup, wrapping);
+    }
+
+    /** On ranks that are threads. */
+    public static RankRun of(RankTask task, Setup setup) {
+        return of(task, setup, world -> world);
+    }
+
+    private static RankRun of(RankTask task, Setup setup, Wrapping wrapping) {
         Map<Integer, RankOutcome> outcomes = new ConcurrentSkipListMap<>();
         RankThreads.run(
                 setup.worldSize(),
-                world -> outcomes.put(world.rank(), RankOutcome.of(folder, setup, wrapping.wrap(world))));
+                world -> outcomes.put(world.rank(), RankOutcome.of(task, setup, wrapping.wrap(world))));
         return of(List.copyOf(outcomes.values()));
     }
 
@@ -89,6 +103,29 @@ record RankRun(List<StepResult> results, Map<String, float[]> gradients, Map<Str
             System.arraycopy(piece.values(), 0, parameter, piece.from(), piece.values().length);
         });
         return whole;
+    }
+
+    /** Plain language-model training of a whole folder. */
+    record CrossEntropyTask(ModelFolder folder) implements RankTask {
+        @Override
+        public Objective objective(ModelShard shard) {
+            return new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 3);
+        }
+
+        @Override
+        public OptimizerConfig optimizer(double clipNorm) {
+            return OptimizerConfig.adamW(LEARNING_RATE, 0.01, clipNorm);
+        }
+
+        @Override
+        public int steps() {
+            return STEPS;
+        }
+
+        @Override
+        public List<MicroBatch> part(int step, int rank, Setup setup) {
+            return RankRun.part(globalBatch(step), rank, setup.worldSize(), setup.microBatches());
+        }
     }
 
     /** From one sequence, so that most ranks have none, to seven. */

@@ -297,9 +297,12 @@ final class ReshardingTest {
         void step(int number, boolean notFinite) {
             for (RankState state : states) {
                 try (TensorScope scope = new TensorScope()) {
+                    state.shard().beginStep(0);
+                    state.shard().endBackward();
                     state.shard().groups().forEach(group -> drawGradients(group, number));
                     Tensor flag = HostTensors.zeros(ScalarType.Float, 1).fill_(Scalars.of(notFinite ? 1 : 0));
                     state.optimizer().step(1e-2, state.lossScale().scale(), flag);
+                    state.shard().endStep();
                     state.lossScale().update(flag, HostTensors.zeros(ScalarType.Bool, 1));
                 }
             }

@@ -140,10 +140,9 @@ final class LoadedShard implements AutoCloseable {
             RankState state = new RankState(model.source(), shard, optimizer, lossScale);
             LoadedShard loaded = new LoadedShard(order, model, state, config, peakFlopsPerSecond, owned);
             loaded.stepsDone = loaded.restore(order.checkpoint());
-            loaded.arrival = new Arrival(
-                    command.leaving(),
-                    Duration.ofNanos(joinedNanos - begunNanos),
-                    Duration.ofNanos(System.nanoTime() - joinedNanos));
+            Duration loading = Duration.ofNanos(System.nanoTime() - joinedNanos);
+            loaded.arrival = new Arrival(command.leaving(), Duration.ofNanos(joinedNanos - begunNanos), loading);
+            log(shard, loading);
             return loaded;
         } catch (RuntimeException | Error e) {
             owned.forEach(Runnable::run);
@@ -160,6 +159,15 @@ final class LoadedShard implements AutoCloseable {
                     "{0}: that may be too much; a smaller data.micro-batch or data.sequence-tokens takes less",
                     plan);
         }
+    }
+
+    /** The room that is made for weights and optimizer state is part of the time. */
+    private static void log(ModelShard shard, Duration loading) {
+        double gigabytes = (double) shard.parameterBytes() / 1e9;
+        LOG.log(
+                shard.device().isCuda() ? Level.INFO : Level.DEBUG,
+                "loaded %.2f GB of weights in %.2f s, %.2f GB/s"
+                        .formatted(gigabytes, seconds(loading), gigabytes / seconds(loading)));
     }
 
     private static Optimizer optimizer(OptimizerConfig config, ModelShard shard) {
@@ -183,7 +191,7 @@ final class LoadedShard implements AutoCloseable {
             stepsDone = batch.index();
             return pending;
         } catch (RuntimeException e) {
-            throw DeviceOutOfMemory.explained(e, () -> Holding.of(state.shard(), state.optimizer()), activations);
+            throw DeviceOutOfMemory.explained(e, () -> Holding.now(state.shard(), state.optimizer()), activations);
         }
     }
 
@@ -231,7 +239,7 @@ final class LoadedShard implements AutoCloseable {
         }
     }
 
-    /** Measured from the tensors and the device's allocator; activations by formula. */
+    /** Measured from the tensors and the device's allocator; gradients and activations by what they will be. */
     RankHolding holding() {
         Holding held = Holding.of(state.shard(), state.optimizer());
         return RankHolding.newBuilder()

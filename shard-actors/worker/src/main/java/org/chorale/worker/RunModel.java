@@ -13,8 +13,8 @@ import org.chorale.model.decoder.DecoderConfig;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.reference.LogProbabilities;
 import org.chorale.tensor.device.Device;
-import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.ActivationPlan;
 import org.chorale.training.AdapterConfig;
 import org.chorale.training.AutogradSource;
@@ -35,20 +35,18 @@ import org.chorale.training.PreferenceFlops;
 import org.chorale.training.RatingObjective;
 import org.chorale.training.RecomputePolicy;
 import org.chorale.training.Reference;
+import org.chorale.training.ReferenceScores;
 import org.chorale.training.WrappedModel;
 import org.chorale.training.checkpoint.CheckpointWeights;
 import org.chorale.training.checkpoint.ModelExport;
 import org.chorale.training.checkpoint.StoredFile;
 import org.chorale.training.checkpoint.WeightsExport;
 import org.chorale.training.loss.CrossEntropySettings;
-import org.chorale.training.optimizer.OptimizerConfig;
-import org.chorale.training.optimizer.OptimizerConfig.Algorithm;
 import org.chorale.training.pipeline.DataShape;
 import org.chorale.training.pipeline.LocalComponents;
 import org.chorale.training.pipeline.PipelineConfig;
 import org.chorale.training.preference.PreferenceConfig;
 import org.chorale.training.shard.ModelShard;
-import org.chorale.training.shard.Precision;
 import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
 
@@ -59,7 +57,8 @@ final class RunModel implements AutoCloseable {
     private final CrossEntropySettings settings;
     private final RecomputePolicy recompute;
     private final PreferenceConfig preference;
-    private final Optional<Reference> reference; // of preferences
+    private final Optional<Reference> reference; // of preferences, where it runs beside the policy
+    private final Optional<LogProbabilities> precomputed; // in its place
     private final Optional<PipelineAssembly> pipeline;
     private final Optional<ModelFolder> folder; // empty where the model is a user's own
     private final Optional<AutogradSource> own;
@@ -81,11 +80,12 @@ final class RunModel implements AutoCloseable {
                                 .freezing(),
                         seed));
         Fp8Config fp8 = ConfigReader.read(runConf, "", PrecisionConfig.class).fp8();
-        refuseRecompute(fp8);
-        this.folder = own.isPresent() ? Optional.empty() : Optional.of(open(fp8, seed));
         this.preference = ConfigReader.read(runConf, PreferenceConfig.KEY, PreferenceConfig.class);
+        this.folder = own.isPresent() ? Optional.empty() : Optional.of(folder(runConf, fp8));
         folder.ifPresent(model -> refuseRouterLoss(model.config()));
-        this.reference = folder.flatMap(policy -> Reference.of(policy, preference));
+        this.precomputed = folder.flatMap(this::precomputed);
+        this.reference =
+                precomputed.isPresent() ? Optional.empty() : folder.flatMap(policy -> Reference.of(policy, preference));
         ParameterSource ofModel =
                 own.<ParameterSource>map(o -> o).or(() -> folder).orElseThrow();
         this.source = pipeline.<ParameterSource>map(
@@ -96,31 +96,7 @@ final class RunModel implements AutoCloseable {
 
     /** @param local components that only this process has */
     static RunModel open(String runConf, LocalComponents local) {
-        refuseOptimizer(runConf);
         return new RunModel(runConf, local);
-    }
-
-    /** What a user's own model keeps is libtorch's affair, and what a user's own loss takes is not known ahead. */
-    private void refuseRecompute(Fp8Config fp8) {
-        if (own.isPresent() && recompute != RecomputePolicy.NONE) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "model.recompute = %s: a model of your own (pipeline.model) keeps what it likes; it must be none"
-                            .formatted(recompute.word()));
-        }
-        if (pipeline.isPresent() && recompute == RecomputePolicy.AUTO) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "model.recompute = auto: the memory of a pipeline's stages and loss is not known ahead; it must be"
-                            + " none, selective or full");
-        }
-        if (fp8.rule().isPresent() && recompute == RecomputePolicy.AUTO) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "model.recompute = auto: what the FP8 forms of weights and gradients take (fp8.scaling = %s) is not in its"
-                                    .formatted(fp8.word())
-                            + " count; it must be none, selective or full");
-        }
     }
 
     /** A loss for routers where there are none, or where nothing adds it. */
@@ -141,22 +117,33 @@ final class RunModel implements AutoCloseable {
         }
     }
 
-    private ModelFolder open(Fp8Config fp8, long ownSeed) {
+    /** The model that a run begins with, and that its reference is. */
+    static ModelFolder folder(String runConf, Fp8Config fp8) {
+        long ownSeed = ConfigReader.read(runConf, "run", RunSeed.class).seed();
         ModelFolder opened =
                 ConfigReader.read(runConf, "model", ModelConfig.class).open(ownSeed);
         return fp8.rule().map(opened::with).orElse(opened);
     }
 
-    /** Only Adam's kernels take masters and gradients of different dtypes. */
-    private static void refuseOptimizer(String runConf) {
-        Precision precision = PlanTranslation.precision(runConf);
-        Algorithm type =
-                ConfigReader.read(runConf, "optimizer", OptimizerConfig.class).type();
-        if (precision.master() != StoredType.F32 && type != Algorithm.ADAMW && type != Algorithm.ADAM) {
-            throw new FaultException(
-                    FaultCode.CONFIG_INVALID,
-                    "optimizer.type = %s: precision = %s needs adamw or adam".formatted(type.word(), precision.word()));
+    private Optional<LogProbabilities> precomputed(ModelFolder policy) {
+        try {
+            return preference
+                    .precomputed()
+                    .map(file -> StoredScores.open(
+                            file,
+                            StoredScores.origin(
+                                    policy, preference, ConfigReader.read(runConf, "", PrecisionConfig.class))));
+        } catch (FaultException e) {
+            policy.close();
+            throw e;
         }
+    }
+
+    private Optional<ReferenceScores> scores(ModelShard shard) {
+        return precomputed
+                .<ReferenceScores>map(
+                        values -> new StoredScores(preference.precomputed().orElseThrow(), values, shard.device()))
+                .or(() -> reference.map(other -> other.over(shard)));
     }
 
     ParameterSource source() {
@@ -212,7 +199,8 @@ final class RunModel implements AutoCloseable {
         MicroBatchSize size = ConfigReader.read(runConf, "data", MicroBatchSize.class);
         try {
             long sequences = (long) size.microBatch() * preference.trainedSequences();
-            return Optional.of(ActivationPlan.apply(recompute, shard, sequences, size.sequenceTokens()));
+            boolean accumulates = size.accumulates(shard.ranks().world().worldSize());
+            return Optional.of(ActivationPlan.apply(recompute, shard, sequences, size.sequenceTokens(), accumulates));
         } catch (IllegalArgumentException e) { // auto without a GPU
             throw new FaultException(FaultCode.CONFIG_INVALID, String.valueOf(e.getMessage()), e);
         }
@@ -221,11 +209,11 @@ final class RunModel implements AutoCloseable {
     /** What the shard is trained by; the caller closes it before the shard. */
     Objective objective(ModelShard shard) {
         if (preference.isUsed()) {
+            Optional<ReferenceScores> compared = scores(shard);
             return preference
                     .pairLoss()
-                    .<Objective>map(loss -> new PairObjective(shard, reference, loss, seed))
-                    .orElseGet(
-                            () -> new RatingObjective(shard, reference.orElseThrow(), preference.ratingLoss(), seed));
+                    .<Objective>map(loss -> new PairObjective(shard, compared, loss, seed))
+                    .orElseGet(() -> new RatingObjective(shard, compared.orElseThrow(), preference.ratingLoss(), seed));
         }
         if (pipeline.isEmpty()) {
             return new LanguageModelObjective(shard, settings, seed);
@@ -270,8 +258,13 @@ final class RunModel implements AutoCloseable {
     /** The key {@code data.chat.template}; where it is not set, the tokenizer has its own. */
     public record ChatTemplatePath(Optional<Path> template) {}
 
-    /** The keys below {@code data} that bound a forward pass. */
-    public record MicroBatchSize(int microBatch, int sequenceTokens) {}
+    /** The keys below {@code data} that bound a forward pass, and say how many a step has. */
+    public record MicroBatchSize(int globalBatch, int microBatch, int sequenceTokens) {
+        /** Whether a rank has several in a step. */
+        boolean accumulates(int worldSize) {
+            return globalBatch > (long) microBatch * worldSize;
+        }
+    }
 
     /** The key {@code model.recompute}. */
     public record RecomputeKey(RecomputePolicy recompute) {}

@@ -10,18 +10,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.function.Function;
-import org.bytedeco.pytorch.Tensor;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.ActivationPlan;
-import org.chorale.training.pipeline.AutogradModel;
-import org.chorale.training.pipeline.Context;
-import org.chorale.training.pipeline.LearnableParameter;
-import org.chorale.training.pipeline.LearnableParameter.FirstValue;
 import org.chorale.training.pipeline.LocalComponents;
-import org.chorale.training.pipeline.NamedTensors;
 import org.chorale.training.shard.ModelShard;
 import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
@@ -71,31 +64,6 @@ final class RunModelTest {
     }
 
     @Test
-    void aChoiceByMemoryIsRefusedBesideStagesWhoseMemoryIsNotKnown() {
-        String runConf =
-                runConf("model.recompute = auto, pipeline.preprocess = [{ type = org.chorale.worker.GatedStage }]");
-        assertThatThrownBy(() -> RunModel.open(runConf, LocalComponents.none()))
-                .hasMessageContainingAll("model.recompute = auto", "pipeline");
-    }
-
-    @Test
-    void aChoiceByMemoryIsRefusedBesideFp8WhoseMemoryItDoesNotCount() {
-        String runConf = runConf("model.recompute = auto, precision = bf16, fp8.scaling = tensor");
-        assertThatThrownBy(() -> RunModel.open(runConf, LocalComponents.none()))
-                .hasMessageContainingAll("model.recompute = auto", "fp8.scaling = tensor", "none, selective or full");
-    }
-
-    @Test
-    void aUsersOwnModelIsNotToldWhatToRecompute() {
-        String own = "pipeline.model.type = \"org.chorale.worker.RunModelTest$Own\", pipeline.loss.type ="
-                + " org.chorale.training.loss.MseLoss, pipeline.contracts = off";
-        LocalComponents local = new LocalComponents();
-        local.put("pipeline.model", new Own());
-        assertThatThrownBy(() -> RunModel.open(runConf("model.recompute = full, " + own), local))
-                .hasMessageContainingAll("model.recompute = full", "pipeline.model", "must be none");
-    }
-
-    @Test
     void aLossForRoutersIsRefusedWhereThereAreNone() {
         assertThatThrownBy(() -> RunModel.open(runConf("loss.router = 0.1"), LocalComponents.none()))
                 .isInstanceOf(FaultException.class)
@@ -133,23 +101,5 @@ final class RunModelTest {
 
     private String runConf(String more) {
         return Examples.runConf(directory, "fp32", "1 second", more.replace(", ", "\n"));
-    }
-
-    /** One number. */
-    static final class Own implements AutogradModel {
-        @Override
-        public String contract() {
-            return "batch:2:i64 -> prediction:2:f";
-        }
-
-        @Override
-        public List<LearnableParameter> parameters() {
-            return List.of(LearnableParameter.of("number", FirstValue.constant(1), 1));
-        }
-
-        @Override
-        public NamedTensors forward(NamedTensors inputs, Context context, Function<String, Tensor> parameters) {
-            return NamedTensors.of("prediction", inputs.get(NamedTensors.BATCH).mul(parameters.apply("number")));
-        }
     }
 }

@@ -269,17 +269,6 @@ final class WorkerActorTest extends SoleWorker {
     }
 
     @Test
-    void anOptimizerThatNeedsFp32MastersIsRefusedWithoutThem() {
-        precision = "bf16-true";
-        more = "optimizer.type = sgd";
-        worker.tell(new WorkerCommand.DescribeModel(GENERATION, runConf(), coordinator.ref()));
-        CoordinatorCommand.WorkerFailed failed = heard(CoordinatorCommand.WorkerFailed.class);
-        assertThat(failed.fault().code()).isEqualTo(FaultCode.CONFIG_INVALID);
-        assertThat(failed.fault().message())
-                .isEqualTo("optimizer.type = sgd: precision = bf16-true needs adamw or adam");
-    }
-
-    @Test
     void ordersOfAnotherGenerationAreIgnored() {
         load(Optional.empty());
         worker.tell(new WorkerCommand.RunSteps(GENERATION - 1, 0, 2));

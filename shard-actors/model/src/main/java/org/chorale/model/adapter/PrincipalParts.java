@@ -3,6 +3,8 @@
 
 package org.chorale.model.adapter;
 
+import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -38,6 +40,8 @@ final class PrincipalParts implements AutoCloseable {
     /** Numbers of a weight that are made at once. */
     private static final long CHUNK = 1 << 22;
 
+    private static final System.Logger LOG = System.getLogger(PrincipalParts.class.getName());
+
     private final BaseValues base;
     private final Optional<Integer> iterations; // of a randomised decomposition; empty for the exact one
     private final long seed;
@@ -70,10 +74,25 @@ final class PrincipalParts implements AutoCloseable {
     synchronized Factors of(LoraModule module) {
         Factors factors = known.get(module.weight());
         if (factors == null) {
+            long started = System.nanoTime();
             factors = decompose(module);
             known.put(module.weight(), factors);
+            log(module, Duration.ofNanos(System.nanoTime() - started));
         }
         return factors;
+    }
+
+    /** Says with the first one what all of them will cost, and how they cost less. */
+    private void log(LoraModule module, Duration spent) {
+        LOG.log(
+                known.size() == 1 ? Level.INFO : Level.DEBUG,
+                "the principal parts of {0} took {1} ms ({2}); each adapted weight of this process needs as much for its"
+                        + " size, whenever a run starts or goes on",
+                module.weight(),
+                spent.toMillis(),
+                iterations
+                        .map(count -> "model.adapter.pissa-iterations = " + count)
+                        .orElse("exactly; model.adapter.pissa-iterations = 4 to 16 is faster"));
     }
 
     /** Copies the elements [from, until) of what is left of an adapted weight. */

@@ -4,6 +4,7 @@
 package org.chorale.model.decoder;
 
 import java.util.List;
+import org.chorale.model.layer.FlashAttention;
 import org.chorale.model.layer.Scores;
 import org.chorale.model.outline.LinearOutline;
 import org.jspecify.annotations.Nullable;
@@ -45,5 +46,10 @@ public record AttentionConfig(
     /** K·H. */
     public long keyWidth() {
         return keyValueHeads * headWidth;
+    }
+
+    /** What computes it. */
+    FlashAttention flash() {
+        return (window == null ? new FlashAttention() : FlashAttention.sliding(window)).with(scores);
     }
 }

@@ -42,8 +42,11 @@ public record DecoderConfig(
         boolean tied,
         double logitCap,
         double initialDeviation) {
-    static final String ROOT_UNIT = "root";
-    static final String HEAD_UNIT = "head";
+    /** The unit of what stands before the blocks; where the head is tied, of what stands behind them too. */
+    public static final String ROOT_UNIT = "root";
+
+    /** The unit of last norm and head, where these are not the root's. */
+    public static final String HEAD_UNIT = "head";
 
     public DecoderConfig {
         blocks = List.copyOf(blocks);

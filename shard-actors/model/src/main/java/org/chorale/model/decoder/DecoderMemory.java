@@ -24,12 +24,38 @@ import org.jspecify.annotations.Nullable;
  * <p>R rows, D model width, F inner width, N query heads, K key-value heads, H head width. What a forward keeps is exact:
  * it is what lies on the tape. (Where adapters of different ranks are on the experts of a mixture, it is the most.
  * Attention in fp32 over packed sequences, on GPUs, keeps a log-sum-exp for the longest document in the place of each,
- * which is not counted.) What is taken in between is estimated from above.
+ * which is not counted; attention with a mask, or in fp32 with a window, keeps none there.) What is taken in between is
+ * estimated from above.
  */
 public final class DecoderMemory {
+    /** Bytes that others take at a time and not at another: whoever gathers parameters, and keeps gradients. */
+    public interface Beside {
+        Beside NOTHING = new Beside() {
+            @Override
+            public long atLoss() {
+                return 0;
+            }
+
+            @Override
+            public long inBackward(String unit) {
+                return 0;
+            }
+        };
+
+        /** While everything is kept. */
+        long atLoss();
+
+        /** Until the backward of a unit has ended. */
+        long inBackward(String unit);
+    }
+
     private static final long TOKEN_BYTES = Long.BYTES;
 
+    /** Of the embedding's backward: the gradient of what it gave, and that in fp32. */
+    private static final long EMBEDDED_ROWS = 3;
+
     private final DecoderConfig config;
+    private final ScalarType type;
     private final int firstTrained; // block
     private final List<Long> savedForAdapters;
     private final long narrow; // bytes of a number
@@ -45,6 +71,7 @@ public final class DecoderMemory {
     DecoderMemory(DecoderConfig config, ScalarType type, int firstTrained, List<Long> savedForAdapters) {
         this.savedForAdapters = savedForAdapters;
         this.config = config;
+        this.type = type;
         this.firstTrained = firstTrained;
         this.narrow = switch (type) {
             case BFloat16, Half -> 2;
@@ -82,16 +109,19 @@ public final class DecoderMemory {
      * block it needs room for what it computes again, and to compute in.
      *
      * @param lossBytes that the loss takes while everything is kept
+     * @param beside what others take meanwhile
      */
-    public long peakBytes(RecomputePlan plan, long rows, long lossBytes) {
+    public long peakBytes(RecomputePlan plan, long rows, long lossBytes, Beside beside) {
         long kept = keptBytes(plan, rows);
-        long peak = kept + lossBytes;
+        long peak = kept + lossBytes + beside.atLoss();
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
             long own = kept(block, plan.of(block));
-            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)));
+            long others = scores(block, rows)
+                    + beside.inBackward(config.blocks().get(block).name());
+            peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)) + others);
             kept -= rows * own;
         }
-        return peak;
+        return Math.max(peak, kept + rows * EMBEDDED_ROWS * rowBytes() + beside.inBackward(DecoderConfig.ROOT_UNIT));
     }
 
     /**
@@ -103,9 +133,10 @@ public final class DecoderMemory {
      * @param rows of the largest micro-batch
      * @param tokens of a sequence
      * @param lossBytes that the loss takes while everything is kept
+     * @param beside what others take meanwhile
      * @param budgetBytes that {@link #peakBytes} may take
      */
-    public Optional<RecomputePlan> cheapest(long rows, long tokens, long lossBytes, long budgetBytes) {
+    public Optional<RecomputePlan> cheapest(long rows, long tokens, long lossBytes, Beside beside, long budgetBytes) {
         int layers = config.layers();
         Stream<RecomputePlan> selective =
                 IntStream.rangeClosed(firstTrained, layers).mapToObj(until -> new RecomputePlan(0, until));
@@ -115,7 +146,7 @@ public final class DecoderMemory {
                         new RecomputePlan(until, Math.max(until, layers - 1)), new RecomputePlan(until + 1, layers)));
         return Stream.concat(selective, full)
                 .sorted(Comparator.comparingLong(plan -> price(plan, tokens)))
-                .filter(plan -> peakBytes(plan, rows, lossBytes) <= budgetBytes)
+                .filter(plan -> peakBytes(plan, rows, lossBytes, beside) <= budgetBytes)
                 .findFirst();
     }
 
@@ -172,7 +203,8 @@ public final class DecoderMemory {
         BlockConfig block = config.blocks().get(number);
         AttentionConfig attention = block.attention();
         long input = rowBytes();
-        long attended = narrow * attention.queryWidth() + wide * attention.heads(); // and its log-sum-exp
+        long logSumExp = attention.scores().capped() ? 0 : wide * attention.heads();
+        long attended = narrow * attention.queryWidth() + logSumExp;
         long projected = narrow * (attention.queryWidth() + 2 * attention.keyWidth()) // q, k, v
                 + ofHeadNorm(attention.queryNorm(), attention.queryWidth())
                 + ofHeadNorm(attention.keyNorm(), attention.keyWidth())
@@ -210,7 +242,8 @@ public final class DecoderMemory {
      * {@link FeedForwardConfig#backwardBytes} says, and four of the width. In attention: the gradients of q, k and v twice,
      * those of k and v for each query head, that of q in fp32, and four of the width; what the feed-forward network kept has
      * been given back by then. Adapters take twice what they have saved: where lengths are trained that is as much as the
-     * outputs, whose gradients are scaled and multiplied.
+     * outputs, whose gradients are scaled and multiplied. Attention by blocks of scores has operands once more in the place
+     * of keys for each query head, and sums the gradients of k and v in fp32 instead of that of q.
      */
     private long backward(int number) {
         BlockConfig block = config.blocks().get(number);
@@ -218,9 +251,15 @@ public final class DecoderMemory {
         long keys = block.attention().keyWidth();
         long feedForward = block.inner().backwardBytes(narrow, wide, config.width());
         long attention = narrow * (2 * (heads + 2 * keys) + 3 * heads)
-                + Float.BYTES * heads
+                + Math.max(Float.BYTES * heads, 2 * wide * keys)
                 - block.inner().keptBytes(narrow, wide);
         long adapters = 2 * narrow * savedForAdapters.get(number);
         return Math.max(feedForward, attention) + 4 * rowBytes() + adapters;
+    }
+
+    /** The blocks of scores that its backward holds at once, whatever the rows. */
+    private long scores(int number, long rows) {
+        AttentionConfig attention = config.blocks().get(number).attention();
+        return attention.flash().scoreBytes(type, attention.heads(), attention.headWidth(), rows);
     }
 }

@@ -8,7 +8,6 @@ import java.util.function.Function;
 import org.chorale.model.layer.Adapters;
 import org.chorale.model.layer.Attention;
 import org.chorale.model.layer.FeedForward;
-import org.chorale.model.layer.FlashAttention;
 import org.chorale.model.layer.Fp8Linears;
 import org.chorale.model.layer.GatedFeedForward;
 import org.chorale.model.layer.HeadNorm;
@@ -45,8 +44,6 @@ record Layers(Function<String, Parameter> parameters, Adapters adapters, Fp8Line
     }
 
     Attention attention(AttentionConfig config) {
-        Long window = config.window();
-        FlashAttention flash = window == null ? new FlashAttention() : FlashAttention.sliding(window);
         HeadShape shape = new HeadShape(
                 config.heads(),
                 config.keyValueHeads(),
@@ -60,7 +57,7 @@ record Layers(Function<String, Parameter> parameters, Adapters adapters, Fp8Line
                 shape,
                 headNorm(config.queryNorm()),
                 headNorm(config.keyNorm()),
-                flash.with(config.scores()));
+                config.flash());
     }
 
     private @Nullable HeadNorm headNorm(@Nullable NormConfig config) {

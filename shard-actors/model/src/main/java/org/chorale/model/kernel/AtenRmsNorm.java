@@ -13,12 +13,20 @@ import org.jspecify.annotations.Nullable;
 
 /** RMSNorm by ATen's operators. */
 final class AtenRmsNorm implements RmsNormKernel {
-    static final AtenRmsNorm INSTANCE = new AtenRmsNorm();
-
+    private static final AtenRmsNorm PLAIN = new AtenRmsNorm(Weighting.PLAIN);
+    private static final AtenRmsNorm FROM_ONE = new AtenRmsNorm(Weighting.FROM_ONE);
     private static final long[] ROWS = {0};
     private static final long[] LAST = {-1};
 
-    private AtenRmsNorm() {}
+    private final Weighting weighting;
+
+    private AtenRmsNorm(Weighting weighting) {
+        this.weighting = weighting;
+    }
+
+    static AtenRmsNorm of(Weighting weighting) {
+        return weighting == Weighting.PLAIN ? PLAIN : FROM_ONE;
+    }
 
     @Override
     public Normed forward(Tensor x, Tensor weight, double epsilon) {
@@ -29,7 +37,10 @@ final class AtenRmsNorm implements RmsNormKernel {
                     .mul_(Scalars.of(inverseRootWidth)); // [R, 1]
             Tensor scale = scope.keep(
                     rootMeanSquare.square_().add_(Scalars.of(epsilon)).rsqrt_()); // [R, 1]
-            Tensor rows = wide(x).mul(scale).to(x.scalar_type()).mul(weight);
+            Tensor normalised = wide(x).mul(scale);
+            Tensor rows = weighting == Weighting.PLAIN
+                    ? normalised.to(x.scalar_type()).mul(weight)
+                    : normalised.mul_(factor(weight)).to(x.scalar_type());
             return new Normed(scope.keep(rows), scale);
         }
     }
@@ -51,7 +62,7 @@ final class AtenRmsNorm implements RmsNormKernel {
         try (TensorScope scope = new TensorScope()) {
             Tensor normalised = wide(x).mul(scale); // [R, D]
             Tensor wideDy = wide(dy);
-            Tensor wideWeight = wide(weight);
+            Tensor wideWeight = factor(weight);
             Tensor product = wideDy.mul(normalised); // [R, D]
             if (weightGradient != null) {
                 weightGradient.add_(product.sum(ROWS, false, new ScalarTypeOptional(weightGradient.scalar_type())));
@@ -66,6 +77,11 @@ final class AtenRmsNorm implements RmsNormKernel {
             }
             return scope.keep(dx.to(dy.scalar_type()));
         }
+    }
+
+    /** What x̂ is multiplied by, [D], in fp32 at least. */
+    private Tensor factor(Tensor weight) {
+        return weighting == Weighting.PLAIN ? wide(weight) : wide(weight).add(Scalars.of(1));
     }
 
     /** In the dtype in which sums over many small terms are taken; nothing is copied where it has it. */

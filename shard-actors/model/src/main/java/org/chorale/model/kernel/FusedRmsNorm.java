@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  * rows' alone: the same rows give the same bits.
  */
 final class FusedRmsNorm implements RmsNormKernel {
-    static final FusedRmsNorm INSTANCE = new FusedRmsNorm();
+    private static final FusedRmsNorm PLAIN = new FusedRmsNorm(Weighting.PLAIN);
+    private static final FusedRmsNorm FROM_ONE = new FusedRmsNorm(Weighting.FROM_ONE);
 
     /** What a block has of a row are at most 32 registers of each thread. */
     private static final long MAX_WIDTH = 32L * Blocks.MAX_THREADS;
@@ -35,6 +36,7 @@ final class FusedRmsNorm implements RmsNormKernel {
 
     private static final int COLUMNS_OF_BLOCK = 32;
 
+    private final Weighting weighting;
     private final ConcurrentMap<Variant, KernelModule> modules = new ConcurrentHashMap<>();
 
     private record Variant(Access access, long width) {
@@ -42,15 +44,22 @@ final class FusedRmsNorm implements RmsNormKernel {
             return Blocks.threads(width / access.lanes(), Blocks.MAX_THREADS);
         }
 
-        KernelModule module() {
+        KernelModule module(Weighting weighting) {
             Map<String, String> macros = new HashMap<>(access.macros());
             macros.put("WIDTH", String.valueOf(width));
             macros.put("THREADS", String.valueOf(threads()));
+            macros.put("FROM_ONE", String.valueOf(weighting == Weighting.FROM_ONE));
             return KernelModule.of(FusedRmsNorm.class, "rms_norm.cu", macros);
         }
     }
 
-    private FusedRmsNorm() {}
+    private FusedRmsNorm(Weighting weighting) {
+        this.weighting = weighting;
+    }
+
+    static FusedRmsNorm of(Weighting weighting) {
+        return weighting == Weighting.PLAIN ? PLAIN : FROM_ONE;
+    }
 
     static boolean takes(Tensor x, Tensor weight) {
         return x.is_cuda()
@@ -147,7 +156,7 @@ final class FusedRmsNorm implements RmsNormKernel {
 
     private Launch launch(Variant variant, String kernel) {
         KernelModule known = modules.get(variant);
-        KernelModule module = known != null ? known : modules.computeIfAbsent(variant, Variant::module);
+        KernelModule module = known != null ? known : modules.computeIfAbsent(variant, v -> v.module(weighting));
         return module.kernel(kernel).launch();
     }
 

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * Causal self-attention with rotary positions and grouped key-value heads (Ainslie et al. 2023, arXiv 2305.13245).
  *
  * <p>B batch, T tokens, R = B·T rows, D model width, N query heads, K key-value heads, H head width. The flash kernel
- * saves the log-sum-exp of the scores, which never stand in memory as a whole unless they are capped. Its own input is
+ * saves the log-sum-exp of the scores, which never stand in memory as a whole. Its own input is
  * handed to the backward by the layer around it.
  */
 public final class Attention {

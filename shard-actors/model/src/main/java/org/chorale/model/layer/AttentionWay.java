@@ -15,8 +15,8 @@ public enum AttentionWay {
     CUDNN(new CudnnAttention()),
     /** The memory-efficient kernel of the GPU. */
     EFFICIENT(new EfficientAttention()),
-    /** The formula by matrix products. */
-    PLAIN(new EachDocument(new PlainAttention()));
+    /** The formula by matrix products, block by block of the scores. */
+    PLAIN(new PlainAttention());
 
     private static final long MAX_FLASH_WIDTH = 256;
     private static final long MAX_CUDNN_WIDTH = 128;

@@ -24,9 +24,10 @@ final class CpuFlash implements AttentionKernel {
     @Override
     public Attended forward(Tensor q, Tensor k, Tensor v, Sight sight) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor mask = sight.additive(q, k);
+            Tensor wide = Wide.of(q);
+            Tensor mask = mask(sight, wide, k);
             Tensor[] attended = forward.call(
-                    headsFirst(Wide.of(q)),
+                    headsFirst(wide),
                     headsFirst(Wide.of(k)),
                     headsFirst(Wide.of(v)),
                     NO_DROPOUT,
@@ -41,10 +42,11 @@ final class CpuFlash implements AttentionKernel {
     @Override
     public Tensor[] backward(Tensor dMixed, Tensor q, Tensor k, Tensor v, Attended attended, Sight sight) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor mask = sight.additive(q, k);
+            Tensor wide = Wide.of(q);
+            Tensor mask = mask(sight, wide, k);
             Tensor[] gradients = backward.call(
                     headsFirst(Wide.of(dMixed)),
-                    headsFirst(Wide.of(q)),
+                    headsFirst(wide),
                     headsFirst(Wide.of(k)),
                     headsFirst(Wide.of(v)),
                     headsFirst(Wide.of(attended.mixed())),
@@ -58,6 +60,12 @@ final class CpuFlash implements AttentionKernel {
             }
             return gradients;
         }
+    }
+
+    /** In the dtype of the computation: beside fp64 scores the kernel reads a mask of fp32 wrongly. */
+    private static @Nullable Tensor mask(Sight sight, Tensor wide, Tensor k) {
+        Tensor mask = sight.additive(wide, k);
+        return mask == null ? null : mask.to(wide.scalar_type());
     }
 
     private static Object optional(@Nullable Tensor mask) {

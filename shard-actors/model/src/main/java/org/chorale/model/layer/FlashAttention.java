@@ -4,10 +4,11 @@
 package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * softmax(scores + mask) v by the kernel that suits the tensors; all but the plain one never hold the scores as a whole
+ * softmax(scores + mask) v by the kernel that suits the tensors; none holds the scores as a whole
  * (Dao 2023, arXiv 2307.08691).
  *
  * <p>B batch, T tokens, N query heads, K key-value heads, H head width.
@@ -28,7 +29,8 @@ public final class FlashAttention {
      * What a forward leaves for its backward.
      *
      * @param mixed the values that each query has seen, [B, T, N, H]
-     * @param logSumExp of each query's scores, fp32 at least, in the order of the kernel that gave it
+     * @param logSumExp of each query's scores, fp32 at least, in the order of the kernel that gave it; empty where its
+     *     backward finds the shares without
      */
     public record Attended(Tensor mixed, Tensor logSumExp) {}
 
@@ -54,7 +56,7 @@ public final class FlashAttention {
         return new FlashAttention(tokens, Scores.PLAIN, null);
     }
 
-    /** The same with other scores. Capped ones stand in memory as a whole: no kernel takes them. */
+    /** The same with other scores. No kernel takes capped ones: they are computed block by block. */
     public FlashAttention with(Scores other) {
         return new FlashAttention(window, other, forced);
     }
@@ -83,6 +85,22 @@ public final class FlashAttention {
         return settings.deterministic() && way.hasUnorderedSums()
                 ? Determinism.during(() -> way.kernel().backward(dMixed, q, k, v, attended, sight))
                 : way.kernel().backward(dMixed, q, k, v, attended, sight);
+    }
+
+    /**
+     * Bytes of scores that a backward without a mask holds at once on a GPU, at most; 0 where a kernel takes it.
+     *
+     * @param heads N
+     * @param headWidth H
+     * @param rows of all sequences
+     */
+    public long scoreBytes(ScalarType type, long heads, long headWidth, long rows) {
+        Sight sight = new Sight(true, window, null, null, scores);
+        if (!scores.capped() && AttentionWay.onGpu(type, headWidth, 1, sight) != AttentionWay.PLAIN) {
+            return 0;
+        }
+        long bytesOfScore = type == ScalarType.Double ? Double.BYTES : Float.BYTES;
+        return PlainAttention.HELD_BLOCKS * Math.min(ScoreBlock.MAX_BYTES, bytesOfScore * heads * rows * rows);
     }
 
     private AttentionWay way(Tensor q, Tensor k, Tensor v, Sight sight) {

@@ -3,6 +3,7 @@
 
 package org.chorale.model.layer;
 
+import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -18,8 +19,6 @@ import org.jspecify.annotations.Nullable;
  * <p>R rows, D model width.
  */
 public final class LayerNorm implements Norm {
-    private static final long[] LAST = {-1};
-
     private final Parameter weight; // [D]
     private final Parameter bias; // [D]
     private final double epsilon;
@@ -46,7 +45,7 @@ public final class LayerNorm implements Norm {
                     epsilon);
             // What the triple hands out refers into it, and the scope frees it.
             Tensor rows = new Tensor(normed.get0());
-            Tensor statistics = torch.cat(new TensorVector(new Tensor(normed.get1()), new Tensor(normed.get2())), 1);
+            Tensor statistics = torch.cat(new TensorVector(new Tensor(normed.get1()), new Tensor(normed.get2())), 0);
             return new Normed(scope.keep(rows.to(x.scalar_type())), scope.keep(statistics));
         }
     }
@@ -56,24 +55,39 @@ public final class LayerNorm implements Norm {
         return x.is_cuda() ? x : Wide.of(x);
     }
 
-    /** dx = scale (w·dy − mean(w·dy) − x̂ mean(w·dy·x̂)), with x̂ the normalised row. */
+    /** dx = scale (w·dy − mean(w·dy) − x̂ mean(w·dy·x̂)), with x̂ the normalised row; all in fp32 at least. */
     @Override
     public Tensor backward(Tensor dy, Tensor x, Tensor statistics, @Nullable Tensor residual) {
+        long rows = x.size(0);
         try (TensorScope scope = new TensorScope()) {
-            Tensor scale = statistics.narrow(1, 1, 1);
-            Tensor normalised = Wide.of(x).sub(statistics.narrow(1, 0, 1)).mul_(scale); // [R, D]
-            Tensor wideDy = Wide.of(dy);
-            weight.addGradientOfRows(wideDy.mul(normalised));
-            bias.addGradientOfRows(wideDy);
-            Tensor weighted = wideDy.mul(weight.value());
-            Tensor along = weighted.mul(normalised).mean(LAST, true, null); // [R, 1]
-            Tensor dx = weighted.sub_(weighted.mean(LAST, true, null))
-                    .sub_(normalised.mul_(along))
-                    .mul_(scale);
+            T_TensorTensorTensor_T gradients = torch.native_layer_norm_backward(
+                    Wide.of(dy),
+                    Wide.of(x),
+                    new long[] {x.size(-1)},
+                    statistics.narrow(0, 0, rows),
+                    statistics.narrow(0, rows, rows),
+                    new TensorOptional(Wide.of(weight.value())),
+                    new TensorOptional(Wide.of(bias.value())),
+                    wanted(true, weight.trainable(), bias.trainable()));
+            if (weight.trainable()) {
+                weight.addGradient(new Tensor(gradients.get1()));
+            }
+            if (bias.trainable()) {
+                bias.addGradient(new Tensor(gradients.get2()));
+            }
+            Tensor dx = new Tensor(gradients.get0());
             if (residual != null) {
                 dx.add_(residual);
             }
             return scope.keep(dx.to(dy.scalar_type()));
         }
+    }
+
+    private static BoolPointer wanted(boolean... gradients) {
+        BoolPointer wanted = new BoolPointer(gradients.length);
+        for (int i = 0; i < gradients.length; i++) {
+            wanted.put(i, gradients[i]);
+        }
+        return wanted;
     }
 }

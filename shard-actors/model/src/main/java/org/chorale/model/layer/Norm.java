@@ -17,7 +17,7 @@ public sealed interface Norm permits RmsNorm, LayerNorm {
      * What a forward gives.
      *
      * @param rows y, [R, D]
-     * @param statistics what a backward needs to know of each row, [R, 1 or 2], fp32 at least
+     * @param statistics what a backward needs to know of the rows, [R or 2R, 1], fp32 at least
      */
     record Normed(Tensor rows, Tensor statistics) {}
 

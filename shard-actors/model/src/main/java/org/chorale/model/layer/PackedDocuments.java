@@ -3,9 +3,13 @@
 
 package org.chorale.model.layer;
 
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
 
 /**
@@ -19,6 +23,9 @@ import org.chorale.tensor.device.Device;
  * @param offsets [runs + 1] int32, where each run begins and the last one ends; on the device of the computation
  */
 public record PackedDocuments(List<DocumentSpan> spans, int runs, long longestRun, Tensor offsets) {
+    private static final boolean IN_INTS = true;
+    private static final boolean END_IS_BEHIND = true;
+
     /**
      * Made once for a micro-batch; the offsets belong to the innermost open scope.
      *
@@ -35,5 +42,30 @@ public record PackedDocuments(List<DocumentSpan> spans, int runs, long longestRu
                 .orElseThrow(() -> new IllegalArgumentException("packed sequences without a row"));
         return new PackedDocuments(
                 DocumentSpan.of(tokens, documents), runs, longest, device.ofInts(bounds, bounds.length));
+    }
+
+    /** A row that no document of this row begins before, found on the host. */
+    long beginAtLeast(long row) {
+        int at = Collections.binarySearch(
+                spans, new DocumentSpan(row, 1, 1), Comparator.comparingLong(DocumentSpan::row));
+        if (at == -1) {
+            return 0;
+        }
+        DocumentSpan span = spans.get(at < 0 ? -at - 2 : at);
+        long behind = Math.min(row - span.row(), span.rows());
+        return span.row() + behind - behind % span.tokens();
+    }
+
+    /**
+     * Where the run begins that holds each row, found on the device.
+     *
+     * @param rows [n] int32
+     * @return [n] int32
+     */
+    Tensor begins(Tensor rows) {
+        try (TensorScope scope = new TensorScope()) {
+            Tensor ends = offsets.narrow(0, 1, runs);
+            return scope.keep(offsets.index_select(0, torch.bucketize(rows, ends, IN_INTS, END_IS_BEHIND)));
+        }
     }
 }

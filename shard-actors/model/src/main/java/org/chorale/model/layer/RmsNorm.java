@@ -5,7 +5,7 @@ package org.chorale.model.layer;
 
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.kernel.RmsNormKernel;
-import org.chorale.tensor.Scalars;
+import org.chorale.model.kernel.RmsNormKernel.Weighting;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -18,21 +18,21 @@ import org.jspecify.annotations.Nullable;
 public final class RmsNorm implements Norm {
     private final Parameter weight; // [D]
     private final double epsilon;
-    private final boolean fromOne;
+    private final Weighting weighting;
 
     public RmsNorm(Parameter weight, double epsilon) {
-        this(weight, epsilon, false);
+        this(weight, epsilon, Weighting.PLAIN);
     }
 
-    private RmsNorm(Parameter weight, double epsilon, boolean fromOne) {
+    private RmsNorm(Parameter weight, double epsilon, Weighting weighting) {
         this.weight = weight;
         this.epsilon = epsilon;
-        this.fromOne = fromOne;
+        this.weighting = weighting;
     }
 
     /** Gemma's: the weight is what is added to 1, in fp32 at least. */
     public static RmsNorm fromOne(Parameter weight, double epsilon) {
-        return new RmsNorm(weight, epsilon, true);
+        return new RmsNorm(weight, epsilon, Weighting.FROM_ONE);
     }
 
     @Override
@@ -43,35 +43,27 @@ public final class RmsNorm implements Norm {
     @Override
     public Normed normalise(Tensor x) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor w = weight();
-            return kept(scope, RmsNormKernel.of(x, w).forward(x, w, epsilon), x);
+            return kept(scope, kernel(x).forward(x, weight.value(), epsilon));
         }
     }
 
     @Override
     public Normed addAndNormalise(Tensor sum, Tensor addend) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor w = weight();
-            return kept(scope, RmsNormKernel.of(sum, w).addAndForward(sum, addend, w, epsilon), sum);
+            return kept(scope, kernel(sum).addAndForward(sum, addend, weight.value(), epsilon));
         }
     }
 
     @Override
     public Tensor backward(Tensor dy, Tensor x, Tensor statistics, @Nullable Tensor residual) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor w = weight();
-            return scope.keep(RmsNormKernel.of(x, w).backward(dy, x, statistics, w, residual, weight.gradient()));
-        }
+        return kernel(x).backward(dy, x, statistics, weight.value(), residual, weight.gradient());
     }
 
-    /** What rows are multiplied by, [D]. */
-    private Tensor weight() {
-        return fromOne ? Wide.of(weight.value()).add(Scalars.of(1)) : weight.value();
+    private RmsNormKernel kernel(Tensor x) {
+        return RmsNormKernel.of(x, weight.value(), weighting);
     }
 
-    /** Rows in the dtype of x. */
-    private Normed kept(TensorScope scope, RmsNormKernel.Normed normed, Tensor x) {
-        Tensor rows = fromOne ? normed.rows().to(x.scalar_type()) : normed.rows();
-        return new Normed(scope.keep(rows), scope.keep(normed.scale()));
+    private static Normed kept(TensorScope scope, RmsNormKernel.Normed normed) {
+        return new Normed(scope.keep(normed.rows()), scope.keep(normed.scale()));
     }
 }

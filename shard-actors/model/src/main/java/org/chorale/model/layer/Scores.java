@@ -3,10 +3,11 @@
 
 package org.chorale.model.layer;
 
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.Operator;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,8 @@ public record Scores(@Nullable Double scale, double cap) {
         }
     }
 
-    boolean capped() {
+    /** Whether they are. */
+    public boolean capped() {
         return cap > 0;
     }
 
@@ -41,23 +43,32 @@ public record Scores(@Nullable Double scale, double cap) {
         return scale == null ? 1 / Math.sqrt((double) q.size(-1)) : scale;
     }
 
-    /** q [..., T, H] and k [..., S, H] → [..., T, S] */
-    Tensor of(Tensor q, Tensor k) {
-        try (TensorScope scope = new TensorScope()) {
-            Tensor scores = q.matmul(k.transpose(-2, -1)).mul_(Scalars.of(scaleFor(q)));
-            return scope.keep(
-                    capped() ? scores.mul_(Scalars.of(1 / cap)).tanh_().mul_(Scalars.of(cap)) : scores);
+    /** That of q·k before they are capped: the cap's part of it is 1 / cap. */
+    double productScale(Tensor q) {
+        return capped() ? scaleFor(q) / cap : scaleFor(q);
+    }
+
+    /**
+     * What a cap makes of q·k times {@link #productScale}, in its memory: tanh, which is a share of the cap, and whose
+     * slope follows from it.
+     */
+    void bend(Tensor products) {
+        if (capped()) {
+            products.tanh_();
         }
     }
 
-    /** What the gradient of q·k is times that of the scores, beside the scale; null for 1. */
-    @Nullable
-    Tensor slope(Tensor scores) {
+    /** The scores of what is bent, in its memory unless the backward of a cap needs that. */
+    Tensor of(Tensor bent, boolean backward) {
         if (!capped()) {
-            return null;
+            return bent;
         }
-        try (TensorScope scope = new TensorScope()) {
-            return scope.keep(scores.mul(Scalars.of(1 / cap)).square_().neg_().add_(Scalars.of(1)));
-        }
+        Scalar factor = Scalars.of(cap);
+        return backward ? bent.mul(factor) : bent.mul_(factor);
+    }
+
+    /** The gradient of q·k times the scale, of that of the scores. */
+    Tensor gradient(Tensor dScores, Tensor bent) {
+        return capped() ? torch.tanh_backward(dScores, bent) : dScores;
     }
 }

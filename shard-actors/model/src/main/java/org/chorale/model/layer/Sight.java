@@ -31,7 +31,7 @@ record Sight(
     static final long EVERYTHING = Long.MAX_VALUE;
 
     /** Finite, so that a query that sees nothing sees everything alike instead of becoming no number. */
-    private static final double HIDDEN = -Float.MAX_VALUE;
+    static final double HIDDEN = -Float.MAX_VALUE;
 
     /** Plain scores. */
     Sight(boolean causal, long window, @Nullable Tensor mask, @Nullable PackedDocuments documents) {
@@ -62,10 +62,36 @@ record Sight(
         return mask == null ? band : torch.minimum(mask, band);
     }
 
-    /** What is added to the scores in all. */
-    @Nullable
-    Tensor wholeMask(Tensor q, Tensor k) {
-        return causal && !limited() ? band(q, k) : additive(q, k);
+    /** Whether no query sees a later key. */
+    boolean ordered() {
+        return causal || limited();
+    }
+
+    /**
+     * Whether keys that the order hides from a query may be left out. Not under a mask: a query that sees nothing sees
+     * everything alike then, as in Transformers.
+     */
+    boolean leavesOut() {
+        return ordered() && mask == null;
+    }
+
+    /** How many of so many keys a query has at most, up to its own; all of them where none is left out. */
+    long reach(long keys) {
+        if (!leavesOut()) {
+            return keys;
+        }
+        long longest = documents == null ? keys : documents.longestRun();
+        return Math.min(longest, window);
+    }
+
+    /** The first key that any query sees from this one on, or an earlier one; packed sequences count as one. */
+    long firstSeen(long query, long queries, long keys) {
+        if (!leavesOut()) {
+            return 0;
+        }
+        long own = query + keys - queries;
+        long inDocument = documents == null ? 0 : documents.beginAtLeast(own);
+        return Math.max(inDocument, own + 1 - reach(keys));
     }
 
     /** 0 for the keys from the query itself back to the window's end, [1, 1, T, S]. */

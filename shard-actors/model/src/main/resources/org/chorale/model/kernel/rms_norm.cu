@@ -1,4 +1,5 @@
-// y = w · x̂ with x̂ = x · scale and scale = 1 / √(mean(x²) + ε), over contiguous rows of WIDTH elements.
+// y = w · x̂ with x̂ = x · scale and scale = 1 / √(mean(x²) + ε), over contiguous rows of WIDTH elements; FROM_ONE says
+// that 1 is added to the weight.
 //
 // SCALAR the element type; LANES elements of one access, which divide WIDTH; THREADS of a block, a multiple of 32. A
 // row is read once and stays in its block's registers. Everything between a load and a store is fp32.
@@ -48,11 +49,22 @@ template <typename F> void each(F f) {
     }
 }
 
-// The normalised row is rounded before it is weighted, as in Transformers' Llama.
+// What a normalised row is multiplied by.
+inline void read_weight(Part& weight, const SCALAR* from) {
+    read(weight, from);
+    if (FROM_ONE) {
+        each([&](int i, int j) { weight[i][j] += 1; });
+    }
+}
+
+// The normalised row is rounded before it is weighted, as in Transformers' Llama, but not in Gemma.
 inline void weigh(Part& row, const SCALAR* weight, float scale) {
     Part w;
-    read(w, weight);
-    each([&](int i, int j) { row[i][j] = rounded<SCALAR>(row[i][j] * scale) * w[i][j]; });
+    read_weight(w, weight);
+    each([&](int i, int j) {
+        float normalised = row[i][j] * scale;
+        row[i][j] = (FROM_ONE ? normalised : rounded<SCALAR>(normalised)) * w[i][j];
+    });
 }
 
 // One block per row. Where there is a sum, x is added to it and the sum's row is normalised.
@@ -115,7 +127,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) rms_norm_backward_frozen(
     const SCALAR* dy, const SCALAR* x, const float* scale, const SCALAR* weight, const SCALAR* residual, SCALAR* dx) {
     long long at = start(blockIdx.x);
     Part w, none;
-    read(w, weight);
+    read_weight(w, weight);
     backward_row<false>(
         dy + at, x + at, scale[blockIdx.x], w, residual == nullptr ? nullptr : residual + at, dx + at, none);
 }
@@ -132,7 +144,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) rms_norm_backward_trained(
     int rows,
     int rowsOfBlock) {
     Part w, dWeight;
-    read(w, weight);
+    read_weight(w, weight);
     each([&](int i, int j) { dWeight[i][j] = 0; });
     int first = blockIdx.x * rowsOfBlock;
     for (int row = first; row < first + rowsOfBlock && row < rows; row++) {

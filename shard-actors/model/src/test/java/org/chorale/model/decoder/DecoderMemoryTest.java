@@ -19,6 +19,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
 import org.chorale.model.adapter.ModuleSelection;
+import org.chorale.model.decoder.DecoderMemory.Beside;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RecomputePlan;
@@ -41,6 +42,14 @@ final class DecoderMemoryTest {
     private static final String LARGE = """
             {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
              "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 2048}
+            """;
+
+    /** Two blocks like those of Gemma 2 2B. */
+    private static final String GEMMA = """
+            {"model_type": "gemma2", "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
+             "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+             "max_position_embeddings": 8192, "sliding_window": 4096, "query_pre_attn_scalar": 256,
+             "final_logit_softcapping": 30.0, "attn_logit_softcapping": %s}
             """;
 
     private static final long LARGE_ROWS = 4 * 2048;
@@ -154,10 +163,11 @@ final class DecoderMemoryTest {
         DecoderMemory memory = large();
         RecomputePlan half = new RecomputePlan(16, 16);
         RecomputePlan full = RecomputePlan.every(Recompute.FULL);
-        long work =
-                memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0) - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
-        assertThat(memory.peakBytes(half, LARGE_ROWS, 0)).isEqualTo(memory.keptBytes(half, LARGE_ROWS) + work);
-        assertThat(memory.peakBytes(full, LARGE_ROWS, 0))
+        long work = memory.peakBytes(RecomputePlan.NONE, LARGE_ROWS, 0, Beside.NOTHING)
+                - memory.keptBytes(RecomputePlan.NONE, LARGE_ROWS);
+        assertThat(memory.peakBytes(half, LARGE_ROWS, 0, Beside.NOTHING))
+                .isEqualTo(memory.keptBytes(half, LARGE_ROWS) + work);
+        assertThat(memory.peakBytes(full, LARGE_ROWS, 0, Beside.NOTHING))
                 .isEqualTo(memory.keptBytes(full, LARGE_ROWS) + work + LARGE_ROWS * (110_728 - 8_192));
     }
 
@@ -173,14 +183,15 @@ final class DecoderMemoryTest {
     void asMuchIsRecomputedAsTheBudgetAsksFor(double gibibytes, String words) {
         DecoderMemory memory = large();
         long budget = (long) (gibibytes * (1L << 30));
-        RecomputePlan chosen =
-                memory.cheapest(LARGE_ROWS, 2048, LOSS_BYTES, budget).orElseThrow();
+        RecomputePlan chosen = memory.cheapest(LARGE_ROWS, 2048, LOSS_BYTES, Beside.NOTHING, budget)
+                .orElseThrow();
         assertThat(memory.words(chosen)).isEqualTo(words);
-        assertThat(memory.peakBytes(chosen, LARGE_ROWS, LOSS_BYTES)).isLessThanOrEqualTo(budget);
+        assertThat(memory.peakBytes(chosen, LARGE_ROWS, LOSS_BYTES, Beside.NOTHING))
+                .isLessThanOrEqualTo(budget);
         long ofABlock = memory.price(new RecomputePlan(1, 1), 2048);
         assertThat(everyPlan(32))
                 .filteredOn(plan -> memory.price(plan, 2048) + ofABlock <= memory.price(chosen, 2048))
-                .allSatisfy(plan -> assertThat(memory.peakBytes(plan, LARGE_ROWS, LOSS_BYTES))
+                .allSatisfy(plan -> assertThat(memory.peakBytes(plan, LARGE_ROWS, LOSS_BYTES, Beside.NOTHING))
                         .as("%s", plan)
                         .isGreaterThan(budget));
     }
@@ -192,14 +203,35 @@ final class DecoderMemoryTest {
                 .toList();
     }
 
+    /** A block of scores has 64 MiB, and a backward holds five; a shorter sequence has no more scores than R² for each head. */
+    @Test
+    void cappedScoresHaveRoomForTheirBlocksAndKeepNoLogSumExp() {
+        DecoderMemory capped = memory(GEMMA.formatted(50.0));
+        DecoderMemory plain = memory(GEMMA.formatted("null"));
+        RecomputePlan none = RecomputePlan.NONE;
+        assertThat(plain.keptBytes(none, LARGE_ROWS) - capped.keptBytes(none, LARGE_ROWS))
+                .isEqualTo(LARGE_ROWS * 2 * 8 * 4);
+        long kept = capped.keptBytes(none, LARGE_ROWS) - plain.keptBytes(none, LARGE_ROWS);
+        assertThat(capped.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING) - plain.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING) - kept)
+                .isEqualTo(5 * (64L << 20));
+        long keptOfFew = capped.keptBytes(none, 32) - plain.keptBytes(none, 32);
+        assertThat(capped.peakBytes(none, 32, 0, Beside.NOTHING) - plain.peakBytes(none, 32, 0, Beside.NOTHING) - keptOfFew)
+                .isEqualTo(5 * 8 * 32 * 32 * 4);
+    }
+
     @Test
     void whatFitsInNoWayIsNotChosen() {
-        assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, 3L << 30)).isEmpty();
+        assertThat(large().cheapest(LARGE_ROWS, 2048, LOSS_BYTES, Beside.NOTHING, 3L << 30))
+                .isEmpty();
     }
 
     private DecoderMemory large() {
+        return memory(LARGE);
+    }
+
+    private DecoderMemory memory(String config) {
         try {
-            Files.writeString(directory.resolve("config.json"), LARGE);
+            Files.writeString(directory.resolve("config.json"), config);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }

@@ -5,15 +5,22 @@ package org.chorale.model.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ScopedTensors;
 import org.chorale.model.kernel.RmsNormKernel.Normed;
+import org.chorale.model.kernel.RmsNormKernel.Weighting;
 import org.chorale.tensor.HostTensors;
+import org.chorale.tensor.Scalars;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a backward computes again is what the forward had, bit for bit, and what is fused is what its parts are. */
 @ExtendWith(ScopedTensors.class)
@@ -35,14 +42,20 @@ final class BlockTwinsTest {
         }
     }
 
+    static List<Arguments> norms() {
+        return Stream.of(Type.values())
+                .flatMap(type -> Stream.of(Weighting.values()).map(weighting -> Arguments.of(type, weighting)))
+                .toList();
+    }
+
     @ParameterizedTest
-    @EnumSource
-    void aNormOfASumLeavesTheSum(Type type) {
+    @MethodSource("norms")
+    void aNormOfASumLeavesTheSum(Type type, Weighting weighting) {
         Tensor sum = random(type, 5, 12);
         Tensor addend = random(type, 5, 12);
         Tensor weight = random(type, 12);
         Tensor expected = sum.add(addend);
-        RmsNormKernel kernel = RmsNormKernel.of(sum, weight);
+        RmsNormKernel kernel = RmsNormKernel.of(sum, weight, weighting);
         Normed normed = kernel.addAndForward(sum, addend, weight, EPSILON);
         assertThat(sum.equal(expected)).isTrue();
         assertThat(normed.rows().equal(kernel.forward(expected, weight, EPSILON).rows()))
@@ -50,19 +63,39 @@ final class BlockTwinsTest {
     }
 
     @ParameterizedTest
-    @EnumSource
-    void aResidualIsAddedToANormsGradientAndTheWeightMayBeFrozen(Type type) {
+    @MethodSource("norms")
+    void aResidualIsAddedToANormsGradientAndTheWeightMayBeFrozen(Type type, Weighting weighting) {
         Tensor x = random(type, 5, 12);
         Tensor dy = random(type, 5, 12);
         Tensor residual = random(type, 5, 12);
         Tensor weight = random(type, 12);
-        RmsNormKernel kernel = RmsNormKernel.of(x, weight);
+        RmsNormKernel kernel = RmsNormKernel.of(x, weight, weighting);
         Tensor scale = kernel.forward(x, weight, EPSILON).scale();
         Tensor gradient = HostTensors.zeros(ScalarType.Float, 12);
         Tensor alone = kernel.backward(dy, x, scale, weight, null, gradient);
         Tensor with = kernel.backward(dy, x, scale, weight, residual, null);
         assertThat(gradient.abs().min().item_double()).isPositive();
         assertClose(with, alone.add(residual), type);
+    }
+
+    @Test
+    void whatIsAddedToOneIsRoundedAfterTheProductAlone() {
+        Tensor x = random(Type.BF16, 64, 12);
+        Tensor weight = random(Type.BF16, 12).div(Scalars.of(64));
+        Normed normed = RmsNormKernel.of(x, weight, Weighting.FROM_ONE).forward(x, weight, EPSILON);
+        Tensor normalised = x.to(ScalarType.Float).mul(normed.scale());
+        Tensor factor = weight.to(ScalarType.Float).add(Scalars.of(1));
+        assertThat(normed.rows().equal(normalised.mul(factor).to(type(x)))).isTrue();
+        assertThat(normed.rows().equal(normalised.to(type(x)).mul(factor).to(type(x))))
+                .as("x̂ rounded, too")
+                .isFalse();
+        assertThat(normed.rows().equal(normalised.mul(factor.to(type(x))).to(type(x))))
+                .as("1 + w rounded, too")
+                .isFalse();
+    }
+
+    private static ScalarType type(Tensor x) {
+        return x.scalar_type().intern();
     }
 
     @ParameterizedTest
@@ -88,13 +121,19 @@ final class BlockTwinsTest {
         assertThat(joined.narrow(2, 6, 2).equal(values)).isTrue();
     }
 
+    static List<Arguments> curves() {
+        return Stream.of(Type.values())
+                .flatMap(type -> Stream.of(Curve.values()).map(curve -> Arguments.of(type, curve)))
+                .toList();
+    }
+
     @ParameterizedTest
-    @EnumSource
-    void aGatedBackwardGivesTheForwardAgain(Type type) {
+    @MethodSource("curves")
+    void aGatedBackwardGivesTheForwardAgain(Type type, Curve curve) {
         Tensor product = random(type, 5, 24);
         Tensor gate = product.narrow(1, 0, 12);
         Tensor up = product.narrow(1, 12, 12);
-        SwiGluKernel kernel = SwiGluKernel.of(gate, up);
+        GluKernel kernel = GluKernel.of(curve, gate, up);
         Tensor inner = kernel.forward(gate, up);
         Tensor before = product.clone();
         assertThat(kernel.backward(random(type, 5, 12), gate, up).equal(inner)).isTrue();

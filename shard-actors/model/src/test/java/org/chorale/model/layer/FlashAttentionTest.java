@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The flash kernel of the CPU, and the plain way that is the reference of all, give what autograd gives. */
 @ExtendWith(ScopedTensors.class)
@@ -104,12 +105,13 @@ final class FlashAttentionTest {
         assertThat(chosen.mixed().equal(cpu.mixed())).isTrue();
     }
 
-    @Test
-    void aQueryThatSeesNothingIsANumber() {
+    @ParameterizedTest
+    @ValueSource(longs = {2, 100})
+    void aQueryThatSeesNothingSeesEverythingAlikeWhateverItsWindow(long window) {
         Tensor q = random(SEQUENCES, TOKENS, 4, 8);
         Tensor k = random(SEQUENCES, TOKENS, 2, 8);
         Tensor mask = torch.full(new long[] {SEQUENCES, 1, TOKENS, TOKENS}, Scalars.of(-Float.MAX_VALUE));
-        FlashAttention plain = new FlashAttention().by(AttentionWay.PLAIN);
+        FlashAttention plain = FlashAttention.sliding(window).by(AttentionWay.PLAIN);
         Attended attended = plain.forward(q, k, k, context(mask));
         Tensor mean = k.mean(new long[] {1}, true, null).repeat_interleave(2, new LongOptional(2), new LongOptional());
         assertThat(distance(attended.mixed(), mean.expand(SEQUENCES, TOKENS, 4, 8)))

@@ -9,6 +9,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DeviceOptional;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -103,6 +104,13 @@ public record Device(int index) {
     /** All zero. */
     public Tensor zeros(ScalarType type, long... shape) {
         return torch.zeros(shape, options(type, false));
+    }
+
+    /** The whole numbers from one until another, as int32. */
+    public Tensor range(long from, long until) {
+        try (TensorScope scope = new TensorScope()) {
+            return scope.keep(torch.arange(new Scalar(from), new Scalar(until), options(ScalarType.Int, false)));
+        }
     }
 
     /** A copy of the values as int64. */

@@ -7,6 +7,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.StagedCopy;
 import org.chorale.tensor.safetensors.SafetensorsFile;
 import org.chorale.tensor.safetensors.StoredType;
 
@@ -38,8 +39,8 @@ record StoredValues(List<Long> shape, StoredType dtype, List<Piece> pieces) {
             long last = Math.min(until, piece.until());
             if (first < last) {
                 try (TensorScope scope = new TensorScope()) {
-                    target.narrow(0, first - from, last - first)
-                            .copy_(piece.file().range(piece.box().key(), first - piece.from(), last - piece.from()));
+                    Tensor there = piece.file().range(piece.box().key(), first - piece.from(), last - piece.from());
+                    StagedCopy.copy(there, target.narrow(0, first - from, last - first));
                 }
             }
         }

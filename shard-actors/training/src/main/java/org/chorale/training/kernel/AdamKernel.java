@@ -18,18 +18,15 @@ import org.chorale.tensor.kernel.KernelModule;
 /**
  * Adam over any number of runs in one launch, which rounds the moved weights into their copy as well.
  *
- * <p>The table of addresses is made once: the buffers stay where they are as long as this is used.
+ * <p>Runs stay where they are as long as this is used, but for their gradients: the table of addresses is made anew when
+ * these lie elsewhere than in the step before.
  */
 public final class AdamKernel implements AutoCloseable {
     private static final int THREADS = 256;
 
-    private final HeldTensors owner = new HeldTensors();
     private final AdamRule rule;
     private final Kernel kernel;
-    private final int runs;
-    private final long chunks;
-    private final int blocks;
-    private final Tensor table;
+    private Table table;
 
     /** The element types of a run; values have that of the weights where there are none. */
     private record Types(ElementType weights, ElementType gradients, ElementType values) {
@@ -43,17 +40,44 @@ public final class AdamKernel implements AutoCloseable {
         }
     }
 
+    /** The runs as the kernel reads them, and where their gradients lay then. */
+    private static final class Table implements AutoCloseable {
+        final long[] gradients; // addresses
+        final RunTable rows;
+        final Tensor onDevice;
+        private final HeldTensors owner = new HeldTensors();
+
+        Table(List<AdamRun> runs) {
+            try (TensorScope scope = new TensorScope()) {
+                this.gradients = gradients(runs);
+                this.rows = new RunTable(runs.stream().map(AdamKernel::columns).toList());
+                this.onDevice = owner.hold(rows.on(Device.of(runs.get(0).weights())));
+            }
+        }
+
+        boolean isOf(List<AdamRun> runs) {
+            try (TensorScope scope = new TensorScope()) {
+                return Arrays.equals(gradients, gradients(runs));
+            }
+        }
+
+        private static long[] gradients(List<AdamRun> runs) {
+            return runs.stream()
+                    .mapToLong(run -> run.gradients().data_ptr().address())
+                    .toArray();
+        }
+
+        @Override
+        public void close() {
+            owner.close();
+        }
+    }
+
     /** @param runs at least one, which {@link #takes} accepts */
     public AdamKernel(AdamRule rule, List<AdamRun> runs) {
         this.rule = rule;
         this.kernel = module(Types.of(runs.get(0)).orElseThrow()).kernel("adam");
-        try (TensorScope scope = new TensorScope()) {
-            RunTable rows = new RunTable(runs.stream().map(AdamKernel::columns).toList());
-            this.runs = rows.count();
-            this.chunks = rows.chunks();
-            this.blocks = rows.blocks();
-            this.table = owner.hold(rows.on(Device.of(runs.get(0).weights())));
-        }
+        this.table = new Table(runs);
     }
 
     /**
@@ -82,15 +106,20 @@ public final class AdamKernel implements AutoCloseable {
     /**
      * Moves weights, moments and values.
      *
+     * @param runs as this was made with, their gradients in the same elements and types, wherever they lie
      * @param steps [1] fp32, t, this step counted
      * @param divisor [1] fp32, by which gradients are divided first; their buffers keep them as they are
      * @param notFinite [1] fp32: where it is 1, nothing is touched
      */
-    public void step(double rate, Tensor steps, Tensor divisor, Tensor notFinite) {
+    public void step(List<AdamRun> runs, double rate, Tensor steps, Tensor divisor, Tensor notFinite) {
+        if (!table.isOf(runs)) {
+            table.close();
+            table = new Table(runs);
+        }
         kernel.launch()
-                .tensor(table)
-                .index(runs)
-                .count(chunks)
+                .tensor(table.onDevice)
+                .index(table.rows.count())
+                .count(table.rows.chunks())
                 .real(rate)
                 .real(rule.beta1())
                 .real(rule.beta2())
@@ -100,7 +129,7 @@ public final class AdamKernel implements AutoCloseable {
                 .tensor(steps)
                 .tensor(divisor)
                 .tensor(notFinite)
-                .run(blocks, THREADS);
+                .run(table.rows.blocks(), THREADS);
     }
 
     private static KernelModule module(Types types) {
@@ -120,6 +149,6 @@ public final class AdamKernel implements AutoCloseable {
 
     @Override
     public void close() {
-        owner.close();
+        table.close();
     }
 }

@@ -36,38 +36,39 @@ public final class AdamW extends FlatOptimizer {
     static final String SECOND_MOMENT = "adam.v";
     static final String STEPS = "adam.steps";
 
+    private final OptimizerConfig config;
     private final IdentityHashMap<Part, Update> updates = new IdentityHashMap<>();
     private final List<AdamKernel> kernels = new ArrayList<>();
     private final Tensor steps;
 
-    /** The kernel or its twin, bound to the buffers that it moves. */
+    /** The kernel or its twin. */
     private interface Update {
-        void step(double learningRate, Tensor steps, Tensor divisor, Tensor notFinite);
+        void step(List<AdamRun> runs, double learningRate, Tensor steps, Tensor divisor, Tensor notFinite);
     }
 
     /** @param config of type ADAMW or ADAM */
     public AdamW(OptimizerConfig config, List<FlatGroup> groups) {
         super(config, groups, List.of(FIRST_MOMENT, SECOND_MOMENT));
+        this.config = config;
         try {
             this.steps = counter(STEPS);
-            parts().forEach(part -> updates.put(part, update(rule(config, part), runs(part))));
         } catch (RuntimeException e) { // no memory: what was had is given back
             close();
             throw e;
         }
     }
 
-    private Update update(AdamRule rule, List<AdamRun> runs) {
+    private Update update(Part part, List<AdamRun> runs) {
+        AdamRule rule = rule(part);
         if (AdamKernel.takes(runs)) {
             AdamKernel kernel = new AdamKernel(rule, runs);
             kernels.add(kernel);
             return kernel::step;
         }
-        AdamTwin twin = new AdamTwin(rule);
-        return (learningRate, t, divisor, notFinite) -> twin.step(runs, learningRate, t, divisor, notFinite);
+        return new AdamTwin(rule)::step;
     }
 
-    private static AdamRule rule(OptimizerConfig config, Part part) {
+    private AdamRule rule(Part part) {
         return new AdamRule(
                 config.beta1().orElse(0.9),
                 config.beta2().orElse(0.999),
@@ -76,12 +77,12 @@ public final class AdamW extends FlatOptimizer {
                 config.type() == Algorithm.ADAM);
     }
 
-    private static List<AdamRun> runs(Part part) {
+    private static List<AdamRun> runs(Part part, List<Tensor> gradients) {
         List<AdamRun> runs = new ArrayList<>();
         for (int i = 0; i < part.weights().size(); i++) {
             runs.add(new AdamRun(
                     part.weights().get(i),
-                    part.gradients().get(i),
+                    gradients.get(i),
                     part.moment(FIRST_MOMENT).get(i),
                     part.moment(SECOND_MOMENT).get(i),
                     part.values().get(i).orElse(null)));
@@ -90,12 +91,9 @@ public final class AdamW extends FlatOptimizer {
     }
 
     @Override
-    void update(Part part, double learningRate, Tensor divisor, Tensor notFinite) {
-        Update update = updates.get(part);
-        if (update == null) {
-            throw new IllegalArgumentException("not a part of this optimizer");
-        }
-        update.step(learningRate, steps, divisor, notFinite);
+    void update(Part part, List<Tensor> gradients, double learningRate, Tensor divisor, Tensor notFinite) {
+        List<AdamRun> runs = runs(part, gradients);
+        updates.computeIfAbsent(part, first -> update(first, runs)).step(runs, learningRate, steps, divisor, notFinite);
     }
 
     @Override

@@ -32,12 +32,13 @@ abstract class FlatOptimizer implements Optimizer {
 
     /**
      * What is trained with the same hyperparameters, as kernels take it: lists of flat tensors of equal length, each
-     * [elements of a run]. Values are empty where the weights are read themselves.
+     * [elements of a run]. Values are empty where the weights are read themselves. Gradients are not among them: they may
+     * lie elsewhere in each step.
      */
     record Part(
             Hyperparameters hyperparameters,
+            List<ParameterRun> runs,
             List<Tensor> weights,
-            List<Tensor> gradients,
             Map<String, List<Tensor>> moments,
             List<Optional<Tensor>> values) {
         List<Tensor> moment(String kind) {
@@ -70,8 +71,8 @@ abstract class FlatOptimizer implements Optimizer {
         moments.forEach((kind, buffers) -> state.put(kind, views(runs, buffers)));
         return new Part(
                 hyperparameters,
+                runs,
                 views(runs, groups.stream().map(FlatGroup::master).toList()),
-                views(runs, groups.stream().map(FlatGroup::gradients).toList()),
                 state,
                 runs.stream().map(this::values).toList());
     }
@@ -108,9 +109,12 @@ abstract class FlatOptimizer implements Optimizer {
         try (TensorScope scope = new TensorScope()) {
             Tensor counts = torch.rsub(notFinite, Scalars.of(1)); // [1], 1 where the step happens
             counters.values().forEach(counter -> counter.add_(counts));
+            List<Tensor> buffers = groups.stream().map(FlatGroup::gradients).toList();
             for (Part part : parts) {
                 double rate = learningRate * part.hyperparameters().learningRateFactor();
-                update(part, rate, divisor, notFinite);
+                List<Tensor> gradients =
+                        part.runs().stream().map(run -> run.of(buffers)).toList();
+                update(part, gradients, rate, divisor, notFinite);
             }
             groups.forEach(refreshesValues() ? FlatGroup::refreshed : FlatGroup::refresh);
         }
@@ -121,8 +125,12 @@ abstract class FlatOptimizer implements Optimizer {
         return false;
     }
 
-    /** Moves weights and state inside an open scope; touches neither where {@code notFinite} is 1. */
-    abstract void update(Part part, double learningRate, Tensor divisor, Tensor notFinite);
+    /**
+     * Moves weights and state inside an open scope; touches neither where {@code notFinite} is 1.
+     *
+     * @param gradients of the part's runs, in this step
+     */
+    abstract void update(Part part, List<Tensor> gradients, double learningRate, Tensor divisor, Tensor notFinite);
 
     @Override
     public final OptimizerConfig.Algorithm type() {

@@ -36,7 +36,7 @@ final class Lion extends FlatOptimizer {
     }
 
     @Override
-    void update(Part part, double learningRate, Tensor divisor, Tensor notFinite) {
+    void update(Part part, List<Tensor> gradients, double learningRate, Tensor divisor, Tensor notFinite) {
         Tensor skips = notFinite.to(ScalarType.Bool); // [1], as all that follow
         Tensor happens = notFinite.neg().add_(Scalars.of(1));
         Tensor moves = happens.mul(new Scalar(-learningRate));
@@ -45,7 +45,7 @@ final class Lion extends FlatOptimizer {
         Tensor learns = happens.mul(Scalars.of(1 - beta2));
         for (int i = 0; i < part.weights().size(); i++) {
             try (TensorScope scope = new TensorScope()) {
-                Tensor gradient = part.gradients().get(i).div_(divisor).masked_fill_(skips, Scalars.of(0));
+                Tensor gradient = gradients.get(i).div_(divisor).masked_fill_(skips, Scalars.of(0));
                 Tensor moment = part.moment(MOMENT).get(i);
                 Tensor sign =
                         torch.lerp(moment, gradient, Scalars.of(1 - beta1)).sign_();

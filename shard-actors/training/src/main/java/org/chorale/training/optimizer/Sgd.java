@@ -39,10 +39,10 @@ final class Sgd extends FlatOptimizer {
     }
 
     @Override
-    void update(Part part, double learningRate, Tensor divisor, Tensor notFinite) {
+    void update(Part part, List<Tensor> gradients, double learningRate, Tensor divisor, Tensor notFinite) {
         fused.call(
                 part.weights(),
-                part.gradients(),
+                gradients,
                 part.moment(MOMENTUM),
                 part.hyperparameters().weightDecay(),
                 momentum,

@@ -3,6 +3,7 @@
 
 package org.chorale.training.preference;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -15,6 +16,7 @@ import java.util.stream.Collectors;
  * The keys below {@code loss.preference}, which {@code chorale-defaults.conf} explains.
  *
  * @param type empty where a run learns from no preferences; then no other key may be set
+ * @param precomputed a file with what the reference makes of every sequence, in its place
  */
 public record PreferenceConfig(
         Optional<Type> type,
@@ -22,6 +24,7 @@ public record PreferenceConfig(
         Optional<DpoLoss.Variant> variant,
         Optional<Double> labelSmoothing,
         Optional<Reference> reference,
+        Optional<Path> precomputed,
         Optional<Double> oddsWeight,
         Optional<Double> desirableWeight,
         Optional<Double> undesirableWeight) {
@@ -38,7 +41,7 @@ public record PreferenceConfig(
 
         private boolean reads(String key) {
             return switch (key) {
-                case "beta", "reference" -> this != ORPO;
+                case "beta", "reference", "precomputed" -> this != ORPO;
                 case "variant", "label-smoothing" -> this == DPO;
                 case "odds-weight" -> this == ORPO;
                 case "desirable-weight", "undesirable-weight" -> this == KTO;
@@ -80,6 +83,7 @@ public record PreferenceConfig(
                 value -> value >= 0 && value < 0.5,
                 "from 0 to below 0.5");
         check(problems, type, "reference", reference);
+        check(problems, type, "precomputed", precomputed);
         check(problems, type, "odds-weight", oddsWeight, value -> value > 0, "above 0");
         check(problems, type, "desirable-weight", desirableWeight, value -> value > 0, "above 0");
         check(problems, type, "undesirable-weight", undesirableWeight, value -> value > 0, "above 0");
@@ -91,6 +95,11 @@ public record PreferenceConfig(
         if (type.filter(Type.KTO::equals).isPresent()
                 && reference.filter(Reference.NONE::equals).isPresent()) {
             problems.add(KEY + ".reference = none: kto compares with a reference; must be initial or base");
+        }
+        if (precomputed.isPresent() && reference.filter(Reference.NONE::equals).isPresent()) {
+            problems.add(KEY
+                    + ".precomputed = %s: %s.reference = none compares with nothing; leave one of them out"
+                            .formatted(precomputed.get(), KEY));
         }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));

@@ -3,10 +3,7 @@
 
 package org.chorale.training.shard;
 
-import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.HashMap;
-import java.util.Map;
+import java.util.IdentityHashMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.HeldTensors;
@@ -16,17 +13,16 @@ import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceStream;
 
 /**
- * Flat buffers that units use in turn, by dtype and length: as many as were ever in use at once, kept until this closes.
+ * Where units take flat buffers from and give them back to: whole values and gradients, and parts of gradients. What is
+ * given back is freed, so that units of other sizes have the memory next, and activations too.
  *
- * <p>On a GPU a buffer that was given back may still be read, by what has been enqueued on the compute stream; whoever
- * gives one back that another stream used has let the compute stream wait for that. So whoever takes it uses it on the
- * compute stream, or on another one that waits for the compute stream first, as every collective does.
+ * <p>On a GPU libtorch's allocator keeps what is freed, and the host waits for nothing. A buffer that was given back may
+ * still be read there, by what has been enqueued on the compute stream; whoever gives one back that another stream used
+ * has let the compute stream wait for that. Buffers are of the compute stream, so whoever has the memory next uses it on
+ * that stream, or on another one that waits for it first, as every collective does.
  */
 final class BufferPool implements AutoCloseable {
-    private record Kind(ScalarType type, long elements) {}
-
-    private final HeldTensors owner = new HeldTensors();
-    private final Map<Kind, Deque<Tensor>> free = new HashMap<>();
+    private final IdentityHashMap<Tensor, HeldTensors> used = new IdentityHashMap<>();
     private final Device device;
     private final DeviceStream aside;
     private final boolean poisoning;
@@ -55,24 +51,31 @@ final class BufferPool implements AutoCloseable {
         return aside;
     }
 
-    /** A buffer of this length whose values mean nothing. */
+    /** A buffer of this length whose values mean nothing. Called while the compute stream is the current one. */
     Tensor take(ScalarType type, long elements) {
-        Tensor known = free(type, elements).poll();
-        Tensor buffer = known == null ? make(type, elements) : known;
-        bytes += buffer.nbytes();
-        peakBytes = Math.max(peakBytes, bytes);
-        return buffer;
+        HeldTensors owner = new HeldTensors();
+        try (TensorScope scope = new TensorScope()) {
+            Tensor buffer = owner.hold(device.empty(type, elements));
+            used.put(buffer, owner);
+            bytes += buffer.nbytes();
+            peakBytes = Math.max(peakBytes, bytes);
+            return buffer;
+        }
     }
 
     /** Nobody uses the buffer any more. */
     void give(Tensor buffer) {
+        HeldTensors owner = used.remove(buffer);
+        if (owner == null) {
+            throw new IllegalStateException("a buffer is given back that was not taken");
+        }
         if (poisoning) {
             try (TensorScope scope = new TensorScope()) {
                 buffer.fill_(Scalars.of(Double.NaN));
             }
         }
         bytes -= buffer.nbytes();
-        free(buffer.scalar_type().intern(), buffer.numel()).push(buffer);
+        owner.close();
     }
 
     /** The most that was in use at once. */
@@ -83,16 +86,7 @@ final class BufferPool implements AutoCloseable {
     @Override
     public void close() {
         aside.close();
-        owner.close();
-    }
-
-    private Deque<Tensor> free(ScalarType type, long elements) {
-        return free.computeIfAbsent(new Kind(type, elements), kind -> new ArrayDeque<>());
-    }
-
-    private Tensor make(ScalarType type, long elements) {
-        try (TensorScope scope = new TensorScope()) {
-            return owner.hold(device.empty(type, elements));
-        }
+        used.values().forEach(HeldTensors::close);
+        used.clear();
     }
 }

@@ -32,16 +32,15 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * Where the part is the whole, parameters are views into values and gradients. Elsewhere they are views into whole
- * buffers that come and go, see {@link WholeBuffers}.
+ * buffers that come and go, see {@link WholeBuffers}, and so does this rank's part of the gradients.
  */
 public final class FlatGroup {
     private final UnitLayout.Group layout;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final @Nullable Tensor values; // null where they are rounded from the master weights for each gather
     private final @Nullable Tensor master;
-    private final @Nullable Tensor gradients;
+    private final @Nullable Tensor gradients; // null where they come and go
     private final @Nullable WholeBuffers whole;
-    private boolean cleared; // gradients: nothing was reduced into them since
 
     /** Held by one rank. Allocates in host memory; {@code owner} frees it. */
     FlatGroup(UnitLayout.Group layout, HeldTensors owner) {
@@ -75,11 +74,11 @@ public final class FlatGroup {
                 this.master = layout.precision().ownMaster()
                         ? Objects.requireNonNull(values)
                         : owner.hold(device.zeros(ScalarType.Float, layout.held()));
-                this.gradients = owner.hold(device.zeros(ScalarType.Float, layout.held()));
             } else {
                 this.master = null;
-                this.gradients = null;
             }
+            this.gradients =
+                    layout.trainable() && !split ? owner.hold(device.zeros(ScalarType.Float, layout.held())) : null;
             this.whole = split ? new WholeBuffers(this, kept, ranks, pool) : null;
             if (!split) {
                 views(values, owner).forEach(Parameter::setValue);
@@ -127,16 +126,27 @@ public final class FlatGroup {
      * @throws IllegalStateException where the group is frozen
      */
     public Tensor master() {
-        return trained(master);
+        return there(master, "is frozen");
     }
 
     /**
-     * This rank's part of the gradients.
+     * This rank's part of the gradients. Where others hold parts, it is there from the end of a step's backward until the
+     * step ends.
      *
-     * @throws IllegalStateException where the group is frozen
+     * @throws IllegalStateException where the group is frozen, or it is not there
      */
     public Tensor gradients() {
-        return trained(gradients);
+        String otherwise = trainable() ? "has no gradients outside of a step" : "is frozen";
+        return there(whole().flatMap(WholeBuffers::part).orElse(gradients), otherwise);
+    }
+
+    boolean hasGradients() {
+        return gradients != null || whole().flatMap(WholeBuffers::part).isPresent();
+    }
+
+    /** Bytes of the gradients while they are there; 0 where the group is frozen. */
+    long gradientBytes() {
+        return trainable() ? Float.BYTES * layout.held() : 0;
     }
 
     /** Makes the gradients zero: those of parameters over this buffer, without a pass over it, before they are added to. */
@@ -144,23 +154,18 @@ public final class FlatGroup {
         if (whole == null) {
             parameters.values().forEach(Parameter::clearGradient);
         } else {
-            try (TensorScope scope = new TensorScope()) {
-                gradients().zero_();
-            }
+            whole.releasePart();
         }
-        cleared = true;
+    }
+
+    /** Nothing reads the gradients until they are cleared: memory that comes and goes is given back. */
+    void releaseGradients() {
+        whole().ifPresent(WholeBuffers::releasePart);
     }
 
     /** Zeroes the memory of parameters' gradients that nothing was added to, so that the buffer can be read as a whole. */
     void settleGradients() {
         parameters.values().forEach(Parameter::settleGradient);
-    }
-
-    /** Whether what is reduced next may take the gradients' place, rather than be added: once after they were cleared. */
-    boolean takesNextGradients() {
-        boolean first = cleared;
-        cleared = false;
-        return first;
     }
 
     /** Rounds the master weights into the values, which the other ranks get when they are gathered next. */
@@ -244,9 +249,9 @@ public final class FlatGroup {
         return Objects.requireNonNull(master == null ? values : master);
     }
 
-    private Tensor trained(@Nullable Tensor buffer) {
+    private Tensor there(@Nullable Tensor buffer, String otherwise) {
         if (buffer == null) {
-            throw new IllegalStateException("the group of " + parameters.keySet() + " is frozen");
+            throw new IllegalStateException("the group of " + parameters.keySet() + " " + otherwise);
         }
         return buffer;
     }

@@ -35,7 +35,7 @@ public final class FsdpUnit implements AutoCloseable {
         this(layout, RankGroups.alone(), new BufferPool(Device.CPU, false));
     }
 
-    /** Allocates the unit's parts; weights and gradients are zero. */
+    /** Allocates the unit's parts; the weights are zero. */
     FsdpUnit(UnitLayout layout, RankGroups ranks, BufferPool pool) {
         this.name = layout.name();
         try {
@@ -67,6 +67,11 @@ public final class FsdpUnit implements AutoCloseable {
     /** Before the first micro-batch of a step. */
     void clearGradients() {
         trainedGroups().forEach(FlatGroup::clearGradients);
+    }
+
+    /** After the optimizer has used the gradients. */
+    void releaseGradients() {
+        trainedGroups().forEach(FlatGroup::releaseGradients);
     }
 
     /** Has the values fetched that an {@link #open} will wait for. */

@@ -100,7 +100,11 @@ final class GradientTraffic {
     }
 
     private void sumOverCopies(FlatGroup group, boolean last) {
-        if (!last || ranks.replicas().worldSize() == 1) {
+        if (!last) {
+            return;
+        }
+        group.whole().ifPresent(WholeBuffers::completePart);
+        if (ranks.replicas().worldSize() == 1) {
             return;
         }
         sums.add(ranks.replicas().allReduce(group.gradients(), Reduction.SUM));

@@ -5,14 +5,12 @@ package org.chorale.training.shard;
 
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.function.Function;
-import java.util.function.ToLongFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
@@ -25,11 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What a rank holds of a model: its units, and the model that computes with their parameters. */
 public final class ModelShard implements AutoCloseable {
-    /** Units whose whole buffers are there at once, where they come and go. */
-    private static final int IN_TURN = 3;
-
     private final RankGroups ranks;
     private final BufferPool pool;
+    private final List<UnitLayout> plan;
     private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final UnitSchedule schedule;
@@ -61,6 +57,7 @@ public final class ModelShard implements AutoCloseable {
             RankGroups ranks,
             BufferPool pool,
             BiFunction<Function<String, Parameter>, Units, ? extends @Nullable Decoder> model) {
+        this.plan = List.copyOf(plan);
         this.ranks = ranks;
         this.pool = pool;
         try {
@@ -169,6 +166,11 @@ public final class ModelShard implements AutoCloseable {
         schedule.endBackward();
     }
 
+    /** Once nothing reads the step's gradients any more; those that come and go are freed. */
+    public void endStep() {
+        schedule.endStep();
+    }
+
     /** Bytes of the weights that this rank holds between steps: its part of values and master weights. */
     public long parameterBytes() {
         return units.stream()
@@ -178,49 +180,31 @@ public final class ModelShard implements AutoCloseable {
                 .sum();
     }
 
-    /** Bytes of the gradients that this rank holds between steps. */
+    /** Bytes of this rank's part of the gradients, once a step has all of them. */
     public long gradientBytes() {
-        return groups().stream().mapToLong(group -> group.gradients().nbytes()).sum();
+        return groups().stream().mapToLong(FlatGroup::gradientBytes).sum();
     }
 
-    /** The most bytes that whole buffers of values and gradients took at once, beside what is held. */
-    public long peakGatheredBytes() {
+    /** Bytes of those that are there now. */
+    public long presentGradientBytes() {
+        return groups().stream()
+                .filter(FlatGroup::hasGradients)
+                .mapToLong(FlatGroup::gradientBytes)
+                .sum();
+    }
+
+    /** The most bytes that whole buffers, and gradients that come and go, took at once, beside what is held. */
+    public long peakBufferBytes() {
         return pool.peakBytes();
     }
 
     /**
-     * The most that whole buffers will take at once beside what is held already, by the units' sizes: where they come and
-     * go, those of three units, one in use, one on its way here and one on its way out.
+     * What they will take.
+     *
+     * @param accumulates whether a step may have several micro-batches
      */
-    public long wholeBufferBytes() {
-        boolean valuesCome = ranks.gathering() == Gathering.PER_USE;
-        boolean valuesAreThere = ranks.gathering() == Gathering.ALWAYS;
-        long values = valuesAreThere ? 0 : largest(valuesCome ? IN_TURN : units.size(), ModelShard::wholeValueBytes);
-        long gradients = largest(ranks.reduceEachMicroBatch() ? IN_TURN : units.size(), ModelShard::wholeGradientBytes);
-        return values + gradients;
-    }
-
-    private long largest(int count, ToLongFunction<FlatGroup> bytes) {
-        return units.stream()
-                .map(unit -> unit.groups().stream()
-                        .filter(group -> group.whole().isPresent())
-                        .mapToLong(bytes)
-                        .sum())
-                .sorted(Comparator.reverseOrder())
-                .limit(count)
-                .mapToLong(Long::longValue)
-                .sum();
-    }
-
-    private static long wholeValueBytes(FlatGroup group) {
-        return group.layout().elements() * group.layout().precision().stored().bits() / Byte.SIZE;
-    }
-
-    /** The sum over the rank's own rows, and this rank's part of that over all. */
-    private static long wholeGradientBytes(FlatGroup group) {
-        return group.trainable()
-                ? Float.BYTES * (group.layout().elements() + group.layout().held())
-                : 0;
+    public BufferForecast forecast(boolean accumulates) {
+        return new BufferForecast(plan, ranks, accumulates);
     }
 
     /** That holds this rank's part and computes. */

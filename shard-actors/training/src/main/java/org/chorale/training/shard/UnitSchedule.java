@@ -46,6 +46,11 @@ final class UnitSchedule implements Units {
         inStep = false;
     }
 
+    /** After the optimizer. */
+    void endStep() {
+        units.values().forEach(FsdpUnit::releaseGradients);
+    }
+
     /** Whether something is on its way between the ranks. */
     boolean isBusy() {
         return traffic.isBusy() || units.values().stream().anyMatch(FsdpUnit::isGathering);

@@ -20,7 +20,14 @@ import org.jspecify.annotations.Nullable;
  * parameters are views into them.
  *
  * <p>Values are gathered from all ranks' parts. Gradients are what this rank alone has added up; reduced, every rank has
- * its part of the sum over all.
+ * its part of the sum over all, [held], until the optimizer has used it:
+ *
+ * <pre>
+ *                  micro-batch 1        micro-batch 2
+ *             forward  backward      forward  backward      clip, optimizer
+ * gradients            |--|                   |--|
+ * part                    |--------------------- + ----------------|
+ * </pre>
  */
 final class WholeBuffers implements AutoCloseable {
     private final FlatGroup group;
@@ -31,6 +38,7 @@ final class WholeBuffers implements AutoCloseable {
     private final HeldTensors gradientViews = new HeldTensors();
     private @Nullable Tensor values;
     private @Nullable Tensor gradients;
+    private @Nullable Tensor part; // of the gradients, reduced
     private @Nullable Pending gathering;
     private boolean gathered; // values are those of all parts
 
@@ -124,7 +132,7 @@ final class WholeBuffers implements AutoCloseable {
     }
 
     /**
-     * Begins to add the sum of all ranks' gradients to the part that is held.
+     * Begins to add the sum of all ranks' gradients to this rank's part.
      *
      * @return waits for the end of that
      */
@@ -137,23 +145,50 @@ final class WholeBuffers implements AutoCloseable {
         gradients = null;
         group.parameters().values().forEach(parameter -> parameter.setGradient(null));
         gradientViews.close();
-        if (group.takesNextGradients()) {
-            Pending reducing = ranks.shard().reduceScatter(group.gradients(), sum);
-            return () -> {
-                reducing.await();
-                pool.give(sum);
-            };
-        }
-        Tensor part = pool.take(ScalarType.Float, group.layout().held());
-        Pending reducing = ranks.shard().reduceScatter(part, sum);
+        Tensor reduced = pool.take(ScalarType.Float, group.layout().held());
+        Pending reducing = ranks.shard().reduceScatter(reduced, sum);
         return () -> {
             reducing.await();
-            try (TensorScope scope = new TensorScope()) {
-                group.gradients().add_(part);
-            }
-            pool.give(part);
             pool.give(sum);
+            addToPart(reduced);
         };
+    }
+
+    private void addToPart(Tensor reduced) {
+        Tensor before = part;
+        if (before == null) {
+            part = reduced;
+            return;
+        }
+        try (TensorScope scope = new TensorScope()) {
+            before.add_(reduced);
+        }
+        pool.give(reduced);
+    }
+
+    /** Says that nothing more is reduced: the part is zero where nothing was. */
+    void completePart() {
+        if (part == null) {
+            try (TensorScope scope = new TensorScope()) {
+                Tensor zeros = pool.take(ScalarType.Float, group.layout().held());
+                part = zeros;
+                zeros.zero_();
+            }
+        }
+    }
+
+    /** The part, while it is there. */
+    Optional<Tensor> part() {
+        return Optional.ofNullable(part);
+    }
+
+    /** Gives the part's buffer back, if it is there. */
+    void releasePart() {
+        Tensor used = part;
+        if (used != null) {
+            part = null;
+            pool.give(used);
+        }
     }
 
     boolean isGathering() {

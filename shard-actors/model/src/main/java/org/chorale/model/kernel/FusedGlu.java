@@ -3,19 +3,17 @@
 
 package org.chorale.model.kernel;
 
+import java.util.HashMap;
+import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.kernel.ElementType;
 import org.chorale.tensor.kernel.KernelModule;
 import org.chorale.tensor.kernel.Launch;
 
-/** SwiGLU in one launch of {@code swiglu.cu} each way; the backward allocates nothing. */
-final class FusedSwiGlu implements SwiGluKernel {
-    static final FusedSwiGlu INSTANCE = new FusedSwiGlu();
-
+/** A gated activation in one launch of {@code glu.cu} each way; the backward allocates nothing. */
+record FusedGlu(Curve curve) implements GluKernel {
     private static final int MAX_THREADS = 256;
-
-    private FusedSwiGlu() {}
 
     static boolean takes(Tensor gate, Tensor up) {
         return gate.is_cuda()
@@ -28,28 +26,29 @@ final class FusedSwiGlu implements SwiGluKernel {
     @Override
     public Tensor forward(Tensor gate, Tensor up) {
         Tensor inner = torch.empty_like(gate); // contiguous, also where gate is a part of wider rows
-        run("swiglu_forward", gate, up, inner, gate, up, inner);
+        run("glu_forward", gate, up, inner, gate, up, inner);
         return inner;
     }
 
     @Override
     public Tensor backward(Tensor dInner, Tensor gate, Tensor up) {
         if (!dInner.is_contiguous()) {
-            throw new IllegalArgumentException("the gradient of SwiGLU's rows is not contiguous");
+            throw new IllegalArgumentException("the gradient of a gated activation's rows is not contiguous");
         }
-        run("swiglu_backward", gate, up, dInner, dInner, gate, up);
+        run("glu_backward", gate, up, dInner, dInner, gate, up);
         return dInner;
     }
 
     /** @param operands of the kernel, in its order */
-    private static void run(String kernel, Tensor gate, Tensor up, Tensor inner, Tensor... operands) {
+    private void run(String kernel, Tensor gate, Tensor up, Tensor inner, Tensor... operands) {
         long width = gate.size(1);
         Access access = Access.of(width, gate, up, inner);
         long accesses = width / access.lanes();
         long blocksOfRow = Blocks.ceilDiv(accesses, MAX_THREADS);
-        Launch launch = KernelModule.of(FusedSwiGlu.class, "swiglu.cu", access.macros())
-                .kernel(kernel)
-                .launch();
+        Map<String, String> macros = new HashMap<>(access.macros());
+        macros.put("CURVE", curve.function());
+        Launch launch =
+                KernelModule.of(FusedGlu.class, "glu.cu", macros).kernel(kernel).launch();
         for (Tensor operand : operands) {
             launch.tensor(operand);
         }

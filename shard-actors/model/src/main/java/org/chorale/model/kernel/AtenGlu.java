@@ -4,29 +4,24 @@
 package org.chorale.model.kernel;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.TensorScope;
 
-/** SwiGLU by ATen's operators. */
-final class AtenSwiGlu implements SwiGluKernel {
-    static final AtenSwiGlu INSTANCE = new AtenSwiGlu();
-
-    private AtenSwiGlu() {}
-
+/** A gated activation by ATen's operators. */
+record AtenGlu(Curve curve) implements GluKernel {
     @Override
     public Tensor forward(Tensor gate, Tensor up) {
         try (TensorScope scope = new TensorScope()) {
-            return scope.keep(torch.silu(gate).mul(up));
+            return scope.keep(curve.of(gate).mul_(up));
         }
     }
 
     @Override
     public Tensor backward(Tensor dInner, Tensor gate, Tensor up) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor silu = torch.silu(gate);
-            Tensor inner = scope.keep(silu.mul(up));
-            Tensor dUp = silu.mul_(dInner);
-            gate.copy_(torch.silu_backward(dInner.mul_(up), gate));
+            Tensor activated = curve.of(gate);
+            Tensor inner = scope.keep(activated.mul(up));
+            Tensor dUp = activated.mul_(dInner);
+            gate.copy_(curve.backward(dInner.mul_(up), gate));
             up.copy_(dUp);
             return inner;
         }

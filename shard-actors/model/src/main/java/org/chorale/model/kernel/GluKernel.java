@@ -6,19 +6,19 @@ package org.chorale.model.kernel;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * inner = silu(gate) · up (Shazeer 2020, arXiv 2002.05202), and its backward.
+ * inner = curve(gate) · up (Shazeer 2020, arXiv 2002.05202), and its backward.
  *
  * <p>R rows, F inner width.
  */
-public sealed interface SwiGluKernel permits FusedSwiGlu, AtenSwiGlu {
+public sealed interface GluKernel permits FusedGlu, AtenGlu {
     /** The fused one for fp32, bf16 or fp16 on a GPU whose rows lie side by side in themselves; else ATen's. */
-    static SwiGluKernel of(Tensor gate, Tensor up) {
-        return FusedSwiGlu.takes(gate, up) ? FusedSwiGlu.INSTANCE : twin();
+    static GluKernel of(Curve curve, Tensor gate, Tensor up) {
+        return FusedGlu.takes(gate, up) ? new FusedGlu(curve) : twin(curve);
     }
 
     /** The reference, which takes everything. */
-    static SwiGluKernel twin() {
-        return AtenSwiGlu.INSTANCE;
+    static GluKernel twin(Curve curve) {
+        return new AtenGlu(curve);
     }
 
     /** [R, F] of both, which may be parts of wider rows → [R, F] */

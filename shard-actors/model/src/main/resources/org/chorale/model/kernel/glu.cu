@@ -1,6 +1,6 @@
-// inner = silu(gate) · up, and its backward, in place, over rows that may be parts of wider ones.
+// inner = CURVE(gate) · up, and its backward, in place, over rows that may be parts of wider ones.
 //
-// SCALAR the element type; LANES elements of one access, which divide the width. Each row takes blocksOfRow blocks;
+// CURVE one of the functions below; SCALAR the element type; LANES elements of one access, which divide the width. Each row takes blocksOfRow blocks;
 // strides are in elements.
 
 struct Place {
@@ -12,11 +12,33 @@ inline Place place(int blocksOfRow) {
     return {blockIdx.x / blocksOfRow, (int)((blockIdx.x % blocksOfRow) * blockDim.x + threadIdx.x) * LANES};
 }
 
-inline float sigmoid(float x) {
-    return 1 / (1 + expf(-x));
+struct Point {
+    float value;
+    float slope;
+};
+
+inline Point silu(float x) {
+    float sigmoid = 1 / (1 + expf(-x));
+    float value = x * sigmoid;
+    return {value, sigmoid + value * (1 - sigmoid)};
 }
 
-extern "C" __global__ void swiglu_forward(
+// x times the normal distribution's share below it.
+inline Point gelu(float x) {
+    float below = 0.5f * (1 + erff(x * 0.70710678118654752f)); // x / √2
+    float density = 0.39894228040143268f * expf(-0.5f * x * x); // 1 / √(2π)
+    return {x * below, below + x * density};
+}
+
+inline Point gelu_tanh(float x) {
+    constexpr float RATE = 0.79788456080286536f; // √(2/π)
+    constexpr float CUBE = 0.044715f;
+    float t = tanhf(RATE * (x + CUBE * x * x * x));
+    float below = 0.5f * (1 + t);
+    return {x * below, below + 0.5f * x * (1 - t * t) * RATE * (1 + 3 * CUBE * x * x)};
+}
+
+extern "C" __global__ void glu_forward(
     const SCALAR* gate,
     const SCALAR* up,
     SCALAR* inner,
@@ -33,13 +55,13 @@ extern "C" __global__ void swiglu_forward(
     load(u, up + at.row * upStride + at.column);
 #pragma unroll
     for (int lane = 0; lane < LANES; lane++) {
-        g[lane] *= sigmoid(g[lane]) * u[lane];
+        g[lane] = CURVE(g[lane]).value * u[lane];
     }
     store(inner + at.row * width + at.column, g);
 }
 
 // The gradients of gate and up take their places; inner takes that of its own gradient.
-extern "C" __global__ void swiglu_backward(
+extern "C" __global__ void glu_backward(
     SCALAR* dInner, SCALAR* gate, SCALAR* up, int width, int blocksOfRow, long long gateStride, long long upStride) {
     Place at = place(blocksOfRow);
     if (at.column >= width) {
@@ -54,11 +76,10 @@ extern "C" __global__ void swiglu_backward(
     load(u, up);
 #pragma unroll
     for (int lane = 0; lane < LANES; lane++) {
-        float s = sigmoid(g[lane]);
-        float silu = g[lane] * s;
-        float inner = silu * u[lane];
-        g[lane] = d[lane] * u[lane] * (s + silu * (1 - s));
-        u[lane] = d[lane] * silu;
+        Point at_gate = CURVE(g[lane]);
+        float inner = at_gate.value * u[lane];
+        g[lane] = d[lane] * u[lane] * at_gate.slope;
+        u[lane] = d[lane] * at_gate.value;
         d[lane] = inner;
     }
     store(dInner, d);

@@ -9,11 +9,12 @@ import static org.chorale.bench.CheckTensors.error;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.chorale.bench.CheckTensors.Dtype;
-import org.chorale.model.kernel.SwiGluKernel;
+import org.chorale.model.kernel.Curve;
+import org.chorale.model.kernel.GluKernel;
 import org.chorale.tensor.TensorScope;
 
-/** Forward and backward of SwiGLU, gate and up apart or as halves of one product: R rows, F inner width. */
-final class SwiGluCheck {
+/** Forward and backward of a gated activation, gate and up apart or as halves of one product: R rows, F inner width. */
+final class GluCheck {
     private static final long[] WIDTHS = {384, 5_632, 14_336};
 
     /** No multiple of an access. */
@@ -21,12 +22,14 @@ final class SwiGluCheck {
 
     private final KernelCheck check;
     private final CheckTensors tensors;
+    private final Curve curve;
 
     private record Operands(Tensor gate, Tensor up) {}
 
-    SwiGluCheck(KernelCheck check, CheckTensors tensors) {
+    GluCheck(KernelCheck check, CheckTensors tensors, Curve curve) {
         this.check = check;
         this.tensors = tensors;
+        this.curve = curve;
     }
 
     void run(long[] rows) {
@@ -48,15 +51,15 @@ final class SwiGluCheck {
             Operands in = operands(type, rows, width, halves);
             Tensor dInner = tensors.normal(type.scalar, rows, width);
             String shape = "[%d, %d]%s".formatted(rows, width, halves ? " halves" : "");
-            SwiGluKernel kernel = kernel(in);
-            check.compare("swiglu", shape, type.word(), type.tolerance, () -> {
-                Tensor expected = SwiGluKernel.twin().forward(exact(in.gate), exact(in.up));
+            GluKernel kernel = kernel(in);
+            check.compare("gated " + curve, shape, type.word(), type.tolerance, () -> {
+                Tensor expected = GluKernel.twin(curve).forward(exact(in.gate), exact(in.up));
                 return error(kernel.forward(in.gate, in.up), expected, 1);
             });
-            check.compare("swiglu backward", shape, type.word(), type.tolerance, () -> {
+            check.compare("gated " + curve + " backward", shape, type.word(), type.tolerance, () -> {
                 Tensor dGate = exact(in.gate);
                 Tensor dUp = exact(in.up);
-                Tensor expected = SwiGluKernel.twin().backward(exact(dInner), dGate, dUp);
+                Tensor expected = GluKernel.twin(curve).backward(exact(dInner), dGate, dUp);
                 Tensor actual = kernel.backward(torch.clone(dInner), in.gate, in.up);
                 double ofInputs = Math.max(error(in.gate, dGate, 1), error(in.up, dUp, 1));
                 return Math.max(ofInputs, error(actual, expected, 1));
@@ -69,10 +72,11 @@ final class SwiGluCheck {
             Operands in = operands(type, rows, width, false);
             Tensor dInner = tensors.normal(type.scalar, rows, width);
             String shape = "[%d, %d]".formatted(rows, width);
-            SwiGluKernel kernel = kernel(in);
-            check.speed("swiglu", shape, type.word(), 3 * dInner.nbytes(), () -> kernel.forward(in.gate, in.up));
+            GluKernel kernel = kernel(in);
             check.speed(
-                    "swiglu backward",
+                    "gated " + curve, shape, type.word(), 3 * dInner.nbytes(), () -> kernel.forward(in.gate, in.up));
+            check.speed(
+                    "gated " + curve + " backward",
                     shape,
                     type.word(),
                     6 * dInner.nbytes(),
@@ -88,7 +92,7 @@ final class SwiGluCheck {
         return new Operands(product.narrow(1, 0, width), product.narrow(1, width, width));
     }
 
-    private SwiGluKernel kernel(Operands in) {
-        return BlockKernelCheck.fused(SwiGluKernel.of(in.gate, in.up), SwiGluKernel.twin());
+    private GluKernel kernel(Operands in) {
+        return BlockKernelCheck.fused(GluKernel.of(curve, in.gate, in.up), GluKernel.twin(curve));
     }
 }
