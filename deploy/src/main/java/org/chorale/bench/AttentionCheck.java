@@ -125,11 +125,14 @@ public final class AttentionCheck {
         }
     }
 
-    /** That it takes no more than the formula says: the error is the share of bytes beyond it. */
+    /**
+     * That it takes no more than the formula says: the error is the share of bytes beyond it, of which there are a few because
+     * libtorch rounds each allocation up.
+     */
     private void checkCappedBytes() {
         AttentionCase what = new AttentionCase(1, 8192, 16, 8, 256, ScalarType.BFloat16, Sight.CAUSAL);
         FlashAttention attention = new FlashAttention().with(new Scores(null, 50));
-        line("capped bytes " + what, 0, () -> {
+        line("capped bytes " + what, 1e-3, () -> {
             Inputs inputs = what.inputs(device);
             long before = DeviceMemory.of(device).allocatedBytes();
             DeviceMemory.resetPeaks(device);

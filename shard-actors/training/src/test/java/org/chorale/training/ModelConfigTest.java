@@ -42,6 +42,15 @@ final class ModelConfigTest {
     }
 
     @Test
+    void theWordThatPeftHasForEveryLinearIsUnderstood() {
+        AdapterConfig words =
+                adapter(AdapterConfig.Type.LORA, Optional.empty(), List.of("all-linear"), Map.of());
+        try (ModelFolder folder = config(words, List.of()).open(1)) {
+            assertThat(folder.adapter().orElseThrow().adapter().modules()).hasSize(2 * 7);
+        }
+    }
+
+    @Test
     void ranksOfSomeLinearsAndFrozenLayersAreHeeded() {
         AdapterConfig adapter = adapter(
                 AdapterConfig.Type.LORA, Optional.of(4), List.of("q_proj", "o_proj"), Map.of("layers.1.*q_proj", 2));

@@ -212,10 +212,14 @@ final class DecoderMemoryTest {
         assertThat(plain.keptBytes(none, LARGE_ROWS) - capped.keptBytes(none, LARGE_ROWS))
                 .isEqualTo(LARGE_ROWS * 2 * 8 * 4);
         long kept = capped.keptBytes(none, LARGE_ROWS) - plain.keptBytes(none, LARGE_ROWS);
-        assertThat(capped.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING) - plain.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING) - kept)
+        assertThat(capped.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING)
+                        - plain.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING)
+                        - kept)
                 .isEqualTo(5 * (64L << 20));
         long keptOfFew = capped.keptBytes(none, 32) - plain.keptBytes(none, 32);
-        assertThat(capped.peakBytes(none, 32, 0, Beside.NOTHING) - plain.peakBytes(none, 32, 0, Beside.NOTHING) - keptOfFew)
+        assertThat(capped.peakBytes(none, 32, 0, Beside.NOTHING)
+                        - plain.peakBytes(none, 32, 0, Beside.NOTHING)
+                        - keptOfFew)
                 .isEqualTo(5 * 8 * 32 * 32 * 4);
     }
 
