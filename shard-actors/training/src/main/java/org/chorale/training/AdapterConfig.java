@@ -50,7 +50,6 @@ public record AdapterConfig(
     /** PEFT's word for every linear but the head. */
     private static final String ALL_LINEAR = "all-linear";
 
-
     /** In PEFT a name is a module's, which has no dots; default is that of the adapter in the folder itself. */
     private static final NamePattern NAME = NamePattern.regex("[A-Za-z0-9_-]{1,64}");
 

@@ -43,8 +43,7 @@ final class ModelConfigTest {
 
     @Test
     void theWordThatPeftHasForEveryLinearIsUnderstood() {
-        AdapterConfig words =
-                adapter(AdapterConfig.Type.LORA, Optional.empty(), List.of("all-linear"), Map.of());
+        AdapterConfig words = adapter(AdapterConfig.Type.LORA, Optional.empty(), List.of("all-linear"), Map.of());
         try (ModelFolder folder = config(words, List.of()).open(1)) {
             assertThat(folder.adapter().orElseThrow().adapter().modules()).hasSize(2 * 7);
         }

@@ -40,6 +40,9 @@ final class PrincipalParts implements AutoCloseable {
     /** Numbers of a weight that are made at once. */
     private static final long CHUNK = 1 << 22;
 
+    /** What nobody would call waiting. */
+    private static final Duration SHORT = Duration.ofSeconds(1);
+
     private static final System.Logger LOG = System.getLogger(PrincipalParts.class.getName());
 
     private final BaseValues base;
@@ -82,10 +85,10 @@ final class PrincipalParts implements AutoCloseable {
         return factors;
     }
 
-    /** Says with the first one what all of them will cost, and how they cost less. */
+    /** Says with the first one what all of them will cost where that is long, and how they cost less. */
     private void log(LoraModule module, Duration spent) {
         LOG.log(
-                known.size() == 1 ? Level.INFO : Level.DEBUG,
+                known.size() == 1 && spent.compareTo(SHORT) > 0 ? Level.INFO : Level.DEBUG,
                 "the principal parts of {0} took {1} ms ({2}); each adapted weight of this process needs as much for its"
                         + " size, whenever a run starts or goes on",
                 module.weight(),
