@@ -111,6 +111,24 @@ final class PublishedModelsTest {
             "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 500000, "tie_word_embeddings": false,
             "vocab_size": 100352}""";
 
+    private static final String MIXTRAL_8X7B = """
+            {"architectures": ["MixtralForCausalLM"], "attention_dropout": 0.0, "hidden_act": "silu",
+            "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 32768,
+            "model_type": "mixtral", "num_attention_heads": 32, "num_experts_per_tok": 2, "num_hidden_layers": 32,
+            "num_key_value_heads": 8, "num_local_experts": 8, "output_router_logits": false, "rms_norm_eps": 1e-05,
+            "rope_theta": 1000000.0, "router_aux_loss_coef": 0.02, "sliding_window": null,
+            "tie_word_embeddings": false, "vocab_size": 32000}""";
+
+    private static final String QWEN_3_30B_A3B = """
+            {"architectures": ["Qwen3MoeForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+            "decoder_sparse_step": 1, "head_dim": 128, "hidden_act": "silu", "hidden_size": 2048,
+            "intermediate_size": 6144, "max_position_embeddings": 40960, "max_window_layers": 48,
+            "mlp_only_layers": [], "model_type": "qwen3_moe", "moe_intermediate_size": 768, "norm_topk_prob": true,
+            "num_attention_heads": 32, "num_experts": 128, "num_experts_per_tok": 8, "num_hidden_layers": 48,
+            "num_key_value_heads": 4, "output_router_logits": false, "rms_norm_eps": 1e-06, "rope_scaling": null,
+            "rope_theta": 1000000.0, "router_aux_loss_coef": 0.001, "sliding_window": null,
+            "tie_word_embeddings": false, "use_sliding_window": false, "vocab_size": 151936}""";
+
     @TempDir
     private Path folder;
 
@@ -126,7 +144,9 @@ final class PublishedModelsTest {
                 Arguments.of(GEMMA_3_1B, 999_885_952L),
                 Arguments.of(PHI_3_MINI_4K, 3_821_079_552L),
                 Arguments.of(PHI_4, 14_659_507_200L),
-                Arguments.of(OLMO_2_7B, 7_298_617_344L));
+                Arguments.of(OLMO_2_7B, 7_298_617_344L),
+                Arguments.of(MIXTRAL_8X7B, 46_702_792_704L),
+                Arguments.of(QWEN_3_30B_A3B, 30_532_122_624L));
     }
 
     /** Of what the model's page says of its safetensors. */
