@@ -124,7 +124,6 @@ public final class Decoder implements AutoCloseable {
         try (TensorScope scope = new TensorScope()) {
             Tensor places = device.ofLongs(positions, positions.length);
             PackedDocuments packed = PackedDocuments.of(device, tokens, documents);
-            scope.keep(packed.offsets());
             List<Rotary> turns = rotaries.at(places, sequences, tokens, furthest);
             return new SequenceContext(sequences, tokens, turns, null, packed, null, null).keptBy(scope);
         }

@@ -55,6 +55,9 @@ public record SequenceContext(
         if (mask != null) {
             scope.keep(mask);
         }
+        if (documents != null) {
+            scope.keep(documents.offsets());
+        }
         return this;
     }
 
