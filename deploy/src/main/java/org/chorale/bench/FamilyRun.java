@@ -50,8 +50,9 @@ record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients)
             shard.model().recompute(RecomputePlan.every(row.recompute()));
             shard.load(folder);
             OptimizerConfig config = OptimizerConfig.adamW(LEARNING_RATE, 0.01, CLIP_NORM);
-            try (NotedGradients optimizer = new NotedGradients(
-                            new AdamW(config, shard.groups()), shard.groups(), STEPS_WITH_GRADIENTS);
+            NotedGradients gradients = new NotedGradients(shard.groups(), STEPS_WITH_GRADIENTS);
+            try (WatchedOptimizer optimizer =
+                            new WatchedOptimizer(new AdamW(config, shard.groups()), gradients::note, () -> {});
                     LanguageModelObjective objective =
                             new LanguageModelObjective(shard, CrossEntropySettings.PLAIN, 3)) {
                 TrainStep step = new TrainStep(shard, optimizer, CLIP_NORM, objective, null);
@@ -60,7 +61,7 @@ record FamilyRun(List<StepResult> results, List<Map<String, float[]>> gradients)
                     MicroBatch batch = row.batch(i, folder.config().vocabulary());
                     results.add(step.run(i, List.of(batch), LEARNING_RATE, false));
                 }
-                return new FamilyRun(results, optimizer.noted());
+                return new FamilyRun(results, gradients.noted());
             }
         }
     }

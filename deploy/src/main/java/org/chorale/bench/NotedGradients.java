@@ -12,32 +12,27 @@ import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
-import org.chorale.training.optimizer.Optimizer;
-import org.chorale.training.optimizer.OptimizerConfig;
 import org.chorale.training.shard.FlatGroup;
 import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
- * An optimizer that notes the gradients that it takes, divided and clipped: afterwards their buffers hold them divided on
+ * Gradients as an optimizer takes them, divided and clipped, before it does: afterwards their buffers hold them divided on
  * the CPU, and as they were on a GPU.
  *
  * @param steps so many first ones are noted
  * @param noted by step and parameter
  */
-record NotedGradients(Optimizer optimizer, List<FlatGroup> groups, int steps, List<Map<String, float[]>> noted)
-        implements Optimizer {
-    NotedGradients(Optimizer optimizer, List<FlatGroup> groups, int steps) {
-        this(optimizer, groups, steps, new ArrayList<>());
+record NotedGradients(List<FlatGroup> groups, int steps, List<Map<String, float[]>> noted) {
+    NotedGradients(List<FlatGroup> groups, int steps) {
+        this(groups, steps, new ArrayList<>());
     }
 
-    @Override
-    public void step(double learningRate, Tensor divisor, Tensor notFinite) {
+    void note(Tensor divisor) {
         if (noted.size() < steps) {
             Map<String, float[]> gradients = new TreeMap<>();
             groups.forEach(group -> note(gradients, group, divisor));
             noted.add(gradients);
         }
-        optimizer.step(learningRate, divisor, notFinite);
     }
 
     private static void note(Map<String, float[]> gradients, FlatGroup group, Tensor divisor) {
@@ -50,25 +45,5 @@ record NotedGradients(Optimizer optimizer, List<FlatGroup> groups, int steps, Li
                         (slice.at() + slice.elements())));
             }
         }
-    }
-
-    @Override
-    public OptimizerConfig.Algorithm type() {
-        return optimizer.type();
-    }
-
-    @Override
-    public Map<String, List<Tensor>> moments() {
-        return optimizer.moments();
-    }
-
-    @Override
-    public Map<String, Tensor> counters() {
-        return optimizer.counters();
-    }
-
-    @Override
-    public void close() {
-        optimizer.close();
     }
 }

@@ -143,35 +143,6 @@ public final class ShardCheck {
         return new Groups(new RankGroups(world, mode.cut ? all : own, mode.cut ? own : all, mode.gathering, true));
     }
 
-    /** An optimizer after whose steps the gradients are looked at, which are gone when the step ends. */
-    private record Watched(Optimizer optimizer, Runnable afterwards) implements Optimizer {
-        @Override
-        public void step(double learningRate, Tensor divisor, Tensor notFinite) {
-            optimizer.step(learningRate, divisor, notFinite);
-            afterwards.run();
-        }
-
-        @Override
-        public OptimizerConfig.Algorithm type() {
-            return optimizer.type();
-        }
-
-        @Override
-        public Map<String, List<Tensor>> moments() {
-            return optimizer.moments();
-        }
-
-        @Override
-        public Map<String, Tensor> counters() {
-            return optimizer.counters();
-        }
-
-        @Override
-        public void close() {
-            optimizer.close();
-        }
-    }
-
     private Trained train(Path folder, Precision precision, RankGroups ranks, int microBatches) {
         OptimizerConfig settings = OptimizerConfig.adamW(RATE, 0, CLIP_NORM);
         try (ModelFolder model = ModelFolder.random(folder, 1);
@@ -187,7 +158,7 @@ public final class ShardCheck {
             try (AdamW optimizer = new AdamW(settings, shard.groups())) {
                 List<Double> losses = new ArrayList<>();
                 Map<String, float[]> gradients = new HashMap<>();
-                Optimizer watched = new Watched(optimizer, () -> {
+                Optimizer watched = new WatchedOptimizer(optimizer, divisor -> {}, () -> {
                     if (losses.isEmpty()) {
                         shard.groups().forEach(group -> readInto(gradients, group));
                     }
