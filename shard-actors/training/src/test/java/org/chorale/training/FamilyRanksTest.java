@@ -10,12 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.outline.Freezing;
 import org.chorale.model.outline.NamePattern;
@@ -45,21 +42,7 @@ final class FamilyRanksTest {
             "mixtral",
             "qwen3-moe");
 
-    private static final LoraConfig EVERYWHERE = new LoraConfig(
-            3,
-            6,
-            0.1,
-            ModuleSelection.ALL_LINEAR,
-            ModuleSelection.NOTHING,
-            Map.of(),
-            Map.of(),
-            false,
-            false,
-            List.of(),
-            List.of(),
-            List.of(),
-            LoraConfig.Initialize.UNIFORM,
-            Optional.empty());
+    private static final LoraConfig EVERYWHERE = LoraConfig.allLinear(3, 6).dropping(0.1);
 
     private record Case(String family, boolean adapted, int worldSize, Mode mode, Recompute recompute) {
         Setup setup() {

@@ -110,6 +110,25 @@ public record LoraConfig(
                 Optional.empty());
     }
 
+    /** The same, but that share of inputs is dropped in training. */
+    public LoraConfig dropping(double share) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                share,
+                targets,
+                excludes,
+                rankPattern,
+                alphaPattern,
+                rslora,
+                dora,
+                modulesToSave,
+                layersToTransform,
+                layersPattern,
+                initialize,
+                pissaIterations);
+    }
+
     /** Whether a parameter is trained as a whole, in a copy of its own. */
     public boolean saves(String parameter) {
         return modulesToSave.stream().anyMatch(saved -> ModuleNames.isInside(parameter, saved));

@@ -9,10 +9,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -21,7 +19,6 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ScopedTensors;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.adapter.ModuleSelection;
 import org.chorale.model.decoder.FeedForwardConfig.Mixture;
 import org.chorale.model.layer.DropoutKeys;
 import org.chorale.model.layer.KeyValueCache;
@@ -155,21 +152,7 @@ final class MixtureDecoderTest {
     @ParameterizedTest
     @EnumSource(names = {"SELECTIVE", "FULL"})
     void recomputationSendsEveryRowToTheSameExperts(Recompute recompute) {
-        LoraConfig lora = new LoraConfig(
-                3,
-                6,
-                0.3,
-                ModuleSelection.ALL_LINEAR,
-                ModuleSelection.NOTHING,
-                Map.of(),
-                Map.of(),
-                false,
-                false,
-                List.of(),
-                List.of(),
-                List.of(),
-                LoraConfig.Initialize.UNIFORM,
-                Optional.empty());
+        LoraConfig lora = LoraConfig.allLinear(3, 6).dropping(0.3);
         try (ModelFolder folder = folder("\"model_type\": \"mixtral\"").adapted(lora, 1)) {
             TinyLlama model = TinyLlama.load(folder, ScalarType.BFloat16);
             Tensor dLogits = torch.randn(2 * TOKENS, 29).to(ScalarType.BFloat16);
