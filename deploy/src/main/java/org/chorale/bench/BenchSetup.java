@@ -104,7 +104,7 @@ record BenchSetup(
 
     private static Device device(String word) {
         try {
-            return Device.parse(word);
+            return word.equals(RankDevices.CUDA_SHARED.word()) ? RankDevices.CUDA_SHARED.of(0) : Device.parse(word);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("device=" + e.getMessage(), e);
         }

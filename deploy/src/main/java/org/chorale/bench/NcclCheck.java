@@ -26,7 +26,7 @@ import org.chorale.tensor.device.Device;
  * by themselves; each time a new process takes the dead one's place, in a new group with the survivors' old processes.
  *
  * <p>Prints a line for each check, goes on after a failure, and exits with 1 if there was one. Arguments: the number of
- * GPUs, and {@code cpu} to try the program itself without any.
+ * GPUs, and {@code cpu} to try the program itself without any, or {@code cuda-shared} on one that all ranks share.
  */
 public final class NcclCheck {
     private static final int DIES = 42;
@@ -44,12 +44,12 @@ public final class NcclCheck {
 
     /** Without a folder of {@link RankProcesses} in front of them, starts all ranks. */
     public static void main(String[] arguments) throws Exception {
-        boolean onGpus = !Arrays.asList(arguments).contains("cpu");
+        RankDevices devices = RankDevices.among(Arrays.asList(arguments));
         if (arguments.length < 3) {
             int worldSize = arguments.length == 0 ? 2 : Integer.parseInt(arguments[0]);
-            System.exit(startAll(worldSize, onGpus));
+            System.exit(startAll(worldSize, devices));
         }
-        RankPlace place = RankPlace.of(arguments, onGpus);
+        RankPlace place = RankPlace.of(arguments, devices);
         place.device().bind();
         NcclCheck check = new NcclCheck(place);
         check.run(Integer.parseInt(arguments[arguments.length - 1]));
@@ -57,9 +57,8 @@ public final class NcclCheck {
     }
 
     /** The last rank dies at the end of each phase but the last, and another one begins with the next. */
-    private static int startAll(int worldSize, boolean onGpus) throws Exception {
-        List<String> device = List.of(onGpus ? "cuda" : "cpu");
-        try (RankProcesses ranks = new RankProcesses(NcclCheck.class, worldSize, device)) {
+    private static int startAll(int worldSize, RankDevices devices) throws Exception {
+        try (RankProcesses ranks = new RankProcesses(NcclCheck.class, worldSize, devices, List.of(devices.word()))) {
             List<Process> survivors = new ArrayList<>();
             for (int rank = 0; rank < worldSize - 1; rank++) {
                 survivors.add(ranks.start(rank, "1"));

@@ -23,7 +23,7 @@ import org.chorale.tensor.device.Device;
 /**
  * Where one of the {@link RankProcesses} stands, and how it meets the others, all on this machine.
  *
- * @param device the GPU whose index is the rank, or the CPU
+ * @param device as {@link RankDevices} has it
  */
 record RankPlace(Path folder, int rank, int worldSize, Device device) {
     /** How many {@link RankProcesses} puts first. */
@@ -36,11 +36,10 @@ record RankPlace(Path folder, int rank, int worldSize, Device device) {
      *
      * @param arguments those that {@link RankProcesses} puts first
      */
-    static RankPlace of(String[] arguments, boolean onGpus) {
+    static RankPlace of(String[] arguments, RankDevices devices) {
         ProcessHandle.current().parent().ifPresent(RankPlace::endWith);
         int rank = Integer.parseInt(arguments[1]);
-        return new RankPlace(
-                Path.of(arguments[0]), rank, Integer.parseInt(arguments[2]), onGpus ? Device.cuda(rank) : Device.CPU);
+        return new RankPlace(Path.of(arguments[0]), rank, Integer.parseInt(arguments[2]), devices.of(rank));
     }
 
     private static void endWith(ProcessHandle parent) {

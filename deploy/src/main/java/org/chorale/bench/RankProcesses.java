@@ -24,13 +24,15 @@ final class RankProcesses implements AutoCloseable {
     private final Class<?> main;
     private final Path folder;
     private final int worldSize;
+    private final RankDevices devices;
     private final List<String> arguments;
     private final List<Process> started = new ArrayList<>();
 
-    RankProcesses(Class<?> main, int worldSize, List<String> arguments) throws IOException {
+    RankProcesses(Class<?> main, int worldSize, RankDevices devices, List<String> arguments) throws IOException {
         this.main = main;
         this.folder = Files.createTempDirectory("chorale-ranks"); // no other user can read it
         this.worldSize = worldSize;
+        this.devices = devices;
         this.arguments = List.copyOf(arguments);
     }
 
@@ -48,6 +50,7 @@ final class RankProcesses implements AutoCloseable {
         environment.putIfAbsent("NCCL_NVLS_ENABLE", "0"); // multicast has failed on machines that have it
         environment.put("OMP_NUM_THREADS", String.valueOf(threads(environment.get("OMP_NUM_THREADS"))));
         environment.putIfAbsent("OMP_WAIT_POLICY", "PASSIVE");
+        environment.putAll(devices.environment(rank));
         Process process = builder.start();
         started.add(process);
         return process;

@@ -31,20 +31,20 @@ public final class RankStepBench {
      * @return the exit code
      */
     static int startAll(BenchSetup setup, String[] arguments) throws IOException, InterruptedException {
-        List<Process> all = new ArrayList<>();
-        try (RankProcesses ranks = new RankProcesses(RankStepBench.class, setup.ranks(), List.of(arguments))) {
+        List<Process> processes = new ArrayList<>();
+        List<String> all = List.of(arguments);
+        try (RankProcesses ranks = new RankProcesses(RankStepBench.class, setup.ranks(), RankDevices.among(all), all)) {
             for (int rank = 0; rank < setup.ranks(); rank++) {
-                all.add(ranks.start(rank));
+                processes.add(ranks.start(rank));
             }
-            return RankProcesses.await(all, MINUTES);
+            return RankProcesses.await(processes, MINUTES);
         }
     }
 
     /** What {@link RankProcesses} puts first, and the arguments of the bench. */
     public static void main(String[] arguments) throws IOException {
         List<String> own = new ArrayList<>(Arrays.asList(arguments).subList(RankPlace.ARGUMENTS, arguments.length));
-        boolean onGpus = BenchSetup.parse(own.toArray(String[]::new)).device().isCuda();
-        RankPlace place = RankPlace.of(arguments, onGpus);
+        RankPlace place = RankPlace.of(arguments, RankDevices.among(own));
         place.device().bind();
         Provenance provenance = Provenance.of(place.device(), own.toArray(String[]::new));
         own.add("device=" + place.device());

@@ -43,7 +43,8 @@ import org.chorale.training.shard.UnitLayout.Slice;
  * fp32 and with bf16 compute, from one micro-batch a step and from two. Prints a line for each, the errors being the
  * largest difference over the largest number; goes on after a failure, and exits with 1 if there was one.
  *
- * <p>Arguments: the number of GPUs, and {@code cpu} to try it without any.
+ * <p>Arguments: the number of GPUs, and {@code cpu} to try it without any, or {@code cuda-shared} on one that all ranks
+ * share.
  */
 public final class ShardCheck {
     private static final long MINUTES = 8;
@@ -84,11 +85,11 @@ public final class ShardCheck {
 
     /** Without a folder of {@link RankProcesses} in front of them, starts all ranks. */
     public static void main(String[] arguments) throws Exception {
-        boolean onGpus = !Arrays.asList(arguments).contains("cpu");
+        RankDevices devices = RankDevices.among(Arrays.asList(arguments));
         if (arguments.length < RankPlace.ARGUMENTS) {
-            System.exit(startAll(arguments.length == 0 ? 2 : Integer.parseInt(arguments[0]), onGpus));
+            System.exit(startAll(arguments.length == 0 ? 2 : Integer.parseInt(arguments[0]), devices));
         }
-        RankPlace place = RankPlace.of(arguments, onGpus);
+        RankPlace place = RankPlace.of(arguments, devices);
         place.device().bind();
         int failures;
         try (Collectives world = place.join("world")) {
@@ -100,10 +101,9 @@ public final class ShardCheck {
         System.exit(failures == 0 ? 0 : 1);
     }
 
-    private static int startAll(int worldSize, boolean onGpus) throws IOException, InterruptedException {
+    private static int startAll(int worldSize, RankDevices devices) throws IOException, InterruptedException {
         List<Process> all = new ArrayList<>();
-        List<String> device = List.of(onGpus ? "cuda" : "cpu");
-        try (RankProcesses ranks = new RankProcesses(ShardCheck.class, worldSize, device)) {
+        try (RankProcesses ranks = new RankProcesses(ShardCheck.class, worldSize, devices, List.of(devices.word()))) {
             for (int rank = 0; rank < worldSize; rank++) {
                 all.add(ranks.start(rank));
             }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.RecomputePolicy;
@@ -33,6 +34,15 @@ final class BenchSetupTest {
         assertThat(setup.profile()).isEmpty();
         assertThat(BenchSetup.parse("8b-full-shard").ranks()).isEqualTo(2);
         assertThat(BenchSetup.parse("1b-full").precision()).isEqualTo(Precision.BF16_TRUE);
+    }
+
+    @Test
+    void ranksThatShareAGpuHaveTheFirst() {
+        String[] row = {"8b-full-shard", "device=cuda-shared"};
+        assertThat(BenchSetup.parse(row).device()).isEqualTo(Device.cuda(0));
+        assertThat(RankDevices.among(List.of(row)).of(3)).isEqualTo(Device.cuda(0));
+        assertThat(RankDevices.among(List.of("8b-full-shard")).of(3)).isEqualTo(Device.cuda(3));
+        assertThat(RankDevices.among(List.of("2", "cpu")).of(3)).isEqualTo(Device.CPU);
     }
 
     @Test

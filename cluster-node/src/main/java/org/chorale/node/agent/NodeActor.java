@@ -173,16 +173,15 @@ public final class NodeActor extends AbstractBehavior<NodeCommand> {
     private Behavior<NodeCommand> onStartWorkers(NodeCommand.StartWorkers order) {
         Engagement run = engagement(order.run(), order.coordinator());
         if (!run.isEnding()) {
-            order.slots().stream()
-                    .filter(slot -> !run.hasWorker(slot))
-                    .forEach(slot -> startWorker(order.run(), run, slot, order.node() + "/" + slot));
+            order.slots().stream().filter(slot -> !run.hasWorker(slot)).forEach(slot -> startWorker(order, run, slot));
         }
         return this;
     }
 
-    private void startWorker(String name, Engagement run, int slot, String place) {
-        ActorRef<KeeperCommand> keeper = getContext().spawnAnonymous(workplace.keeper(place, run.coordinator()));
-        getContext().watchWith(keeper, new KeeperEnded(name, keeper));
+    private void startWorker(NodeCommand.StartWorkers order, Engagement run, int slot) {
+        ActorRef<KeeperCommand> keeper = getContext()
+                .spawnAnonymous(workplace.keeper(order.node() + "/" + slot, order.runConf(), run.coordinator()));
+        getContext().watchWith(keeper, new KeeperEnded(order.run(), keeper));
         run.add(slot, keeper);
     }
 

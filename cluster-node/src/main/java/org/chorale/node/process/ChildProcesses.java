@@ -9,6 +9,7 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.chorale.node.system.SystemConfig;
 import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.KeeperCommand;
+import org.chorale.worker.DeviceConfig;
 
 /**
  * Each worker in a process of its own.
@@ -18,7 +19,8 @@ import org.chorale.proto.message.KeeperCommand;
  */
 public record ChildProcesses(String bindHost, Config system, WorkerJvm jvm) implements Workplace {
     @Override
-    public Behavior<KeeperCommand> keeper(String place, ActorRef<CoordinatorCommand> coordinator) {
-        return WorkerKeeper.create(new WorkerKeeper.Post(place, bindHost, SystemConfig.text(system), jvm), coordinator);
+    public Behavior<KeeperCommand> keeper(String place, String runConf, ActorRef<CoordinatorCommand> coordinator) {
+        WorkerJvm own = DeviceConfig.sharesGpus(runConf) ? jvm.sharingGpu(place) : jvm;
+        return WorkerKeeper.create(new WorkerKeeper.Post(place, bindHost, SystemConfig.text(system), own), coordinator);
     }
 }

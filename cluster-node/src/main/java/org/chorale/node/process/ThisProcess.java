@@ -17,7 +17,7 @@ import org.chorale.training.pipeline.LocalComponents;
  */
 public record ThisProcess(String bindHost, LocalComponents local) implements Workplace {
     @Override
-    public Behavior<KeeperCommand> keeper(String place, ActorRef<CoordinatorCommand> coordinator) {
+    public Behavior<KeeperCommand> keeper(String place, String runConf, ActorRef<CoordinatorCommand> coordinator) {
         return InProcessKeeper.create(place, bindHost, local, coordinator);
     }
 }

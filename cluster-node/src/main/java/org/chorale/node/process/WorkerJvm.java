@@ -27,8 +27,9 @@ import org.slf4j.event.Level;
  * @param classPath as {@code -cp} takes it
  * @param mainClass that reads a {@link WorkerOrder} from its standard input
  * @param threads of a matrix product, unless the user's environment says it
+ * @param hostId what NCCL takes for the name of the machine; empty for its own
  */
-public record WorkerJvm(List<String> flags, String classPath, String mainClass, int threads) {
+public record WorkerJvm(List<String> flags, String classPath, String mainClass, int threads, Optional<String> hostId) {
     /**
      * Signals that reach whole process groups: Ctrl-C in a terminal, a batch system's end of a job. A worker leaves them to
      * its node, which ends the run in order; for that they must be off before Java begins.
@@ -53,6 +54,9 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
 
     private static final String THREADS = "OMP_NUM_THREADS";
 
+    /** NCCL refuses two ranks of one machine on one GPU. Ranks of two machines talk over the network. */
+    private static final String NCCL_MACHINE = "NCCL_HOSTID";
+
     /** The only network interface that NCCL uses; what travels there is not encrypted. */
     private static final String NCCL_INTERFACE = "NCCL_SOCKET_IFNAME";
 
@@ -66,6 +70,16 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
 
     public WorkerJvm {
         flags = List.copyOf(flags);
+    }
+
+    /** On the machine on which it is. */
+    public WorkerJvm(List<String> flags, String classPath, String mainClass, int threads) {
+        this(flags, classPath, mainClass, threads, Optional.empty());
+    }
+
+    /** The same, but to NCCL on a machine of its own, so that it can share a GPU with other workers. */
+    WorkerJvm sharingGpu(String place) {
+        return new WorkerJvm(flags, classPath, mainClass, threads, Optional.of(place));
     }
 
     /**
@@ -114,6 +128,7 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
         interfaceOf(bindHost)
                 .ifPresent(
                         name -> builder.environment().putIfAbsent(NCCL_INTERFACE, "=" + name)); // = for the whole name
+        hostId.ifPresent(id -> builder.environment().put(NCCL_MACHINE, id));
         if (Boolean.getBoolean(THREADS_BY_LAUNCHER)) {
             builder.environment().put(THREADS, Integer.toString(threads));
         } else {

@@ -14,7 +14,8 @@ public interface Workplace {
      * A keeper: it has a worker in its place, and another when that one ends, until it is told {@link GiveUp}.
      *
      * @param place node and slot
+     * @param runConf the run's resolved configuration
      * @param coordinator whom the worker joins, and who is told of its end
      */
-    Behavior<KeeperCommand> keeper(String place, ActorRef<CoordinatorCommand> coordinator);
+    Behavior<KeeperCommand> keeper(String place, String runConf, ActorRef<CoordinatorCommand> coordinator);
 }

@@ -55,7 +55,7 @@ final class NodeActorTest {
 
     private record PlayedWorkplace() implements Workplace {
         @Override
-        public Behavior<KeeperCommand> keeper(String place, ActorRef<CoordinatorCommand> coordinator) {
+        public Behavior<KeeperCommand> keeper(String place, String runConf, ActorRef<CoordinatorCommand> coordinator) {
             return Behaviors.setup(context -> {
                 coordinator.tell(new WorkerLost(place, 1, "it has only been played"));
                 return Behaviors.receive(KeeperCommand.class)

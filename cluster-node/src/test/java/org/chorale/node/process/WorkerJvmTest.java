@@ -26,7 +26,18 @@ final class WorkerJvmTest {
                 .containsEntry("NCCL_NVLS_ENABLE", "0");
     }
 
+    @Test
+    void workersThatShareAGpuAreOnMachinesOfTheirOwnToNccl() {
+        assertThat(environment("127.0.0.1")).doesNotContainKey("NCCL_HOSTID");
+        assertThat(environment(JVM.sharingGpu("here/0"), "127.0.0.1")).containsEntry("NCCL_HOSTID", "here/0");
+        assertThat(environment(JVM.sharingGpu("here/1"), "127.0.0.1")).containsEntry("NCCL_HOSTID", "here/1");
+    }
+
     private static Map<String, String> environment(String bindHost) {
-        return JVM.builder(bindHost).environment();
+        return environment(JVM, bindHost);
+    }
+
+    private static Map<String, String> environment(WorkerJvm jvm, String bindHost) {
+        return jvm.builder(bindHost).environment();
     }
 }

@@ -4,6 +4,7 @@
 package org.chorale.worker;
 
 import java.util.Locale;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.tensor.device.Device;
@@ -11,7 +12,8 @@ import org.chorale.tensor.device.Device;
 /**
  * The keys {@code parallel.device} and {@code parallel.memory-fraction}: what a worker computes with.
  *
- * @param device auto takes the GPU of the worker's slot where the node has one for it, else the CPU
+ * @param device auto takes the GPU of the worker's slot where the node has one for it, else the CPU; cuda-shared lets the
+ *     slots share the node's GPUs in turns
  * @param memoryFraction of the GPU's whole memory that the worker's tensors may take
  */
 public record DeviceConfig(Kind device, double memoryFraction) {
@@ -19,7 +21,8 @@ public record DeviceConfig(Kind device, double memoryFraction) {
     public enum Kind {
         AUTO,
         CPU,
-        CUDA
+        CUDA,
+        CUDA_SHARED
     }
 
     public DeviceConfig {
@@ -40,18 +43,28 @@ public record DeviceConfig(Kind device, double memoryFraction) {
         if (device == Kind.CPU || (device == Kind.AUTO && gpus == 0)) {
             return Device.CPU;
         }
-        if (slot >= gpus) {
+        if (gpus == 0 || (slot >= gpus && device != Kind.CUDA_SHARED)) {
             throw new FaultException(
                     FaultCode.CONFIG_INVALID,
-                    ("parallel.device = %s: the worker in slot %d of its node finds %d GPU(s), and each worker needs its own:"
-                                    + " set parallel.workers or chorale node --slots to their number; chorale doctor says"
-                                    + " what is missing")
-                            .formatted(word(), slot, gpus));
+                    ("parallel.device = %s: the worker in slot %d of its node finds %d GPU(s), and each worker needs %s;"
+                                    + " chorale doctor says what is missing")
+                            .formatted(word(), slot, gpus, needs()));
         }
-        return Device.cuda(slot);
+        return Device.cuda(slot % gpus);
+    }
+
+    private String needs() {
+        return device == Kind.CUDA_SHARED
+                ? "one, if only a share of it"
+                : "its own: set parallel.workers or chorale node --slots to their number";
+    }
+
+    /** Whether several workers of a resolved configuration may find themselves on one GPU. */
+    public static boolean sharesGpus(String runConf) {
+        return ConfigReader.read(runConf, "parallel", DeviceConfig.class).device == Kind.CUDA_SHARED;
     }
 
     private String word() {
-        return device.name().toLowerCase(Locale.ROOT);
+        return device.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

@@ -38,6 +38,17 @@ final class DeviceConfigTest {
     }
 
     @Test
+    void workersThatShareGpusTakeThemInTurns() {
+        DeviceConfig shared = config(Kind.CUDA_SHARED);
+        assertThat(shared.of(0, 1)).isEqualTo(Device.cuda(0));
+        assertThat(shared.of(3, 1)).isEqualTo(Device.cuda(0));
+        assertThat(shared.of(3, 2)).isEqualTo(Device.cuda(1));
+        assertThatThrownBy(() -> shared.of(0, 0))
+                .isInstanceOf(FaultException.class)
+                .hasMessageContainingAll("parallel.device = cuda-shared", "finds 0 GPU(s)", "a share of it");
+    }
+
+    @Test
     void severalWorkersOfAProcessTakeNoGpus() {
         assertThat(DeviceLink.ofShared(Device.CPU)).isEmpty();
         assertThatThrownBy(() -> DeviceLink.ofShared(Device.cuda(0)))
