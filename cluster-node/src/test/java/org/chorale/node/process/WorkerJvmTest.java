@@ -33,6 +33,11 @@ final class WorkerJvmTest {
         assertThat(environment(JVM.sharingGpu("here/1"), "127.0.0.1")).containsEntry("NCCL_HOSTID", "here/1");
     }
 
+    @Test
+    void modulesWithoutPekkoWriteToTheSameLog() {
+        assertThat(System.getLogger("org.chorale.model").getClass().getName()).startsWith("org.slf4j.");
+    }
+
     private static Map<String, String> environment(String bindHost) {
         return environment(JVM, bindHost);
     }
