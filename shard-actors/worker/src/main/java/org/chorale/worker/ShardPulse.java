@@ -5,6 +5,7 @@ package org.chorale.worker;
 
 import java.time.Duration;
 import java.util.Optional;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.pulse.Pulse;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,17 @@ final class ShardPulse {
     private @Nullable Pulse pulse;
     private long toldToLeaveNanos;
     private long lastBeatNanos;
+    private Duration patience = Duration.ZERO; // until run.progress-timeout is known
+
+    /**
+     * From now on it is that of a run.
+     *
+     * @return how often to ask whether it {@link #beats}
+     */
+    Duration expect(String runConf) {
+        patience = ConfigReader.read(runConf, "run", Pulse.Patience.class).progressTimeout();
+        return Pulse.interval(patience);
+    }
 
     /** From now on it is this thread's. */
     void follow(Thread thread) {
@@ -40,12 +52,8 @@ final class ShardPulse {
         return Duration.ofNanos(System.nanoTime() - toldToLeaveNanos);
     }
 
-    /**
-     * For how long it has been deaf to being told to leave, once that is too long.
-     *
-     * @param patience how long it may take in any case
-     */
-    Optional<Duration> deafFor(Duration patience) {
+    /** For how long it has been deaf to being told to leave, once that is too long. */
+    Optional<Duration> deafFor() {
         long now = System.nanoTime();
         Duration since = Duration.ofNanos(now - toldToLeaveNanos);
         Duration silent = Duration.ofNanos(now - Math.max(lastBeatNanos, toldToLeaveNanos));

@@ -3,8 +3,6 @@
 
 package org.chorale.worker;
 
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -18,11 +16,6 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
-import org.apache.pekko.stream.Materializer;
-import org.apache.pekko.stream.javadsl.Sink;
-import org.chorale.proto.batch.Feed;
-import org.chorale.proto.batch.StepBatch;
-import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.fault.Fault;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
@@ -31,15 +24,10 @@ import org.chorale.proto.message.CoordinatorCommand;
 import org.chorale.proto.message.CoordinatorCommand.Abandoned;
 import org.chorale.proto.message.CoordinatorCommand.StillWorking;
 import org.chorale.proto.message.CoordinatorCommand.WorkerFailed;
-import org.chorale.proto.message.CoordinatorCommand.WorkerJoined;
-import org.chorale.proto.message.FeederCommand;
-import org.chorale.proto.message.FeederCommand.OpenFeed;
 import org.chorale.proto.message.WorkerCommand;
-import org.chorale.proto.pulse.Pulse;
 import org.chorale.tensor.NativeFlags;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.pipeline.LocalComponents;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Speaks for a shard that is deaf while it computes: passes orders on, pulls batches for it, tells the coordinator that it
@@ -51,43 +39,21 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         FEEL_PULSE
     }
 
-    private record Pulled(FeedIntake from, Optional<StepBatch> batch) implements WorkerCommand.Internal {}
-
-    private record FeedBroke(FeedIntake feed, Throwable failure) implements WorkerCommand.Internal {}
-
-    /** How far the present shard actor is. */
-    private enum ShardState {
-        /** It has loaded nothing: it can take any shard. */
-        FRESH,
-        /** It belongs to a generation. */
-        TAKEN,
-        /** It was told to end; a fresh one follows. */
-        LEAVING
-    }
-
     private final WorkerPlace place;
     private final ActorRef<CoordinatorCommand> coordinator;
     private final LocalComponents local;
     private final Function<Device, Optional<DeviceLink>> links;
     private final Consumer<Fault> whenLost;
     private final TimerScheduler<WorkerCommand> timers;
-    private final Materializer materializer;
-    private final Intakes intakes = new Intakes();
+    private final Intakes intakes;
     private final ShardPulse pulse = new ShardPulse();
 
     private ActorRef<ShardCommand> shard;
     private Cancellation cancellation = new Cancellation();
-    private ShardState state = ShardState.FRESH;
-    private WorkerCommand.@Nullable TakeShard taken; // the last that was taken, or waits for a fresh shard
-    private WorkerCommand.@Nullable DescribeModel asked; // waits for a fresh shard
+    private Tenure tenure = Tenure.NONE;
     private DeviceMeeting devices; // of its generation
-    private boolean owesAbandoned;
-    private long generation; // newest heard of
-    private int rank = -1; // none yet
     private Duration leaving = Duration.ZERO; // what it took the shard before to end
-    private long fedUntil; // the step that the training feed's next batch follows, as the coordinator knows it
     private long measured; // examples of the evaluation in hand
-    private Duration patience = Duration.ZERO; // until run.progress-timeout is known
 
     private WorkerActor(
             ActorContext<WorkerCommand> context,
@@ -104,13 +70,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
         this.local = local;
         this.links = links;
         this.whenLost = whenLost.orElse(this::fail);
-        this.materializer = Materializer.createMaterializer(context);
+        this.intakes = new Intakes(context);
         this.devices = new DeviceMeeting(links, key -> {});
         this.shard = spawnShard();
         NativeFlags.missing(System.getProperties())
                 .forEach(flag -> context.getLog().warn("this JVM was started without {}: see NativeFlags", flag));
-        coordinator.tell(
-                new WorkerJoined(place.worker(), place.incarnation(), hostName(), device(), context.getSelf()));
+        coordinator.tell(place.joinedBy(context.getSelf()));
     }
 
     /**
@@ -164,8 +129,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
                 .onMessage(WorkerCommand.Dismiss.class, dismissal -> onDismiss())
                 .onMessage(WorkerCommand.FeedOpened.class, this::onFeedOpened)
                 .onMessage(WorkerCommand.FeedRefused.class, this::onFeedRefused)
-                .onMessage(Pulled.class, this::onPulled)
-                .onMessage(FeedBroke.class, this::onFeedBroke)
+                .onMessage(Intakes.Pulled.class, this::onPulled)
+                .onMessage(Intakes.Broke.class, this::onFeedBroke)
                 .onMessage(ShardActor.BatchTaken.class, this::onBatchTaken)
                 .onMessage(ShardActor.Began.class, this::onShardBegan)
                 .onMessage(ShardActor.Measured.class, this::onMeasured)
@@ -176,27 +141,23 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onDescribeModel(WorkerCommand.DescribeModel order) {
-        generation = Math.max(generation, order.generation());
+        tenure = tenure.hears(order);
         keepFeelingPulse(order.runConf());
-        if (state == ShardState.LEAVING) {
-            asked = order; // what a leaving shard is asked is lost
-        } else {
+        if (!tenure.isLeaving()) {
             describe(order);
         }
         return this;
     }
 
     private Behavior<WorkerCommand> onTakeShard(WorkerCommand.TakeShard order) {
-        if (order.generation() < generation) {
+        if (tenure.isStale(order)) {
             return this;
         }
-        generation = order.generation();
-        rank = order.rank();
-        taken = order;
+        tenure = tenure.takes(order);
         devices = new DeviceMeeting(
                 links, key -> coordinator.tell(new CoordinatorCommand.GroupKeyMade(order.generation(), key)));
         keepFeelingPulse(order.runConf());
-        if (state == ShardState.FRESH) {
+        if (tenure.isFresh()) {
             load(order);
         } else {
             sendShardAway();
@@ -206,64 +167,56 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     /** The shard waits for it, or will once one before it has ended. */
     private Behavior<WorkerCommand> onJoinGroup(WorkerCommand.JoinGroup invitation) {
-        if (taken != null && taken.generation() == invitation.generation()) {
-            devices.bring(invitation.key());
-        }
+        tenure.taken()
+                .filter(order -> order.generation() == invitation.generation())
+                .ifPresent(order -> devices.bring(invitation.key()));
         return this;
     }
 
     private Behavior<WorkerCommand> onRunSteps(WorkerCommand.RunSteps order) {
-        if (!isCurrent(order.generation())) {
-            return this;
-        }
-        FeedIntake flowing = intakes.of(Feed.TRAIN)
-                .filter(open -> fedUntil == order.from())
-                .orElseGet(() -> open(Feed.TRAIN, order.from()));
-        fedUntil = order.until();
-        shard.tell(new ShardCommand.Run(order.from(), order.until(), flowing.number()));
+        tenure.serving(order.generation()).ifPresent(taken -> {
+            long intake = intakes.forSpan(taken, order.from(), order.until());
+            shard.tell(new ShardCommand.Run(order.from(), order.until(), intake));
+        });
         return this;
     }
 
     private Behavior<WorkerCommand> onStopSpan(WorkerCommand.StopSpan order) {
-        if (isCurrent(order.generation())) {
+        if (isServing(order.generation())) {
             shard.tell(new ShardCommand.EndSpan());
         }
         return this;
     }
 
     private Behavior<WorkerCommand> onEvaluate(WorkerCommand.Evaluate order) {
-        if (isCurrent(order.generation())) {
+        tenure.serving(order.generation()).ifPresent(taken -> {
             measured = 0;
             shard.tell(new ShardCommand.Evaluate(order.step()));
-            open(Feed.EVALUATION, 0);
-        }
+            intakes.forEvaluation(taken);
+        });
         return this;
     }
 
     private Behavior<WorkerCommand> onWriteShard(WorkerCommand.WriteShard order) {
-        if (isCurrent(order.generation())) {
+        if (isServing(order.generation())) {
             shard.tell(new ShardCommand.Write(order.step(), order.folder()));
         }
         return this;
     }
 
     private Behavior<WorkerCommand> onExportModel(WorkerCommand.ExportModel order) {
-        if (isCurrent(order.generation())) {
+        if (isServing(order.generation())) {
             shard.tell(new ShardCommand.Export(order.step(), order.checkpoint(), order.folder()));
         }
         return this;
     }
 
-    /** One that was repeated on its way must not end what has begun since. */
     private Behavior<WorkerCommand> onAbandon(WorkerCommand.Abandon order) {
-        boolean stale = order.generation() < generation || (taken != null && taken.generation() >= order.generation());
-        if (stale) {
+        if (tenure.isStale(order)) {
             return this;
         }
-        generation = order.generation();
-        taken = null;
-        owesAbandoned = true;
-        if (state == ShardState.FRESH) {
+        tenure = tenure.abandons(order);
+        if (tenure.isFresh()) {
             tellAbandoned();
         } else {
             sendShardAway();
@@ -279,29 +232,19 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onFeedOpened(WorkerCommand.FeedOpened opened) {
-        Optional<FeedIntake> intake = intakes.numbered(opened.number());
-        if (intake.isPresent()) {
-            intake.get().open(opened.batches(), getContext().getSystem(), materializer);
-            pull(intake.get());
-        } else { // nobody will read it: it need not wait for that
-            opened.batches().getSource().runWith(Sink.cancelled(), materializer);
-        }
+        intakes.flow(opened);
         return this;
     }
 
     private Behavior<WorkerCommand> onFeedRefused(WorkerCommand.FeedRefused refused) {
-        if (intakes.numbered(refused.number()).isPresent()) {
+        if (intakes.has(refused.number())) {
             shard.tell(new ShardCommand.FeedBroken(refused.feed(), refused.number(), refused.fault()));
         }
         return this;
     }
 
-    private Behavior<WorkerCommand> onPulled(Pulled pulled) {
-        FeedIntake from = pulled.from();
-        if (intakes.has(from) && pulled.batch().isPresent()) {
-            shard.tell(from.passedOn(pulled.batch().get()));
-            pull(from);
-        }
+    private Behavior<WorkerCommand> onPulled(Intakes.Pulled pulled) {
+        intakes.passedOn(pulled).ifPresent(shard::tell);
         return this;
     }
 
@@ -309,8 +252,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
      * Where the data is at fault, the shard tells of it once it needs what is missing. Where the stream broke off, this
      * worker waits to be told what comes next, as if another rank were gone.
      */
-    private Behavior<WorkerCommand> onFeedBroke(FeedBroke broke) {
-        FeedIntake feed = broke.feed();
+    private Behavior<WorkerCommand> onFeedBroke(Intakes.Broke broke) {
+        FeedIntake feed = broke.from();
         if (!intakes.has(feed)) {
             return this;
         }
@@ -323,10 +266,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onBatchTaken(ShardActor.BatchTaken taken) {
-        intakes.numbered(taken.intake()).ifPresent(intake -> {
-            intake.taken();
-            pull(intake);
-        });
+        intakes.taken(taken.intake());
         return this;
     }
 
@@ -343,13 +283,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     /** A shard that loads, writes or computes for long is deaf, but it has a pulse. */
     private Behavior<WorkerCommand> onFeelPulse() {
         if (pulse.beats()) {
-            coordinator.tell(new StillWorking(generation, measured));
+            coordinator.tell(new StillWorking(tenure.generation(), measured));
         }
-        return state == ShardState.LEAVING ? onWaitForLeaving() : this;
+        return tenure.isLeaving() ? onWaitForLeaving() : this;
     }
 
     private Behavior<WorkerCommand> onWaitForLeaving() {
-        Optional<Duration> deaf = pulse.deafFor(patience);
+        Optional<Duration> deaf = pulse.deafFor();
         if (deaf.isEmpty()) {
             return this;
         }
@@ -364,7 +304,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
 
     /** Because a peer is gone, or because it was told to leave: then a fresh one takes its place. Else all ends. */
     private Behavior<WorkerCommand> onShardFailed(ChildFailed failure) {
-        if (state == ShardState.LEAVING) {
+        if (tenure.isLeaving()) {
             getContext().getLog().debug("the shard was cut short", failure.cause());
             return onShardEnded();
         }
@@ -387,22 +327,17 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private Behavior<WorkerCommand> onShardEnded() {
-        boolean replaced = state == ShardState.LEAVING;
-        leaving = replaced ? pulse.sinceToldToLeave() : Duration.ZERO;
+        Tenure before = tenure;
+        leaving = before.isLeaving() ? pulse.sinceToldToLeave() : Duration.ZERO;
         intakes.close();
         cancellation = new Cancellation();
         shard = spawnShard();
-        state = ShardState.FRESH;
-        if (owesAbandoned) {
+        tenure = before.renewed();
+        if (before.owesAbandoned()) {
             tellAbandoned();
         }
-        if (asked != null) {
-            describe(asked);
-            asked = null;
-        }
-        if (replaced && taken != null) {
-            load(taken);
-        }
+        before.asked().ifPresent(this::describe);
+        before.next().ifPresent(this::load);
         return this;
     }
 
@@ -420,14 +355,14 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private void load(WorkerCommand.TakeShard order) {
-        state = ShardState.TAKEN;
+        tenure = tenure.loading();
         shard.tell(new ShardCommand.Load(order, place, devices, leaving));
     }
 
     private void sendShardAway() {
         intakes.close();
-        if (state != ShardState.LEAVING) {
-            state = ShardState.LEAVING;
+        if (!tenure.isLeaving()) {
+            tenure = tenure.leaving();
             pulse.toldToLeave();
             shard.tell(new ShardCommand.Leave());
             cancellation.cancel();
@@ -435,61 +370,18 @@ public final class WorkerActor extends AbstractBehavior<WorkerCommand> {
     }
 
     private void tellAbandoned() {
-        owesAbandoned = false;
-        coordinator.tell(new Abandoned(generation, place.worker(), place.incarnation()));
+        coordinator.tell(new Abandoned(tenure.generation(), place.worker(), place.incarnation()));
     }
 
-    private boolean isCurrent(long orderGeneration) {
-        return state == ShardState.TAKEN && taken != null && taken.generation() == orderGeneration;
-    }
-
-    private FeedIntake open(Feed feed, long afterStep) {
-        WorkerCommand.TakeShard order = taken;
-        if (order == null) {
-            throw new IllegalStateException("told to work before being told to take a shard");
-        }
-        FeedIntake intake = intakes.open(feed);
-        ActorRef<FeederCommand> feeder = order.feeder();
-        feeder.tell(new OpenFeed(
-                order.generation(),
-                feed,
-                intake.number(),
-                rank,
-                order.plan().getWorldSize(),
-                afterStep,
-                getContext().getSelf()));
-        return intake;
-    }
-
-    private void pull(FeedIntake intake) {
-        intake.pull()
-                .ifPresent(next -> getContext()
-                        .pipeToSelf(
-                                next,
-                                (batch, failure) ->
-                                        failure == null ? new Pulled(intake, batch) : new FeedBroke(intake, failure)));
+    private boolean isServing(long generation) {
+        return tenure.serving(generation).isPresent();
     }
 
     private void keepFeelingPulse(String runConf) {
-        patience = ConfigReader.read(runConf, "run", Pulse.Patience.class).progressTimeout();
-        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(patience));
+        timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, pulse.expect(runConf));
     }
 
     private void fail(Fault fault) {
-        coordinator.tell(new WorkerFailed(generation, rank, fault));
-    }
-
-    /** The threads of its matrix products decide the order of sums and so the last bits. */
-    private static String device() {
-        String threads = System.getenv("OMP_NUM_THREADS");
-        return "OMP_NUM_THREADS " + (threads == null ? "not set" : threads);
-    }
-
-    private static String hostName() {
-        try {
-            return InetAddress.getLocalHost().getHostName();
-        } catch (UnknownHostException e) {
-            return "localhost"; // a name for people; nothing connects to it
-        }
+        coordinator.tell(new WorkerFailed(tenure.generation(), tenure.rank(), fault));
     }
 }
