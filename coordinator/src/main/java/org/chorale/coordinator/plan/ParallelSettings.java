@@ -11,6 +11,7 @@ import org.chorale.proto.wire.Gathering;
  *
  * @param workers that share the model, a rank each
  * @param isolation where they run
+ * @param device what they compute with
  * @param mode what of the model each of them holds between its uses
  * @param shardSize ranks that hold one copy between them; only where the mode is hybrid
  * @param reduce when gradients are reduced; empty for what suits the mode
@@ -20,6 +21,7 @@ import org.chorale.proto.wire.Gathering;
 public record ParallelSettings(
         int workers,
         Isolation isolation,
+        Device device,
         Mode mode,
         Optional<Integer> shardSize,
         Optional<Reduce> reduce,
@@ -29,7 +31,7 @@ public record ParallelSettings(
 
     /** The same, with workers elsewhere. */
     public ParallelSettings with(Isolation other) {
-        return new ParallelSettings(workers, other, mode, shardSize, reduce, feeders, recoveries);
+        return new ParallelSettings(workers, other, device, mode, shardSize, reduce, feeders, recoveries);
     }
 
     /** Where workers run. */
@@ -38,6 +40,15 @@ public record ParallelSettings(
         PROCESS,
         /** In the JVM of the coordinator. */
         IN_PROCESS
+    }
+
+    /** What all workers of a run compute with. */
+    public enum Device {
+        /** A GPU each where there are as many, else the CPU. */
+        AUTO,
+        CPU,
+        /** A GPU each. */
+        CUDA
     }
 
     /** How the model is cut over the ranks, in the words of FSDP. */
@@ -89,7 +100,7 @@ public record ParallelSettings(
 
     /** Everything in one place: for a model that is only measured. */
     static ParallelSettings single() {
-        return new ParallelSettings(1, Isolation.IN_PROCESS, Mode.REPLICATE, Optional.empty(), Optional.empty(), 1, 0);
+        return new ParallelSettings(1, Isolation.IN_PROCESS, Device.AUTO, Mode.REPLICATE, Optional.empty(), Optional.empty(), 1, 0);
     }
 
     /** Ranks that hold one copy of the model between them. */

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.chorale.coordinator.plan.ParallelSettings;
@@ -16,6 +17,7 @@ import org.chorale.coordinator.plan.ParallelSettings;
  * A run in the line, or beyond it.
  *
  * @param name unique among the runs that have not ended
+ * @param kind of its slots, from when it has begun
  * @param slots that it holds
  * @param feeders places of its feeders
  * @param givenUp slots in which no worker of it can live, and why
@@ -25,6 +27,7 @@ import org.chorale.coordinator.plan.ParallelSettings;
 record QueuedRun(
         String name,
         ParallelSettings wanted,
+        Optional<SlotKind> kind,
         Phase phase,
         List<Slot> slots,
         List<String> feeders,
@@ -49,7 +52,7 @@ record QueuedRun(
     }
 
     static QueuedRun submitted(String name, ParallelSettings wanted) {
-        return new QueuedRun(name, wanted, Phase.WAITING, List.of(), List.of(), Map.of(), Set.of(), Map.of());
+        return new QueuedRun(name, wanted, Optional.empty(), Phase.WAITING, List.of(), List.of(), Map.of(), Set.of(), Map.of());
     }
 
     int lacksWorkers() {
@@ -76,12 +79,12 @@ record QueuedRun(
         return feeder.substring(0, feeder.lastIndexOf('/'));
     }
 
-    QueuedRun with(Grant grant) {
+    QueuedRun with(Grant grant, Optional<SlotKind> ofKind) {
         List<Slot> more = new ArrayList<>(slots);
         more.addAll(grant.slots());
         List<String> fed = new ArrayList<>(feeders);
         fed.addAll(grant.feeders());
-        return new QueuedRun(name, wanted, Phase.RUNNING, more, fed, givenUp, leaving, barred);
+        return new QueuedRun(name, wanted, ofKind, Phase.RUNNING, more, fed, givenUp, leaving, barred);
     }
 
     /** Another slot is wanted instead of this one, which others may have. */
@@ -90,7 +93,7 @@ record QueuedRun(
         slots.stream().filter(slot -> slot.place().equals(place)).forEach(slot -> more.put(slot, reason));
         List<Slot> left =
                 slots.stream().filter(slot -> !slot.place().equals(place)).toList();
-        return new QueuedRun(name, wanted, phase, left, feeders, more, leaving, barred);
+        return new QueuedRun(name, wanted, kind, phase, left, feeders, more, leaving, barred);
     }
 
     /** A node is gone, and with it what it did for the run. */
@@ -98,6 +101,7 @@ record QueuedRun(
         return new QueuedRun(
                 name,
                 wanted,
+                kind,
                 phase,
                 slots.stream().filter(slot -> !slot.node().equals(node)).toList(),
                 feeders.stream().filter(feeder -> !nodeOf(feeder).equals(node)).toList(),
@@ -111,7 +115,7 @@ record QueuedRun(
     QueuedRun over() {
         Set<String> nodes = nodes();
         givenUp.keySet().forEach(slot -> nodes.add(slot.node()));
-        return new QueuedRun(name, wanted, Phase.LEAVING, slots, feeders, givenUp, nodes, barred).settled();
+        return new QueuedRun(name, wanted, kind, Phase.LEAVING, slots, feeders, givenUp, nodes, barred).settled();
     }
 
     /** Nothing of it is left on a node. */
@@ -119,7 +123,7 @@ record QueuedRun(
         Set<String> others = new LinkedHashSet<>(leaving);
         others.remove(node);
         QueuedRun without = without(node);
-        return new QueuedRun(name, wanted, phase, without.slots, without.feeders, without.givenUp, others, barred)
+        return new QueuedRun(name, wanted, kind, phase, without.slots, without.feeders, without.givenUp, others, barred)
                 .settled();
     }
 
@@ -127,13 +131,13 @@ record QueuedRun(
     QueuedRun barring(String node, String reason) {
         Map<String, String> more = new HashMap<>(barred);
         more.put(node, reason);
-        return new QueuedRun(name, wanted, phase, slots, feeders, givenUp, leaving, more);
+        return new QueuedRun(name, wanted, kind, phase, slots, feeders, givenUp, leaving, more);
     }
 
     QueuedRun unbarring(String node) {
         Map<String, String> fewer = new HashMap<>(barred);
         fewer.remove(node);
-        return new QueuedRun(name, wanted, phase, slots, feeders, givenUp, leaving, fewer);
+        return new QueuedRun(name, wanted, kind, phase, slots, feeders, givenUp, leaving, fewer);
     }
 
     boolean mayUse(String node) {
@@ -142,7 +146,7 @@ record QueuedRun(
 
     private QueuedRun settled() {
         return phase == Phase.LEAVING && leaving.isEmpty()
-                ? new QueuedRun(name, wanted, Phase.ENDED, List.of(), List.of(), Map.of(), Set.of(), Map.of())
+                ? new QueuedRun(name, wanted, kind, Phase.ENDED, List.of(), List.of(), Map.of(), Set.of(), Map.of())
                 : this;
     }
 }

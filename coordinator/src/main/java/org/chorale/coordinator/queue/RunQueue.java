@@ -4,16 +4,13 @@
 package org.chorale.coordinator.queue;
 
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.chorale.coordinator.queue.QueuedRun.Phase;
 
@@ -22,16 +19,13 @@ import org.chorale.coordinator.queue.QueuedRun.Phase;
  *
  * <p>Runs begin in the order of submission. One that could not begin even if it had all nodes to itself is passed over; as
  * soon as enough nodes are there, none that was submitted after it begins before it, so that a large one does not wait for
- * ever. A run that has begun and lost a place comes before all that wait. Workers are packed on as few nodes as
- * can be, and there where they leave the least.
+ * ever. A run that has begun and lost a place comes before all that wait. All slots of a run are of one {@link SlotKind},
+ * with which it stays; one that needs no GPU leaves those to others as long as it can.
  *
  * @param nodes in the order in which they came
  * @param runs in the order of submission
  */
 record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
-    /** Places given up that a message names. */
-    private static final int MAX_REASONS = 8;
-
     static final RunQueue EMPTY = new RunQueue(List.of(), List.of());
 
     RunQueue {
@@ -73,7 +67,7 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
     }
 
     RunQueue granted(Grant grant) {
-        return changed(grant.run(), run -> run.with(grant));
+        return changed(grant.run(), run -> run.with(grant, kind(run)));
     }
 
     /** It holds its slots until its nodes say that nothing of it is left. */
@@ -132,15 +126,28 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     /** Whether the nodes that there are would do for a run, if it had them to itself. */
     private boolean holdsTheLine(QueuedRun run) {
-        List<ClusterNode> own =
-                nodes.stream().filter(node -> run.mayUse(node.name())).toList();
-        return run.wanted().workers()
-                        <= own.stream().mapToInt(ClusterNode::usable).sum()
-                && own.stream().anyMatch(ClusterNode::feeds);
+        return kind(run).isPresent() && own(run).anyMatch(ClusterNode::feeds);
     }
 
-    private int usable() {
-        return nodes.stream().mapToInt(ClusterNode::usable).sum();
+    /** Of what kind the slots of a run are, or will be; empty as long as its nodes have not enough of any. */
+    Optional<SlotKind> kind(QueuedRun run) {
+        return run.kind()
+                .or(() -> SlotKind.serving(run.wanted().device()).stream()
+                        .filter(kind -> run.wanted().workers() <= usable(own(run), kind))
+                        .findFirst());
+    }
+
+    private Stream<ClusterNode> own(QueuedRun run) {
+        return nodes.stream().filter(node -> run.mayUse(node.name()));
+    }
+
+    /** Slots in which workers could be, whoever holds them. */
+    int usable(SlotKind kind) {
+        return usable(nodes.stream(), kind);
+    }
+
+    private static int usable(Stream<ClusterNode> nodes, SlotKind kind) {
+        return nodes.mapToInt(node -> node.usable(kind).size()).sum();
     }
 
     private Stream<QueuedRun> running() {
@@ -158,52 +165,52 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
 
     /** As much of what a run lacks as there is. */
     private Grant grant(QueuedRun run) {
-        List<Slot> slots = pack(run);
+        List<Slot> slots = kind(run).map(kind -> pack(run, kind)).orElse(List.of());
         Set<String> near = new HashSet<>(run.nodes());
         slots.forEach(slot -> near.add(slot.node()));
         return new Grant(run.name(), slots, feeders(run, near));
     }
 
-    /** Takes the node that is just large enough; where none is, all of the largest, and so on. */
-    private List<Slot> pack(QueuedRun run) {
-        int wanted = run.lacksWorkers();
-        List<List<Slot>> free = nodes.stream()
-                .map(node -> free(node, run))
-                .filter(slots -> !slots.isEmpty())
-                .sorted(Comparator.comparingInt(List::size))
-                .collect(Collectors.toCollection(ArrayList::new));
-        List<Slot> taken = new ArrayList<>();
-        while (taken.size() < wanted && !free.isEmpty()) {
-            int lacking = wanted - taken.size();
-            List<Slot> chosen = free.stream()
-                    .filter(slots -> slots.size() >= lacking)
-                    .findFirst()
-                    .orElseGet(() -> Collections.max(free, Comparator.comparingInt(List::size)));
-            taken.addAll(chosen.subList(0, Math.min(lacking, chosen.size())));
-            free.remove(chosen);
+    private List<Slot> pack(QueuedRun run, SlotKind kind) {
+        List<List<Slot>> free = free(run, kind);
+        if (kind != SlotKind.ANY) {
+            return Packing.pack(free, run.lacksWorkers());
         }
+        List<Slot> taken = Packing.pack(only(free, slot -> !hasGpu(slot)), run.lacksWorkers());
+        taken.addAll(Packing.pack(only(free, this::hasGpu), run.lacksWorkers() - taken.size()));
         return taken;
     }
 
-    /** Slots that the run may have: nobody holds them, and no worker of it has failed to live there. */
-    private List<Slot> free(ClusterNode node, QueuedRun run) {
-        if (!run.mayUse(node.name())) {
-            return List.of();
-        }
-        Set<Slot> held = runs.stream().flatMap(other -> other.slots().stream()).collect(Collectors.toSet());
-        return IntStream.range(0, node.usable())
-                .mapToObj(number -> new Slot(node.name(), number))
-                .filter(slot -> !held.contains(slot) && !run.givenUp().containsKey(slot))
+    private static List<List<Slot>> only(List<List<Slot>> byNode, Predicate<Slot> which) {
+        return byNode.stream()
+                .map(slots -> slots.stream().filter(which).toList())
                 .toList();
+    }
+
+    private boolean hasGpu(Slot slot) {
+        return node(slot.node()).orElseThrow().hasGpu(slot);
+    }
+
+    /** Slots that the run may have, node by node: nobody holds them, and no worker of it has failed to live there. */
+    List<List<Slot>> free(QueuedRun run, SlotKind kind) {
+        Set<Slot> held = runs.stream().flatMap(other -> other.slots().stream()).collect(Collectors.toSet());
+        return only(
+                own(run).map(node -> node.usable(kind)).toList(),
+                slot -> !held.contains(slot) && !run.givenUp().containsKey(slot));
+    }
+
+    /** Slots of a node that runs hold. */
+    int held(String node) {
+        return (int) runs.stream()
+                .flatMap(run -> run.slots().stream())
+                .filter(slot -> slot.node().equals(node))
+                .count();
     }
 
     /** On nodes of the run's own workers where those feed, in turns; none where no node feeds. */
     private List<String> feeders(QueuedRun run, Set<String> near) {
-        List<String> feeding = nodes.stream()
-                .filter(ClusterNode::feeds)
-                .map(ClusterNode::name)
-                .filter(run::mayUse)
-                .toList();
+        List<String> feeding =
+                own(run).filter(ClusterNode::feeds).map(ClusterNode::name).toList();
         List<String> preferred = feeding.stream().filter(near::contains).toList();
         List<String> candidates = preferred.isEmpty() ? feeding : preferred;
         List<String> places = new ArrayList<>();
@@ -228,48 +235,8 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
         if (run.phase() == Phase.WAITING && !before.isEmpty()) {
             return "%d run(s) before it in line, the next of them %s".formatted(before.size(), before.get(0));
         }
-        return run.phase() == Phase.WAITING || run.phase() == Phase.RUNNING ? lacking(run) : "";
-    }
-
-    private String lacking(QueuedRun run) {
-        List<String> lacking = new ArrayList<>();
-        int free = nodes.stream().mapToInt(node -> free(node, run).size()).sum();
-        if (run.lacksWorkers() > free) {
-            lacking.add("%d more worker(s): %d asked for, %d free of %d%s%s"
-                    .formatted(
-                            run.lacksWorkers() - free,
-                            run.wanted().workers(),
-                            free,
-                            usable(),
-                            holders(run),
-                            givenUp(run)));
-        }
-        if (run.lacksFeeders() > 0 && feeders(run, Set.of()).isEmpty()) {
-            lacking.add("a node with the role feeder");
-        }
-        return lacking.isEmpty() ? "" : String.join(" and ", lacking) + barred(run);
-    }
-
-    private static String givenUp(QueuedRun run) {
-        return run.givenUp().entrySet().stream()
-                .map(slot -> "; %s was given up: %s".formatted(slot.getKey().place(), slot.getValue()))
-                .sorted()
-                .limit(MAX_REASONS)
-                .collect(Collectors.joining());
-    }
-
-    private String holders(QueuedRun run) {
-        return runs.stream()
-                .filter(other -> !other.slots().isEmpty() && !other.equals(run))
-                .map(other -> "; run %s holds %d"
-                        .formatted(other.name(), other.slots().size()))
-                .collect(Collectors.joining());
-    }
-
-    private static String barred(QueuedRun run) {
-        return new TreeMap<>(run.barred())
-                .entrySet().stream()
-                        .map(node -> "; node %s %s".formatted(node.getKey(), node.getValue()))
-                        .collect(Collectors.joining());
+        return run.phase() == Phase.WAITING || run.phase() == Phase.RUNNING
+                ? new Shortage(this, run).words()
+                : "";
     }
 }

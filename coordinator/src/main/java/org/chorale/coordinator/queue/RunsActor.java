@@ -130,7 +130,8 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
         int life = lives.merge(joined.address(), 1, Integer::sum);
         String name = life == 1 ? joined.address() : "%s#%d".formatted(joined.address(), life);
         nodes.put(name, joined.node());
-        queue = queue.joined(new ClusterNode(name, joined.address(), Set.copyOf(joined.roles()), joined.slots()));
+        queue = queue.joined(new ClusterNode(
+                name, joined.address(), joined.host(), Set.copyOf(joined.roles()), joined.slots(), joined.gpus()));
         getContext().watchWith(joined.node(), new NodeGone(name));
         joined.node().tell(new NodeCommand.Accepted(getContext().getSelf()));
         queue.runs().stream()
@@ -141,7 +142,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
 
     /** The node came after the run was submitted: it is not used for the run before it has said that it can be. */
     private void checkLate(ClusterRun run, String node) {
-        if (queue.node(node).orElseThrow().usable() > 0) {
+        if (queue.node(node).orElseThrow().works()) {
             long number = ++checks;
             lateChecks.begin(number, run, node);
             queue = queue.barred(node, run.submission.name(), LateChecks.ASKED);
@@ -246,6 +247,8 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
                 stop(runs.known(request.getStop().getRun()), request.getStop().getReason(), client);
             case LIST ->
                 client.tell(ClientReply.newBuilder().setList(runs.list(queue)).build());
+            case NODES ->
+                client.tell(ClientReply.newBuilder().setNodes(NodeReport.of(queue)).build());
             case WATCH -> watch(request.getWatch(), client);
             case REQUEST_NOT_SET -> throw invalid("the request asks for nothing");
         }
@@ -254,7 +257,7 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
     private void submit(Submission submission, ActorRef<ClientReply> client) {
         runs.refuseSecond(submission, queue);
         Set<String> workers = queue.nodes().stream()
-                .filter(node -> node.usable() > 0)
+                .filter(ClusterNode::works)
                 .map(ClusterNode::name)
                 .collect(Collectors.toSet());
         if (workers.isEmpty()) {

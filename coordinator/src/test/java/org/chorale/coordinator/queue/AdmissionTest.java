@@ -66,6 +66,7 @@ class AdmissionTest {
                 "eight",
                 List.of("worker"),
                 slots,
+                List.of(),
                 preflight,
                 TestInbox.<NodeCommand>create().getRef());
     }

@@ -6,18 +6,23 @@ package org.chorale.coordinator.queue;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.chorale.coordinator.plan.ParallelSettings;
+import org.chorale.coordinator.plan.ParallelSettings.Device;
 import org.chorale.coordinator.plan.ParallelSettings.Isolation;
 import org.chorale.coordinator.plan.ParallelSettings.Mode;
 import org.chorale.coordinator.queue.QueuedRun.Phase;
 import org.junit.jupiter.api.Test;
 
 class RunQueueTest {
+    private static final List<Device> DEVICES = List.of(Device.values());
+
     private RunQueue queue = RunQueue.EMPTY;
 
     @Test
@@ -130,11 +135,11 @@ class RunQueueTest {
 
     @Test
     void aRunWithoutANodeThatFeedsWaitsForOne() {
-        queue = queue.joined(new ClusterNode("a", "a", Set.of("worker"), 1));
+        queue = queue.joined(new ClusterNode("a", "a", "a", Set.of("worker"), 1, List.of()));
         submit("run", 1);
         assertThat(grantAll()).isEmpty();
         assertThat(queue.awaited("run")).isEqualTo("a node with the role feeder");
-        queue = queue.joined(new ClusterNode("f", "f", Set.of("feeder"), 4));
+        queue = queue.joined(new ClusterNode("f", "f", "f", Set.of("feeder"), 4, List.of()));
         assertThat(grantAll()).containsExactly("run: a/0 fed by f/feeder-0");
     }
 
@@ -168,8 +173,90 @@ class RunQueueTest {
     @Test
     void feedersAreOnTheRunsOwnNodesInTurns() {
         nodes(node("a", 2), node("b", 2), node("c", 1));
-        submit("run", 4, 3);
+        submit("run", 4, Device.AUTO, 3);
         assertThat(grantAll()).containsExactly("run: a/0 a/1 b/0 b/1 fed by a/feeder-0 b/feeder-0 a/feeder-1");
+    }
+
+    @Test
+    void aRunOnGpusGetsOnlySlotsThatHaveOne() {
+        nodes(node("cpus", 4), gpuNode("gpus", 4, 2));
+        submit("run", 2, Device.CUDA);
+        assertThat(grantAll()).containsExactly("run: gpus/0 gpus/1 fed by gpus/feeder-0");
+    }
+
+    @Test
+    void aRunSaysHowManyGpusItLacks() {
+        nodes(node("cpus", 8), gpuNode("gpus", 4, 2));
+        submit("run", 4, Device.CUDA);
+        assertThat(grantAll()).isEmpty();
+        assertThat(queue.awaited("run")).isEqualTo("2 more worker(s) with a GPU: 4 asked for, 2 free of 2");
+        submit("other", 1, Device.CUDA);
+        assertThat(grantAll()).containsExactly("other: gpus/0 fed by gpus/feeder-0");
+        assertThat(queue.awaited("run"))
+                .isEqualTo("3 more worker(s) with a GPU: 4 asked for, 1 free of 2; run other holds 1");
+    }
+
+    @Test
+    void aRunOnGpusInAClusterWithoutAnySaysSo() {
+        nodes(node("a", 2));
+        submit("run", 1, Device.CUDA);
+        submit("next", 1, Device.CPU);
+        assertThat(grantAll()).as("nobody waits behind it").containsExactly("next: a/0 fed by a/feeder-0");
+        assertThat(queue.awaited("run")).startsWith("1 more worker(s) with a GPU: 1 asked for, 0 free of 0");
+    }
+
+    @Test
+    void aRunOnCpusLeavesTheGpusToOthersAsLongAsItCan() {
+        nodes(gpuNode("both", 3, 1), node("cpus", 1));
+        submit("three", 3, Device.CPU);
+        submit("last", 1, Device.CPU);
+        assertThat(grantAll())
+                .containsExactly(
+                        "three: both/1 both/2 cpus/0 fed by both/feeder-0", "last: both/0 fed by both/feeder-0");
+    }
+
+    @Test
+    void aRunThatTakesWhatThereIsGetsOneKindAndGpusFirst() {
+        nodes(node("cpus", 2), gpuNode("gpus", 2, 2));
+        submit("first", 2);
+        assertThat(grantAll()).containsExactly("first: gpus/0 gpus/1 fed by gpus/feeder-0");
+        submit("second", 2);
+        assertThat(grantAll()).as("it has GPUs to wait for").isEmpty();
+        assertThat(queue.awaited("second"))
+                .isEqualTo("2 more worker(s) with a GPU: 2 asked for, 0 free of 2; run first holds 2");
+        queue = queue.over("first").left("gpus", "first");
+        assertThat(grantAll()).containsExactly("second: gpus/0 gpus/1 fed by gpus/feeder-0");
+    }
+
+    @Test
+    void aRunThatTakesWhatThereIsComputesOnCpusWhereThereAreTooFewGpus() {
+        nodes(node("cpus", 3), gpuNode("gpu", 2, 1));
+        submit("run", 3);
+        assertThat(grantAll()).containsExactly("run: cpus/0 cpus/1 cpus/2 fed by cpus/feeder-0");
+    }
+
+    @Test
+    void aRunForWhichNeitherKindSufficesSaysWhatThereIsOfBoth() {
+        nodes(node("cpus", 2), gpuNode("gpus", 3, 3));
+        submit("run", 4);
+        assertThat(grantAll()).as("kinds are not mixed").isEmpty();
+        assertThat(queue.awaited("run"))
+                .isEqualTo("1 more worker(s) of one kind: 4 asked for, 3 free of 3 with a GPU"
+                        + " and 2 free of 2 on nodes without a GPU");
+    }
+
+    @Test
+    void aRunStaysWithTheKindThatItBeganWith() {
+        nodes(node("cpus", 1));
+        submit("run", 1);
+        assertThat(grantAll()).hasSize(1);
+        queue = queue.lost("cpus");
+        nodes(gpuNode("gpu", 1, 1));
+        assertThat(grantAll()).as("it began on a CPU").containsExactly("run:  fed by gpu/feeder-0");
+        assertThat(queue.awaited("run"))
+                .isEqualTo("1 more worker(s) on nodes without a GPU: 1 asked for, 0 free of 0");
+        nodes(node("cpus#2", 1));
+        assertThat(grantAll()).containsExactly("run: cpus#2/0 fed by ");
     }
 
     @Test
@@ -180,8 +267,8 @@ class RunQueueTest {
             int numbers = 0;
             for (int event = 0; event < 60; event++) {
                 switch (random.nextInt(6)) {
-                    case 0 -> nodes(node("n" + numbers++, 1 + random.nextInt(3)));
-                    case 1, 2 -> submit("r" + numbers++, 1 + random.nextInt(4));
+                    case 0 -> nodes(gpuNode("n" + numbers++, 1 + random.nextInt(3), random.nextInt(3)));
+                    case 1, 2 -> submit("r" + numbers++, 1 + random.nextInt(4), any(DEVICES, random).orElseThrow());
                     case 3 ->
                         any(queue.runs(), random).ifPresent(run -> {
                             queue = queue.over(run.name());
@@ -209,6 +296,9 @@ class RunQueueTest {
     private void assertConsistent() {
         Set<Slot> held = new HashSet<>();
         for (QueuedRun run : queue.runs()) {
+            assertThat(kinds(run))
+                    .as("kinds that all slots of %s are of", run.name())
+                    .containsAnyElementsOf(SlotKind.serving(run.wanted().device()));
             for (Slot slot : run.slots()) {
                 assertThat(held.add(slot)).as("%s is held once", slot).isTrue();
                 assertThat(queue.node(slot.node())).isPresent();
@@ -224,13 +314,20 @@ class RunQueueTest {
 
     /** A run that begins passes over none that could begin if it had the cluster to itself. */
     private void assertNobodyIsOvertaken(QueuedRun begins) {
-        int slots = queue.nodes().stream().mapToInt(ClusterNode::usable).sum();
         if (begins.phase() == Phase.WAITING) {
             assertThat(queue.runs().subList(0, queue.runs().indexOf(begins)))
                     .as("%s begins", begins.name())
-                    .noneMatch(before ->
-                            before.phase() == Phase.WAITING && before.wanted().workers() <= slots);
+                    .noneMatch(before -> before.phase() == Phase.WAITING
+                            && SlotKind.serving(before.wanted().device()).stream()
+                                    .anyMatch(kind -> before.wanted().workers() <= queue.usable(kind)));
         }
+    }
+
+    private List<SlotKind> kinds(QueuedRun run) {
+        return Stream.of(SlotKind.values())
+                .filter(kind -> run.slots().stream()
+                        .allMatch(slot -> kind.has(queue.node(slot.node()).orElseThrow(), slot.number())))
+                .toList();
     }
 
     private static <T> Optional<T> any(List<T> list, Random random) {
@@ -248,16 +345,25 @@ class RunQueueTest {
     }
 
     private static ClusterNode node(String name, int slots) {
-        return new ClusterNode(name, name, Set.of("worker", "feeder"), slots);
+        return gpuNode(name, slots, 0);
+    }
+
+    private static ClusterNode gpuNode(String name, int slots, int gpus) {
+        return new ClusterNode(
+                name, name, name, Set.of("worker", "feeder"), slots, Collections.nCopies(gpus, "NVIDIA H200"));
     }
 
     private void submit(String name, int workers) {
-        submit(name, workers, 1);
+        submit(name, workers, Device.AUTO);
     }
 
-    private void submit(String name, int workers, int feeders) {
+    private void submit(String name, int workers, Device device) {
+        submit(name, workers, device, 1);
+    }
+
+    private void submit(String name, int workers, Device device, int feeders) {
         ParallelSettings wanted = new ParallelSettings(
-                workers, Isolation.PROCESS, Mode.FULL_SHARD, Optional.empty(), Optional.empty(), feeders, 5);
+                workers, Isolation.PROCESS, device, Mode.FULL_SHARD, Optional.empty(), Optional.empty(), feeders, 5);
         queue = queue.submitted(QueuedRun.submitted(name, wanted));
     }
 

@@ -28,7 +28,9 @@ import org.chorale.proto.message.WorkerCommand;
 import org.chorale.proto.wire.ClientReply;
 import org.chorale.proto.wire.ClientRequest;
 import org.chorale.proto.wire.DescribeRun;
+import org.chorale.proto.wire.ListNodes;
 import org.chorale.proto.wire.ListRuns;
+import org.chorale.proto.wire.NodeStatus;
 import org.chorale.proto.wire.RunEnded.Outcome;
 import org.chorale.proto.wire.RunStatus;
 import org.chorale.proto.wire.StopRunRequest;
@@ -279,6 +281,43 @@ class RunsActorTest {
         assertThat(refusal()).contains("version 2 of the protocol");
     }
 
+    @Test
+    void nodesAreListedWithTheirGpusAndHowManyOfTheirSlotsAreHeld() {
+        TestProbe<NodeCommand> node = KIT.createTestProbe();
+        runs.tell(new RunsCommand.NodeJoined(
+                "10.0.0.7:2550",
+                "seven",
+                List.of("worker", "feeder"),
+                2,
+                List.of("NVIDIA H200", "NVIDIA L4"),
+                OWN,
+                node.ref()));
+        node.expectMessageClass(NodeCommand.Accepted.class);
+        submit("a", 1, node);
+        ask(ClientRequest.newBuilder().setNodes(ListNodes.getDefaultInstance()));
+        assertThat(client.receiveMessage().getNodes().getNodesList())
+                .containsExactly(NodeStatus.newBuilder()
+                        .setAddress("10.0.0.7:2550")
+                        .setHost("seven")
+                        .addAllRoles(List.of("feeder", "worker"))
+                        .setSlots(2)
+                        .setHeld(1)
+                        .addAllGpus(List.of("NVIDIA H200", "NVIDIA L4"))
+                        .build());
+    }
+
+    @Test
+    void aRunThatAsksForGpusIsNotStartedWhereThereAreNone() {
+        TestProbe<NodeCommand> node = join("10.0.0.7:2550", 1);
+        ask(ClientRequest.newBuilder()
+                .setSubmit(SubmitRun.newBuilder().setRunConf(conf("a", 1, "parallel.device = cuda"))));
+        NodeCommand.CheckRun check = node.expectMessageClass(NodeCommand.CheckRun.class);
+        runs.tell(new RunsCommand.RunChecked(check.inquiry(), "10.0.0.7:2550", "", Optional.empty()));
+        RunStatus status = client.receiveMessage().getStatus();
+        assertThat(status.getPhase()).isEqualTo(RunStatus.Phase.WAITING);
+        assertThat(status.getAwaited()).isEqualTo("1 more worker(s) with a GPU: 1 asked for, 0 free of 0");
+    }
+
     private TestProbe<NodeCommand> join(String address, int slots) {
         TestProbe<NodeCommand> node = KIT.createTestProbe();
         runs.tell(joined(address, slots, OWN, node));
@@ -288,7 +327,8 @@ class RunsActorTest {
 
     private static RunsCommand.NodeJoined joined(
             String address, int slots, RunsCommand.Preflight preflight, TestProbe<NodeCommand> node) {
-        return new RunsCommand.NodeJoined(address, "host", List.of("worker", "feeder"), slots, preflight, node.ref());
+        return new RunsCommand.NodeJoined(
+                address, "host", List.of("worker", "feeder"), slots, List.of(), preflight, node.ref());
     }
 
     private static RunsCommand.Preflight preflight(String java, long epochMillis) {

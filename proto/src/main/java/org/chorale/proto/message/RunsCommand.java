@@ -20,12 +20,21 @@ public sealed interface RunsCommand {
      * @param host for people
      * @param roles such as worker and feeder
      * @param slots for workers, counted from 0; 0 where it has not the role
+     * @param gpus names of those that its workers find, as {@code NVIDIA H200}, in the order of their numbers: the first is
+     *     that of slot 0
      */
     record NodeJoined(
-            String address, String host, List<String> roles, int slots, Preflight preflight, ActorRef<NodeCommand> node)
+            String address,
+            String host,
+            List<String> roles,
+            int slots,
+            List<String> gpus,
+            Preflight preflight,
+            ActorRef<NodeCommand> node)
             implements RunsCommand {
         public NodeJoined {
             roles = List.copyOf(roles);
+            gpus = List.copyOf(gpus);
         }
     }
 

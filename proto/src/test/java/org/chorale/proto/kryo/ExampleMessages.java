@@ -94,7 +94,14 @@ record ExampleMessages(
                 new NodeCommand.StartWorkers("a", RUN_CONF, "10.0.0.7:2550", List.of(0, 2, 3), coordinator),
                 new NodeCommand.StartFeeder("a", RUN_CONF, "10.0.0.7:2550", coordinator),
                 new NodeCommand.EndRun("a"),
-                new RunsCommand.NodeJoined("10.0.0.7:2550", "node-1", List.of("worker"), 4, preflight(), node),
+                new RunsCommand.NodeJoined(
+                        "10.0.0.7:2550",
+                        "node-1",
+                        List.of("worker"),
+                        4,
+                        List.of("NVIDIA H200", "NVIDIA H200", "NVIDIA L4"),
+                        preflight(),
+                        node),
                 new RunsCommand.RunChecked(30, "10.0.0.7:2550", "ab".repeat(32), Optional.of(FAULT)),
                 new RunsCommand.RunLeft("10.0.0.7:2550", "a"),
                 new RunsCommand.Asked(request(), client));
