@@ -14,13 +14,15 @@ import org.chorale.proto.message.RunsCommand;
  * @param address host and port by which the cluster knows it
  * @param host for people
  * @param slots for workers
+ * @param gpus names of those that the workers find, by number
  */
-public record Offer(String address, String host, List<String> roles, int slots) {
+public record Offer(String address, String host, List<String> roles, int slots, List<String> gpus) {
     public Offer {
         roles = List.copyOf(roles);
+        gpus = List.copyOf(gpus);
     }
 
     RunsCommand.NodeJoined by(ActorRef<NodeCommand> node, RunsCommand.Preflight preflight) {
-        return new RunsCommand.NodeJoined(address, host, roles, slots, preflight, node);
+        return new RunsCommand.NodeJoined(address, host, roles, slots, gpus, preflight, node);
     }
 }

@@ -42,10 +42,11 @@ public final class ClusterNode implements AutoCloseable {
     /**
      * Begins.
      *
+     * @param gpus names of those that its workers find, by number
      * @param runs who leads the runs, where it falls to this node
      * @throws FaultException ADDRESS_UNAVAILABLE where it cannot listen where it is to
      */
-    public static ClusterNode start(NodeTerms terms, Supplier<Behavior<RunsCommand>> runs) {
+    public static ClusterNode start(NodeTerms terms, List<String> gpus, Supplier<Behavior<RunsCommand>> runs) {
         HostPort bind = terms.bind();
         Config member =
                 terms.security().artery().withFallback(SystemConfig.member(bind.host(), bind.port(), withNode(terms)));
@@ -53,7 +54,7 @@ public final class ClusterNode implements AutoCloseable {
         try {
             return new ClusterNode(
                     ActorSystem.create(
-                            NodeGuardian.create(terms, runs, refused),
+                            NodeGuardian.create(terms, gpus, runs, refused),
                             SystemConfig.NODE,
                             SystemConfig.complete(member)),
                     refused);

@@ -6,6 +6,7 @@ package org.chorale.node.cluster;
 import com.typesafe.config.Config;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.Address;
@@ -38,18 +39,22 @@ final class NodeGuardian {
     /**
      * A guardian that begins at once, and ends where the cluster refuses the node.
      *
+     * @param gpus names of those that its workers find
      * @param runs who leads the runs; there is one in a cluster
      * @param refused completed with the reason then
      */
     static Behavior<Void> create(
-            NodeTerms terms, Supplier<Behavior<RunsCommand>> runs, CompletableFuture<Fault> refused) {
+            NodeTerms terms,
+            List<String> gpus,
+            Supplier<Behavior<RunsCommand>> runs,
+            CompletableFuture<Fault> refused) {
         return Behaviors.setup(context -> {
             ActorRef<RunsCommand> leader = ClusterSingleton.get(context.getSystem())
                     .init(SingletonActor.of(runs.get(), "runs")
                             .withSettings(ClusterSingletonSettings.create(context.getSystem())
                                     .withRole(NodeTerms.COORDINATOR)));
             context.watch(context.spawn(Gateway.create(leader), SystemConfig.GATEWAY));
-            context.watch(context.spawn(agent(context, terms, leader, refused), "agent"));
+            context.watch(context.spawn(agent(context, terms, gpus, leader, refused), "agent"));
             join(Cluster.get(context.getSystem()), terms);
             return Behaviors.empty();
         });
@@ -58,14 +63,15 @@ final class NodeGuardian {
     private static Behavior<NodeCommand> agent(
             ActorContext<Void> context,
             NodeTerms terms,
+            List<String> gpus,
             ActorRef<RunsCommand> leader,
             CompletableFuture<Fault> refused) {
         Config workers = terms.security()
                 .artery()
                 .withFallback(SystemConfig.remote(terms.bind().host(), 0));
-        int slots = terms.is(NodeTerms.WORKER) ? terms.slots() : 0;
+        int slots = terms.slots(gpus.size());
         return NodeActor.member(
-                new Offer(address(context), hostName(), terms.roles(), slots),
+                new Offer(address(context), hostName(), terms.roles(), slots, gpus),
                 new ChildProcesses(terms.bind().host(), workers, WorkerJvm.likeThis(Math.max(slots, 1))),
                 leader,
                 why -> {

@@ -4,6 +4,7 @@
 package org.chorale.node.cluster;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.chorale.node.security.NodeSecurity;
@@ -15,9 +16,10 @@ import org.chorale.node.system.HostPort;
  * @param bind where it listens, and by what others address it
  * @param join nodes of the cluster that it joins, of which one must answer; none for the first node of a cluster
  * @param roles what it can do
- * @param slots for workers
+ * @param slots for workers; empty for as many as there are GPUs, and one where there is none
  */
-public record NodeTerms(HostPort bind, List<HostPort> join, List<String> roles, int slots, NodeSecurity security) {
+public record NodeTerms(
+        HostPort bind, List<HostPort> join, List<String> roles, Optional<Integer> slots, NodeSecurity security) {
     /** May lead the runs. */
     public static final String COORDINATOR = "coordinator";
     /** Has workers. */
@@ -38,12 +40,22 @@ public record NodeTerms(HostPort bind, List<HostPort> join, List<String> roles, 
             throw new IllegalArgumentException(
                     "--roles %s: must be some of %s".formatted(String.join(",", roles), String.join(",", ROLES)));
         }
-        if (slots < 1 || slots > MAX_SLOTS) {
-            throw new IllegalArgumentException("--slots %d: must be from 1 to %d".formatted(slots, MAX_SLOTS));
+        if (slots.filter(number -> number < 1 || number > MAX_SLOTS).isPresent()) {
+            throw new IllegalArgumentException(
+                    "--slots %d: must be auto, or from 1 to %d".formatted(slots.get(), MAX_SLOTS));
         }
     }
 
-    boolean is(String role) {
+    public boolean is(String role) {
         return roles.contains(role);
+    }
+
+    /**
+     * Slots that the node has.
+     *
+     * @param gpus that its workers find
+     */
+    public int slots(int gpus) {
+        return is(WORKER) ? slots.orElse(Math.max(1, gpus)) : 0;
     }
 }

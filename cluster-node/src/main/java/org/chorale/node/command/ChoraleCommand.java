@@ -37,6 +37,7 @@ import picocli.CommandLine.ScopeType;
             DataCommand.class,
             DoctorCommand.class,
             NodeCommand.class,
+            NodesCommand.class,
             RunsCommand.class,
             StatusCommand.class,
             StopCommand.class,

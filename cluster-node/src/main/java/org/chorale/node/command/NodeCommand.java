@@ -6,6 +6,7 @@ package org.chorale.node.command;
 import java.time.Clock;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
@@ -14,6 +15,11 @@ import org.chorale.node.agent.Preflights;
 import org.chorale.node.cluster.ClusterNode;
 import org.chorale.node.cluster.NodeTerms;
 import org.chorale.node.command.ClusterOptions.HostPortConverter;
+import org.chorale.node.doctor.Diagnosis;
+import org.chorale.node.doctor.Machine;
+import org.chorale.node.process.GpuCount;
+import org.chorale.node.process.WorkerJvm;
+import org.chorale.node.progress.NodesView;
 import org.chorale.node.security.NodeSecurity;
 import org.chorale.node.system.HostPort;
 import org.chorale.node.system.SignalTrap;
@@ -37,9 +43,12 @@ import picocli.CommandLine.ParentCommand;
             "",
             "Examples:",
             "  chorale node --bind 10.0.0.7 --certs certs/10.0.0.7",
-            "  chorale node --bind 10.0.0.8 --certs certs/10.0.0.8 --join 10.0.0.7 --slots 2"
+            "  chorale node --bind 10.0.0.8 --certs certs/10.0.0.8 --join 10.0.0.7",
+            "  chorale node --bind 10.0.0.9 --certs certs/10.0.0.9 --join 10.0.0.7 --slots 2"
         })
 final class NodeCommand implements Callable<Integer> {
+    private static final String AUTO = "auto";
+
     private @Nullable @ParentCommand ChoraleCommand chorale;
 
     @Option(
@@ -71,9 +80,11 @@ final class NodeCommand implements Callable<Integer> {
     @Option(
             names = "--slots",
             paramLabel = "N",
-            defaultValue = "1",
-            description = "Workers that the node has room for. Default: ${DEFAULT-VALUE}.")
-    private int slots = 1;
+            defaultValue = AUTO,
+            description =
+                    "Workers that the node has room for; ${DEFAULT-VALUE}, the default, is one for each GPU that they"
+                            + " find, or one on the CPU. The first slots are those with GPUs.")
+    private String slots = AUTO;
 
     @Mixin
     private final SecurityOptions security = new SecurityOptions();
@@ -82,14 +93,18 @@ final class NodeCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Console console = Objects.requireNonNull(chorale, "picocli sets the parent command")
                 .console();
-        try (ClusterNode node = ClusterNode.start(
-                terms(console), () -> RunsActor.create(Preflights.ofThisProcess(), Clock.systemUTC()))) {
+        NodeTerms terms = terms(console);
+        List<String> gpus = terms.is(NodeTerms.WORKER) ? gpus(console) : List.of();
+        try (ClusterNode node =
+                ClusterNode.start(terms, gpus, () -> RunsActor.create(Preflights.ofThisProcess(), Clock.systemUTC()))) {
             AtomicInteger exitCode = new AtomicInteger();
             SignalTrap.OF_PROCESS.set(signal -> leave(console, node, exitCode, SignalTrap.EXIT_CODE + signal));
             if (!join.isEmpty()) {
                 tell(console, "node %s joins %s".formatted(node.address(), names(join)));
             }
-            node.whenMember(() -> tell(console, "node %1$s is up; chorale runs --to %1$s".formatted(node.address())));
+            String what = terms.is(NodeTerms.WORKER) ? NodesView.room(terms.slots(gpus.size()), gpus) : "no workers";
+            node.whenMember(() -> tell(
+                    console, "node %1$s is up, with %2$s; chorale runs --to %1$s".formatted(node.address(), what)));
             node.awaitEnd();
             if (exitCode.get() != 0) {
                 return exitCode.get();
@@ -119,9 +134,31 @@ final class NodeCommand implements Callable<Integer> {
     private NodeTerms terms(Console console) {
         NodeSecurity checked = security.of(console, bind.host());
         try {
-            return new NodeTerms(bind, join, roles, slots, checked);
+            return new NodeTerms(bind, join, roles, wantedSlots(), checked);
         } catch (IllegalArgumentException e) {
             throw new FaultException(FaultCode.COMMAND_INVALID, String.valueOf(e.getMessage()), e);
         }
+    }
+
+    private Optional<Integer> wantedSlots() {
+        if (slots.equals(AUTO)) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(Integer.valueOf(slots));
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("--slots %s: must be auto, or a number of workers".formatted(slots), e);
+        }
+    }
+
+    /** A machine without NVIDIA's driver need not be asked. */
+    private List<String> gpus(Console console) throws InterruptedException {
+        Diagnosis machine = Diagnosis.of(Machine.ofProcess());
+        List<String> gpus =
+                machine.triesGpus() ? GpuCount.by(WorkerJvm.likeThis(1)).names(bind.host()) : List.of();
+        if (gpus.isEmpty() && machine.seesGpus()) {
+            tell(console, "no GPU is used, though there is NVIDIA's driver; chorale doctor says what there is");
+        }
+        return gpus;
     }
 }

@@ -58,6 +58,16 @@ public final class Diagnosis {
         return isLinux() && (cpuNatives || gpuProblems().isEmpty());
     }
 
+    /** Whether there is an NVIDIA GPU, or at least its driver. */
+    public boolean seesGpus() {
+        return gpus.present();
+    }
+
+    /** Whether workers may find GPUs: there are some, and nobody has switched them off. */
+    public boolean triesGpus() {
+        return gpus.present() && usesGpuNatives();
+    }
+
     /** For people. */
     public List<String> lines() {
         List<String> lines = new ArrayList<>();

@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 import org.chorale.proto.wire.RankHolding;
 import org.chorale.proto.wire.RunStatus;
 
@@ -109,16 +108,7 @@ public final class StatusView {
 
     /** A line per run below a line of headings. */
     public static List<String> table(List<RunStatus> runs) {
-        List<List<String>> rows = Stream.concat(
-                        Stream.of(HEADINGS), runs.stream().map(StatusView::row))
-                .toList();
-        int[] widths = new int[HEADINGS.size()];
-        for (List<String> row : rows) {
-            for (int column = 0; column < widths.length; column++) {
-                widths[column] = Math.max(widths[column], row.get(column).length());
-            }
-        }
-        return rows.stream().map(row -> line(row, widths)).toList();
+        return Table.lines(HEADINGS, runs.stream().map(StatusView::row));
     }
 
     private static List<String> row(RunStatus run) {
@@ -128,15 +118,6 @@ public final class StatusView {
                 run.hasStep() ? step(run) : "-",
                 Wording.count(run.getWorkers()),
                 run.getDirectory());
-    }
-
-    private static String line(List<String> row, int[] widths) {
-        StringBuilder line = new StringBuilder();
-        for (int column = 0; column < widths.length; column++) {
-            line.append(row.get(column))
-                    .append(" ".repeat(widths[column] - row.get(column).length() + 2));
-        }
-        return line.toString().stripTrailing();
     }
 
     /** One object; what is not known yet is not in it. */

@@ -83,7 +83,7 @@ public record LocalCast(String runConf, RunDirectory directory, LocalComponents 
 
     /** The agent of a machine whose workers are there. */
     public static Behavior<NodeCommand> node(Workplace workplace, ActorRef<RunsCommand> launcher) {
-        return NodeActor.local(new Offer(NODE, NODE, List.of(), 0), workplace, launcher);
+        return NodeActor.local(new Offer(NODE, NODE, List.of(), 0, List.of()), workplace, launcher);
     }
 
     private boolean inProcess() {

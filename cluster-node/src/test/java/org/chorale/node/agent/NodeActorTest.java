@@ -44,7 +44,8 @@ import org.junit.jupiter.api.Timeout;
 /** Keepers are played: each tells the coordinator its place, and stops when it is given up. */
 @Timeout(60)
 final class NodeActorTest {
-    private static final Offer OFFER = new Offer("10.0.0.7:2550", "seven", List.of("worker", "feeder"), 4);
+    private static final Offer OFFER =
+            new Offer("10.0.0.7:2550", "seven", List.of("worker", "feeder"), 4, List.of("NVIDIA H200"));
     private static final Duration SILENCE = Duration.ofMillis(200);
 
     private static ActorTestKit kit;

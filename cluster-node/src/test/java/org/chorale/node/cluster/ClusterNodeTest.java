@@ -24,6 +24,7 @@ import org.chorale.node.security.NodeSecurity;
 import org.chorale.node.system.HostPort;
 import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
+import org.chorale.proto.message.RunsCommand.NodeJoined;
 import org.chorale.proto.wire.ClientReply;
 import org.chorale.proto.wire.ClientRequest;
 import org.chorale.proto.wire.DescribeRun;
@@ -41,6 +42,8 @@ import org.junit.jupiter.api.Timeout;
 final class ClusterNodeTest {
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
+    private static final List<String> GPUS = List.of("NVIDIA H200", "NVIDIA H200", "NVIDIA L4");
+
     private static final PlayedLeader LEADER = new PlayedLeader();
 
     private static ClusterNode first;
@@ -48,7 +51,8 @@ final class ClusterNodeTest {
 
     @BeforeAll
     static void start() {
-        first = start(new HostPort("127.0.0.1", 0), List.of(), NodeTerms.COORDINATOR, NodeTerms.WORKER);
+        HostPort bind = new HostPort("127.0.0.1", 0);
+        first = start(bind, List.of(), Optional.empty(), GPUS, NodeTerms.COORDINATOR, NodeTerms.WORKER);
         second = start(new HostPort("127.0.0.2", 0), List.of(first.address()), NodeTerms.WORKER);
         long deadline = System.nanoTime() + LIMIT.toNanos();
         while (!LEADER.nodes()
@@ -60,18 +64,30 @@ final class ClusterNodeTest {
     }
 
     private static ClusterNode start(HostPort bind, List<HostPort> join, String... roles) {
-        return start(bind, join, 2, roles);
+        return start(bind, join, Optional.of(2), List.of(), roles);
     }
 
-    private static ClusterNode start(HostPort bind, List<HostPort> join, int slots, String... roles) {
+    private static ClusterNode start(
+            HostPort bind, List<HostPort> join, Optional<Integer> slots, List<String> gpus, String... roles) {
         NodeSecurity security = NodeSecurity.of(Optional.empty(), false, bind.host());
-        return ClusterNode.start(new NodeTerms(bind, join, List.of(roles), slots, security), LEADER::create);
+        NodeTerms terms = new NodeTerms(bind, join, List.of(roles), slots, security);
+        return ClusterNode.start(terms, gpus, LEADER::create);
     }
 
     @AfterAll
     static void stop() {
         second.close();
         first.close();
+    }
+
+    @Test
+    void aNodeOffersItsGpusAndASlotForEachUnlessItWasToldHowMany() {
+        NodeJoined withGpus = LEADER.offer(first.address().toString());
+        assertThat(withGpus.gpus()).isEqualTo(GPUS);
+        assertThat(withGpus.slots()).isEqualTo(3);
+        NodeJoined without = LEADER.offer(second.address().toString());
+        assertThat(without.gpus()).isEmpty();
+        assertThat(without.slots()).isEqualTo(2);
     }
 
     @Test
@@ -147,7 +163,8 @@ final class ClusterNodeTest {
     void aNodeThatTheClusterRefusesEndsWithTheReason() {
         HostPort bind = new HostPort("127.0.0.3", 0);
         List<HostPort> join = List.of(second.address());
-        try (ClusterNode third = start(bind, join, PlayedLeader.UNWELCOME_SLOTS, NodeTerms.WORKER)) {
+        try (ClusterNode third =
+                start(bind, join, Optional.of(PlayedLeader.UNWELCOME_SLOTS), List.of(), NodeTerms.WORKER)) {
             assertThatThrownBy(third::awaitEnd).hasMessage("the cluster refuses this node: too many slots");
         }
     }

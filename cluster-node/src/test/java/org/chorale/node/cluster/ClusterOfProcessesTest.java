@@ -94,6 +94,8 @@ final class ClusterOfProcessesTest {
         assertThat(cluster.done(cluster.client(3, "runs")).out().lines())
                 .anyMatch(line -> line.matches("first +running .*of 150 +3 +" + before.dir()))
                 .anyMatch(line -> line.matches("second +waiting +- +4 +" + run.dir()));
+        assertThat(cluster.done(cluster.client(3, "nodes")).out().lines())
+                .anyMatch(line -> line.matches(cluster.address(2) + " +\\S+ +worker +1 +0 +-"));
     }
 
     private void assertStops(TinyRun run) {

@@ -30,18 +30,26 @@ final class PlayedLeader {
     /** Of the run, and one more that is its end. */
     static final int STEPS = 1_000;
 
-    private final List<String> nodes = new CopyOnWriteArrayList<>();
+    private final List<NodeJoined> offers = new CopyOnWriteArrayList<>();
     private long told;
     private long credit;
 
     List<String> nodes() {
-        return nodes;
+        return offers.stream().map(NodeJoined::address).toList();
+    }
+
+    /** As a node has made it last. */
+    NodeJoined offer(String address) {
+        return offers.stream()
+                .filter(offer -> offer.address().equals(address))
+                .reduce((before, last) -> last)
+                .orElseThrow();
     }
 
     Behavior<RunsCommand> create() {
         return Behaviors.setup(context -> Behaviors.receive(RunsCommand.class)
                 .onMessage(NodeJoined.class, joined -> {
-                    nodes.add(joined.address());
+                    offers.add(joined);
                     joined.node()
                             .tell(
                                     joined.slots() == UNWELCOME_SLOTS

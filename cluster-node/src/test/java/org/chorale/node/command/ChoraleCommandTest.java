@@ -70,6 +70,7 @@ final class ChoraleCommandTest {
                         "certs",
                         "doctor",
                         "node",
+                        "nodes",
                         "submit",
                         "status",
                         "stop",
@@ -81,6 +82,16 @@ final class ChoraleCommandTest {
     void theVersionIsThatOfTheBuild() {
         assertThat(shell.run(folder, "--version")).isZero();
         assertThat(shell.out()).matches("(?s)Chorale \\d+\\.\\d+.*\\RJava 1\\d.*, libtorch \\d+\\.\\d+.*\\R");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+                    some | --slots some: must be auto, or a number of workers
+                    0    | --slots 0: must be auto, or from 1 to 256
+                    """)
+    void aNodeSaysWhatSlotsItCanHaveBeforeItLooksForGpus(String slots, String message) {
+        assertThat(shell.run(folder, "node", "--slots", slots)).isEqualTo(2);
+        assertThat(shell.err()).contains("[COMMAND_INVALID] " + message);
     }
 
     @ParameterizedTest

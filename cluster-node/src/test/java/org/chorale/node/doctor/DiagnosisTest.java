@@ -52,6 +52,18 @@ final class DiagnosisTest {
         assertThat(diagnosis.json().get("driver").isNull()).isTrue();
     }
 
+    @Test
+    void gpusAreTriedWhereThereAreSomeAndTheirNativesAreUsed() {
+        assertThat(machine.diagnosis().triesGpus()).isFalse();
+        machine.withGpu(OPEN_DRIVER);
+        assertThat(machine.diagnosis().triesGpus())
+                .as("without libraries, too, to say so")
+                .isTrue();
+        machine.properties.setProperty("org.bytedeco.javacpp.platform.extension", "");
+        assertThat(machine.diagnosis().triesGpus()).isFalse();
+        assertThat(machine.diagnosis().seesGpus()).isTrue();
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"/opt/cuda", "/usr/local/cuda/lib64"})
     void aGpuWithEverythingIsReady(String folder) {

@@ -48,7 +48,9 @@ public record ParallelSettings(
         AUTO,
         CPU,
         /** A GPU each. */
-        CUDA
+        CUDA,
+        /** GPUs, on each of which there may be several workers. */
+        CUDA_SHARED
     }
 
     /** How the model is cut over the ranks, in the words of FSDP. */
@@ -100,7 +102,8 @@ public record ParallelSettings(
 
     /** Everything in one place: for a model that is only measured. */
     static ParallelSettings single() {
-        return new ParallelSettings(1, Isolation.IN_PROCESS, Device.AUTO, Mode.REPLICATE, Optional.empty(), Optional.empty(), 1, 0);
+        return new ParallelSettings(
+                1, Isolation.IN_PROCESS, Device.AUTO, Mode.REPLICATE, Optional.empty(), Optional.empty(), 1, 0);
     }
 
     /** Ranks that hold one copy of the model between them. */

@@ -52,7 +52,8 @@ record QueuedRun(
     }
 
     static QueuedRun submitted(String name, ParallelSettings wanted) {
-        return new QueuedRun(name, wanted, Optional.empty(), Phase.WAITING, List.of(), List.of(), Map.of(), Set.of(), Map.of());
+        return new QueuedRun(
+                name, wanted, Optional.empty(), Phase.WAITING, List.of(), List.of(), Map.of(), Set.of(), Map.of());
     }
 
     int lacksWorkers() {

@@ -235,8 +235,6 @@ record RunQueue(List<ClusterNode> nodes, List<QueuedRun> runs) {
         if (run.phase() == Phase.WAITING && !before.isEmpty()) {
             return "%d run(s) before it in line, the next of them %s".formatted(before.size(), before.get(0));
         }
-        return run.phase() == Phase.WAITING || run.phase() == Phase.RUNNING
-                ? new Shortage(this, run).words()
-                : "";
+        return run.phase() == Phase.WAITING || run.phase() == Phase.RUNNING ? new Shortage(this, run).words() : "";
     }
 }

@@ -248,7 +248,8 @@ public final class RunsActor extends AbstractBehavior<RunsCommand> {
             case LIST ->
                 client.tell(ClientReply.newBuilder().setList(runs.list(queue)).build());
             case NODES ->
-                client.tell(ClientReply.newBuilder().setNodes(NodeReport.of(queue)).build());
+                client.tell(
+                        ClientReply.newBuilder().setNodes(NodeReport.of(queue)).build());
             case WATCH -> watch(request.getWatch(), client);
             case REQUEST_NOT_SET -> throw invalid("the request asks for nothing");
         }

@@ -25,7 +25,8 @@ final class Shortage {
     String words() {
         List<String> lacking = new ArrayList<>();
         List<SlotKind> kinds = kinds();
-        int missing = run.lacksWorkers() - kinds.stream().mapToInt(this::free).max().orElse(0);
+        int missing =
+                run.lacksWorkers() - kinds.stream().mapToInt(this::free).max().orElse(0);
         if (missing > 0) {
             lacking.add(workers(missing, kinds) + holders() + givenUp());
         }
@@ -37,7 +38,9 @@ final class Shortage {
 
     /** That of the run; as long as there are not enough of any, those of which there are some. */
     private List<SlotKind> kinds() {
-        List<SlotKind> serving = queue.kind(run).map(List::of).orElseGet(() -> SlotKind.serving(run.wanted().device()));
+        List<SlotKind> serving = queue.kind(run)
+                .map(List::of)
+                .orElseGet(() -> SlotKind.serving(run.wanted().device()));
         List<SlotKind> there =
                 serving.stream().filter(kind -> queue.usable(kind) > 0).toList();
         return there.isEmpty() ? serving.subList(serving.size() - 1, serving.size()) : there;

@@ -15,6 +15,13 @@ enum SlotKind {
             return number < node.gpus().size();
         }
     },
+    /** On nodes that have one at least, for workers that share them. */
+    SHARING_GPUS(" on nodes with a GPU") {
+        @Override
+        boolean has(ClusterNode node, int number) {
+            return !node.gpus().isEmpty();
+        }
+    },
     /** On nodes that have no GPU, where a worker that takes what it finds computes with the CPU. */
     WITHOUT_GPU(" on nodes without a GPU") {
         @Override
@@ -42,6 +49,7 @@ enum SlotKind {
             case AUTO -> List.of(WITH_GPU, WITHOUT_GPU);
             case CPU -> List.of(ANY);
             case CUDA -> List.of(WITH_GPU);
+            case CUDA_SHARED -> List.of(SHARING_GPUS);
         };
     }
 

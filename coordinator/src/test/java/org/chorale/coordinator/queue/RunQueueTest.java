@@ -185,6 +185,17 @@ class RunQueueTest {
     }
 
     @Test
+    void aRunWhoseWorkersShareGpusGetsAnySlotWhereThereIsOne() {
+        nodes(node("cpus", 4), gpuNode("gpu", 4, 1));
+        submit("run", 3, Device.CUDA_SHARED);
+        assertThat(grantAll()).containsExactly("run: gpu/0 gpu/1 gpu/2 fed by gpu/feeder-0");
+        submit("next", 2, Device.CUDA_SHARED);
+        assertThat(grantAll()).isEmpty();
+        assertThat(queue.awaited("next"))
+                .isEqualTo("1 more worker(s) on nodes with a GPU: 2 asked for, 1 free of 4; run run holds 3");
+    }
+
+    @Test
     void aRunSaysHowManyGpusItLacks() {
         nodes(node("cpus", 8), gpuNode("gpus", 4, 2));
         submit("run", 4, Device.CUDA);
@@ -253,8 +264,7 @@ class RunQueueTest {
         queue = queue.lost("cpus");
         nodes(gpuNode("gpu", 1, 1));
         assertThat(grantAll()).as("it began on a CPU").containsExactly("run:  fed by gpu/feeder-0");
-        assertThat(queue.awaited("run"))
-                .isEqualTo("1 more worker(s) on nodes without a GPU: 1 asked for, 0 free of 0");
+        assertThat(queue.awaited("run")).isEqualTo("1 more worker(s) on nodes without a GPU: 1 asked for, 0 free of 0");
         nodes(node("cpus#2", 1));
         assertThat(grantAll()).containsExactly("run: cpus#2/0 fed by ");
     }
@@ -268,7 +278,11 @@ class RunQueueTest {
             for (int event = 0; event < 60; event++) {
                 switch (random.nextInt(6)) {
                     case 0 -> nodes(gpuNode("n" + numbers++, 1 + random.nextInt(3), random.nextInt(3)));
-                    case 1, 2 -> submit("r" + numbers++, 1 + random.nextInt(4), any(DEVICES, random).orElseThrow());
+                    case 1, 2 ->
+                        submit(
+                                "r" + numbers++,
+                                1 + random.nextInt(4),
+                                any(DEVICES, random).orElseThrow());
                     case 3 ->
                         any(queue.runs(), random).ifPresent(run -> {
                             queue = queue.over(run.name());

@@ -178,12 +178,13 @@ public record Device(int index) {
 
     /** For people, with what kind of GPU it is. */
     public String described() {
-        if (!isCuda()) {
-            return toString();
-        }
+        return isCuda() ? this + " " + model() : toString();
+    }
+
+    /** What kind of GPU it is, as its driver says; only of a GPU. */
+    public String model() {
         try (TensorScope scope = new TensorScope()) {
-            return this + " "
-                    + torch_cuda.getDeviceProperties((byte) index).name().getString();
+            return torch_cuda.getDeviceProperties((byte) index).name().getString();
         }
     }
 
