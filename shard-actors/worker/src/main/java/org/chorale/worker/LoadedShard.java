@@ -22,6 +22,7 @@ import org.chorale.proto.message.WorkerCommand.TakeShard;
 import org.chorale.proto.wire.RankHolding;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceMemory;
@@ -225,16 +226,21 @@ final class LoadedShard implements AutoCloseable {
         return new Evaluation(objective);
     }
 
+    /** All of them. */
+    Collectives ranks() {
+        return state.shard().ranks().world();
+    }
+
     /** Adds up what all ranks have measured; all call it. */
     void finish(Evaluation evaluation) {
-        evaluation.finish(state.shard().ranks().world());
+        evaluation.finish(ranks());
     }
 
     /** The sum of what each rank has; all call it. */
     long sumOverRanks(long own) {
         try (TensorScope scope = new TensorScope()) {
             Tensor sum = HostTensors.ofLongs(new long[] {own}, 1);
-            state.shard().ranks().world().allReduce(sum, Reduction.SUM).await();
+            ranks().allReduce(sum, Reduction.SUM).await();
             return sum.item_long();
         }
     }
@@ -282,7 +288,7 @@ final class LoadedShard implements AutoCloseable {
 
     /** The file that says what this rank last did together with others, where that took suspiciously long. */
     Optional<Path> logFlights() {
-        return flightLog.write(state.shard().ranks().world().flights(), Instant.now());
+        return flightLog.write(ranks().flights(), Instant.now());
     }
 
     @Override

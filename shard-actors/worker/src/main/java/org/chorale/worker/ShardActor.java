@@ -182,7 +182,7 @@ final class ShardActor extends AbstractBehavior<ShardCommand> {
         shard = LoadedShard.load(order, local, cancellation);
         stepsLate = lateness.applyAsInt(loaded().device());
         step = loaded().stepsDone();
-        profile = StepProfile.of(order.order(), loaded().device(), step);
+        profile = StepProfile.of(order.order(), loaded().ranks(), loaded().device(), step);
         until = step;
         coordinator.tell(new ShardReady(generation, rank, step, loaded().checkpointBytes(), loaded().holding()));
         return this;

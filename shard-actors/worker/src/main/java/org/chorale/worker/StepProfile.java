@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.message.WorkerCommand.TakeShard;
+import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.device.Device;
 import org.chorale.tensor.profile.Lane;
 import org.chorale.tensor.profile.Lane.Kind;
@@ -30,6 +31,7 @@ final class StepProfile implements AutoCloseable {
 
     private final ProfileConfig config;
     private final int rank;
+    private final Collectives ranks;
     private final Device device;
     private final Duration patience;
     private final long first; // step that is recorded, and
@@ -37,9 +39,11 @@ final class StepProfile implements AutoCloseable {
     private @Nullable Recording recording;
     private @Nullable StepLanes lanes;
 
-    private StepProfile(TakeShard order, ProfileConfig config, Device device, long stepsDone) {
+    private StepProfile(
+            TakeShard order, ProfileConfig config, Collectives ranks, Device device, long stepsDone) {
         this.config = config;
         this.rank = order.rank();
+        this.ranks = ranks;
         this.device = device;
         this.patience = RankMeeting.patience(order.runConf());
         this.first = Math.max(
@@ -50,15 +54,16 @@ final class StepProfile implements AutoCloseable {
     /**
      * The profile that a run's configuration asks for, if any.
      *
+     * @param ranks all of them, whose operations on GPUs are recorded
      * @param stepsDone before this start
      * @throws org.chorale.proto.fault.FaultException where the device cannot be profiled, with what is missing
      */
-    static Optional<StepProfile> of(TakeShard order, Device device, long stepsDone) {
+    static Optional<StepProfile> of(TakeShard order, Collectives ranks, Device device, long stepsDone) {
         ProfileConfig config = ConfigReader.read(order.runConf(), "run", ProfileConfig.class);
         if (!config.isWanted() || stepsDone >= order.totalSteps()) {
             return Optional.empty();
         }
-        StepProfile profile = new StepProfile(order, config, device, stepsDone);
+        StepProfile profile = new StepProfile(order, config, ranks, device, stepsDone);
         profile.record().close(); // what cannot be recorded is told now
         return Optional.of(profile);
     }
@@ -68,6 +73,7 @@ final class StepProfile implements AutoCloseable {
         long step = batch.batch().index();
         if (step == first) {
             Recording started = record();
+            ranks.recordIn(started);
             recording = started;
             lanes = new StepLanes(started);
         }

@@ -5,6 +5,7 @@ package org.chorale.tensor.collective;
 
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.tensor.profile.Recording;
 
 /**
  * What the ranks of a group do together. Every rank calls the same operations in the same order; each call begins one
@@ -81,6 +82,12 @@ public interface Collectives extends AutoCloseable {
     default List<Flight> flights() {
         return List.of();
     }
+
+    /**
+     * From now on has a recording say what this group and its present subgroups do on GPUs, until it is stopped. Called
+     * by the group's user.
+     */
+    default void recordIn(Recording recording) {}
 
     /**
      * Leaves the group and frees what it holds. The peers take it for a loss where something is still pending. Called

@@ -5,6 +5,7 @@ package org.chorale.tensor.collective;
 
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.chorale.tensor.profile.Recording;
 
 /**
  * One group by two ways between the same ranks: tensors of a GPU go over NCCL, those of the host over TCP. Each way
@@ -105,6 +106,11 @@ public final class DeviceCollectives implements Collectives {
     @Override
     public List<Flight> flights() {
         return device.flights();
+    }
+
+    @Override
+    public void recordIn(Recording recording) {
+        device.recordIn(recording);
     }
 
     @Override

@@ -63,8 +63,12 @@ final class FlightRecord {
         this.group = group;
     }
 
-    /** Writes an operation down that has been enqueued. */
-    synchronized void add(String operation, long bytes, String type, Progress progress) {
+    /**
+     * Writes an operation down that has been enqueued.
+     *
+     * @return its number in the group
+     */
+    synchronized long add(String operation, long bytes, String type, Progress progress) {
         look();
         Entry entry = new Entry(++begun, operation, bytes, type, progress);
         entries.add(entry);
@@ -72,6 +76,7 @@ final class FlightRecord {
         if (entries.size() > CAPACITY) {
             entries.remove();
         }
+        return entry.number;
     }
 
     /** Looks how far the GPU is. */

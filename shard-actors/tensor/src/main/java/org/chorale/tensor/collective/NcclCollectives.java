@@ -23,6 +23,8 @@ import org.chorale.tensor.device.Device;
 import org.chorale.tensor.device.DeviceEvent;
 import org.chorale.tensor.device.DeviceStream;
 import org.chorale.tensor.device.HostCopy;
+import org.chorale.tensor.profile.Recording;
+import org.chorale.tensor.profile.Traffic;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,6 +58,7 @@ public final class NcclCollectives implements Collectives {
     private final NcclLink link;
     private final List<NcclCollectives> subgroups = new CopyOnWriteArrayList<>();
     private final Set<Operation> unawaited = new HashSet<>();
+    private @Nullable Recording recording; // null until one is begun
     private boolean closed;
 
     /**
@@ -280,9 +283,15 @@ public final class NcclCollectives implements Collectives {
             stream.await(ready);
             Operation begun = new Operation(operation, ready, larger, others);
             unawaited.add(begun);
+            long startNanos = System.nanoTime();
             link.enqueue(operation, call);
             begun.end = stream.record();
-            record.add(operation, larger.nbytes(), larger.scalar_type().intern().name(), begun);
+            long number = record.add(
+                    operation, larger.nbytes(), larger.scalar_type().intern().name(), begun);
+            if (recording != null && place.worldSize > 1) { // NCCL runs no kernel for a single rank
+                Traffic traffic = new Traffic(place.group, number, operation, larger.nbytes(), place.worldSize);
+                recording.add(traffic, stream, startNanos);
+            }
             return begun;
         }
     }
@@ -302,6 +311,12 @@ public final class NcclCollectives implements Collectives {
         domain.enter();
         return Stream.concat(record.flights().stream(), subgroups.stream().flatMap(group -> group.flights().stream()))
                 .toList();
+    }
+
+    @Override
+    public void recordIn(Recording begun) {
+        recording = begun;
+        subgroups.forEach(group -> group.recordIn(begun));
     }
 
     @Override

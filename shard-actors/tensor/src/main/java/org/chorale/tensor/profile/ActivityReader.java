@@ -79,7 +79,7 @@ final class ActivityReader {
     private void addKernel(CUpti_ActivityKernel11 kernel) {
         BytePointer text = kernel.name();
         String name = kernels.computeIfAbsent(text.address(), address -> KernelName.shorten(text.getString()));
-        add(new Lane(Kind.KERNEL, "kernels of stream " + kernel.streamId()), name, kernel.start(), kernel.end(), 0);
+        add(Lane.kernels(kernel.streamId()), name, kernel.start(), kernel.end(), 0);
     }
 
     private void addCopy(CUpti_ActivityMemcpy6 copy) {

@@ -3,10 +3,12 @@
 
 package org.chorale.tensor.profile;
 
+import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.cupti.CUpti_Activity;
 import org.bytedeco.cuda.global.cupti;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
 
 /** The calls of CUPTI that a recording needs, each checked. */
 final class Cupti {
@@ -79,6 +81,13 @@ final class Cupti {
             check(status, "cuptiActivityGetNextRecord");
         }
         return status == cupti.CUPTI_SUCCESS;
+    }
+
+    /** The number that records have of a stream. */
+    static int streamId(@Nullable CUstream_st stream) {
+        int[] id = new int[1];
+        check(cupti.cuptiGetStreamId(null, stream, id), "cuptiGetStreamId");
+        return id[0];
     }
 
     /** The name of a function of CUDA's run-time library. */

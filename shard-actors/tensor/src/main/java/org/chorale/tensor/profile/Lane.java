@@ -15,13 +15,18 @@ public record Lane(Kind kind, String name) {
     /** What the thread does that owns the device. */
     public static final Lane SHARD = new Lane(Kind.HOST, "shard");
 
+    /** What a stream of the GPU computes, by CUPTI's number of it. */
+    static Lane kernels(int stream) {
+        return new Lane(Kind.KERNEL, "kernels of stream " + Integer.toUnsignedString(stream));
+    }
+
     /** What is recorded in a row: the category of its events in the file. */
     public enum Kind {
         STEP("step", false),
         HOST("host", false),
         /** What an actor waits for. */
         ACTOR("actor", false),
-        /** From the call of an operation of several ranks to the end of the wait for it. */
+        /** The host enqueues an operation of several ranks; what the GPU does of it is a kernel. */
         COLLECTIVE("collective", false),
         /** Calls of CUDA that launch, copy, allocate or wait. */
         CALL("call", false),

@@ -6,12 +6,17 @@ package org.chorale.tensor.profile;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceStream;
 import org.chorale.tensor.device.HostCopy;
+import org.chorale.tensor.profile.Lane.Kind;
 
 /**
  * A timeline in the making. Any thread may add to it; what a GPU does is recorded by CUPTI, of which a process has one, so
@@ -26,6 +31,8 @@ public final class Recording implements AutoCloseable {
     private final long startNanos = System.nanoTime();
     private final Optional<DeviceActivity> activity;
     private final List<Span> spans = new ArrayList<>();
+    private final KernelTraffic traffic = new KernelTraffic();
+    private final Map<Long, Integer> streams = new HashMap<>(); // CUPTI's numbers, by address
     private long lost;
     private boolean open = true;
 
@@ -62,6 +69,35 @@ public final class Recording implements AutoCloseable {
     }
 
     /**
+     * Adds an operation of several ranks that is enqueued now; nothing once stopped. Its kernel will have its bytes,
+     * unless the recording has lost something.
+     *
+     * @param stream on which it is the next operation
+     * @param callStartNanos when the host began to enqueue it
+     */
+    public synchronized void add(Traffic operation, DeviceStream stream, long callStartNanos) {
+        if (!open) {
+            return;
+        }
+        String group = operation.group();
+        if (activity.isPresent()) {
+            Lane kernels = Lane.kernels(streamId(stream));
+            traffic.add(kernels, operation, callStartNanos);
+            group += ", " + kernels.name();
+        }
+        String name = operation.operation() + " " + operation.number();
+        Span call = new Span(new Lane(Kind.COLLECTIVE, group), name, callStartNanos, System.nanoTime(), 0);
+        add(call.with(operation));
+    }
+
+    private int streamId(DeviceStream stream) {
+        try (TensorScope scope = new TensorScope()) {
+            CUstream_st handle = stream.handle();
+            return streams.computeIfAbsent(handle == null ? 0 : handle.address(), address -> Cupti.streamId(handle));
+        }
+    }
+
+    /**
      * Waits for what the calling thread has enqueued, and ends; once.
      *
      * @throws org.chorale.tensor.device.DeviceTimeoutException where the device takes longer than {@code patience}
@@ -72,11 +108,12 @@ public final class Recording implements AutoCloseable {
         }
         awaitDevice(patience);
         activity.map(DeviceActivity::stop).ifPresent(log -> {
-            log.spans().forEach(this::add);
             lost += log.lost();
+            (lost == 0 ? traffic.onto(log.spans()) : log.spans()).forEach(this::add);
         });
-        open = false;
-        return new Timeline(started, startNanos, spans, lost);
+        Timeline timeline = new Timeline(started, startNanos, spans, lost);
+        end();
+        return timeline;
     }
 
     private void awaitDevice(Duration patience) {
@@ -90,8 +127,15 @@ public final class Recording implements AutoCloseable {
     @Override
     public synchronized void close() {
         if (open) {
-            open = false;
+            end();
             activity.ifPresent(DeviceActivity::stop);
         }
+    }
+
+    /** Whoever adds to it still may hold it for long. */
+    private void end() {
+        open = false;
+        spans.clear();
+        traffic.clear();
     }
 }

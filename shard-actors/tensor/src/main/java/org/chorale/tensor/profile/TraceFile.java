@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.chorale.tensor.profile.Lane.Kind;
 import org.chorale.tensor.safetensors.AtomicFile;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chrome's trace format: an object whose {@code traceEvents} are complete events ({@code ph} X) with begin and length in
@@ -111,9 +112,19 @@ final class TraceFile {
         if (span.bytes() > 0) {
             json.writeObjectFieldStart("args");
             json.writeNumberField("bytes", span.bytes());
+            write(span.traffic());
             json.writeEndObject();
         }
         json.writeEndObject();
+    }
+
+    private void write(@Nullable Traffic traffic) throws IOException {
+        if (traffic != null) {
+            json.writeStringField("operation", traffic.operation());
+            json.writeStringField("group", traffic.group());
+            json.writeNumberField("number", traffic.number());
+            json.writeNumberField("ranks", traffic.ranks());
+        }
     }
 
     private static int process(Kind kind) {

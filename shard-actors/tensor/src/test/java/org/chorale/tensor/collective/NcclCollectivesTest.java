@@ -22,6 +22,9 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives.Pending;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.profile.Recording;
+import org.chorale.tensor.profile.Span;
+import org.chorale.tensor.profile.Traffic;
 import org.junit.jupiter.api.Test;
 
 /** A group over NCCL, with a library that only answers; what NCCL itself does is for the check program to see. */
@@ -108,6 +111,43 @@ final class NcclCollectivesTest {
                             "barrier 5 of world, 8 bytes of Long");
         }
         assertThat(NativeMemory.liveReferences()).isEqualTo(before);
+    }
+
+    @Test
+    void aRecordingHasWhatAGroupAndItsSubgroupsDo() {
+        try (TensorScope scope = new TensorScope();
+                Collectives group = join(0, 2);
+                Collectives inner = group.subgroup("shard", List.of(0, 1));
+                Recording recording = Recording.start(Device.CPU)) {
+            Tensor whole = HostTensors.zeros(ScalarType.Float, 6);
+            Tensor none = HostTensors.zeros(ScalarType.Float, 0);
+            inner.allReduce(whole, Reduction.SUM).await();
+            group.recordIn(recording);
+            inner.allReduce(whole, Reduction.SUM).await();
+            inner.broadcast(none, 0).await(); // NCCL is not asked
+            group.broadcast(whole, 0).await();
+            List<Span> calls = recording.stop(TIMEOUT).spans();
+            group.broadcast(whole, 0).await();
+
+            assertThat(calls)
+                    .extracting(Span::traffic)
+                    .containsExactly(
+                            new Traffic("world.shard", 2, "allReduce", 24, 2),
+                            new Traffic("world", 2, "broadcast", 24, 2));
+            assertThat(calls).allSatisfy(call -> assertThat(call.endNanos()).isGreaterThan(call.startNanos()));
+        }
+    }
+
+    @Test
+    void aGroupOfOneRankMovesNothing() {
+        try (TensorScope scope = new TensorScope();
+                Collectives group = join(0, 1);
+                Recording recording = Recording.start(Device.CPU)) {
+            group.recordIn(recording);
+            group.allReduce(HostTensors.zeros(ScalarType.Float, 6), Reduction.SUM)
+                    .await();
+            assertThat(recording.stop(TIMEOUT).spans()).isEmpty();
+        }
     }
 
     @Test

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.StreamSupport;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.device.DeviceStream;
 import org.chorale.tensor.profile.Lane.Kind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,6 +78,25 @@ final class RecordingTest {
                     .isGreaterThanOrEqualTo(steps.get(0).endNanos());
             assertThat(steps.get(0).startNanos()).isGreaterThanOrEqualTo(timeline.startNanos());
             assertThat(timeline.spans()).hasSize(6);
+        }
+    }
+
+    @Test
+    void anOperationOfSeveralRanksSaysWhatItMoves() throws IOException {
+        try (Recording recording = Recording.start(Device.CPU);
+                DeviceStream stream = DeviceStream.current(Device.CPU)) {
+            recording.add(new Traffic("world.shard-0", 17, "allGather", 4096, 2), stream, System.nanoTime());
+            Timeline timeline = recording.stop(PATIENCE);
+            recording.add(new Traffic("world.shard-0", 18, "allGather", 4096, 2), stream, System.nanoTime());
+
+            assertThat(timeline.spans()).singleElement().satisfies(call -> {
+                assertThat(call.lane()).isEqualTo(new Lane(Kind.COLLECTIVE, "world.shard-0"));
+                assertThat(call.name()).isEqualTo("allGather 17");
+            });
+            assertThat(events(written(timeline), "X"))
+                    .extracting(event -> event.get("args").toString())
+                    .containsExactly("{\"bytes\":4096,\"operation\":\"allGather\",\"group\":\"world.shard-0\","
+                            + "\"number\":17,\"ranks\":2}");
         }
     }
 
