@@ -230,6 +230,7 @@ public final class GpuStepBench {
     private void profile(Path file) {
         setup.device().await();
         try (Recording recording = Recording.start(setup.device())) {
+            world.recordIn(recording);
             StepLanes lanes = new StepLanes(recording);
             PendingStep before = begun(lanes, 1);
             for (int i = 2; i <= PROFILED_STEPS; i++) {

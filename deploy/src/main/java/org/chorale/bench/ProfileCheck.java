@@ -21,10 +21,11 @@ import org.chorale.tensor.profile.Lane.Kind;
 import org.chorale.tensor.profile.Recording;
 import org.chorale.tensor.profile.Span;
 import org.chorale.tensor.profile.Timeline;
+import org.chorale.tensor.profile.Traffic;
 
 /**
  * Checks on a GPU that a recording has what was done: products, copies either way, and a wait, and that it has room left
- * after many questions whether an event is over. Prints every span, then a line for each check, on to the next after one
+ * after many questions whether an event is over; and that it knows a stream by the number that its kernels have. Prints every span, then a line for each check, on to the next after one
  * that fails.
  */
 public final class ProfileCheck {
@@ -51,6 +52,7 @@ public final class ProfileCheck {
             check.run(device, arguments);
         }
         check.ask(device);
+        check.tellOfStream(device);
         System.out.println(check.failures + " failed");
         System.exit(check.failures == 0 ? 0 : 1);
     }
@@ -88,6 +90,33 @@ public final class ProfileCheck {
             Timeline timeline = recording.stop(PATIENCE);
             claim("questions take no room", () -> timeline.lost() == 0);
         }
+    }
+
+    /** What is told of a stream must go to the kernels that run there. */
+    private void tellOfStream(Device device) {
+        try (TensorScope scope = new TensorScope();
+                Recording recording = Recording.start(device);
+                DeviceStream stream = DeviceStream.urgent(device)) {
+            Tensor x = device.empty(ScalarType.Float, SIDE, SIDE);
+            device.await();
+            try (DeviceStream.Use using = stream.use()) {
+                x.fill_(Scalars.of(1));
+            }
+            recording.add(new Traffic("check", 1, "fill", BYTES, 2), stream, System.nanoTime());
+            device.await();
+            List<Span> spans = recording.stop(PATIENCE).spans();
+            List<String> told = names(of(spans, Kind.COLLECTIVE));
+            List<String> ran = names(of(spans, Kind.KERNEL));
+            System.out.println(told + " and " + ran);
+            claim("a stream is that of its kernels", () -> ran.size() == 1 && told.equals(List.of("check, " + ran.get(0))));
+        } catch (RuntimeException | LinkageError e) {
+            e.printStackTrace(System.out);
+            failures++;
+        }
+    }
+
+    private static List<String> names(List<Span> spans) {
+        return spans.stream().map(span -> span.lane().name()).toList();
     }
 
     /** Copies to the device, multiplies, copies back, and waits for that. */

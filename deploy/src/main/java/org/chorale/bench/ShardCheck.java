@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
@@ -39,8 +40,8 @@ import org.chorale.training.shard.UnitLayout;
 import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
- * A small Llama on several GPUs against the same on one: gradients of the first step and losses of ten, in every mode, in
- * fp32 and with bf16 compute, from one micro-batch a step and from two. Prints a line for each, the errors being the
+ * A small Llama on several GPUs against the same on one: gradients of the first step and losses of ten, in every mode
+ * (hybrid, two copies, from four GPUs on), in fp32 and with bf16 compute, from one micro-batch a step and from two. Prints a line for each, the errors being the
  * largest difference over the largest number; goes on after a failure, and exits with 1 if there was one.
  *
  * <p>Arguments: the number of GPUs, and {@code cpu} to try it without any, or {@code cuda-shared} on one that all ranks
@@ -59,19 +60,30 @@ public final class ShardCheck {
     private final Collectives world;
     private int failures;
 
-    /** What a mode does with values, and whether ranks hold parts at all. */
+    /** What a mode does with values, and how many copies of the model all ranks hold together. */
     private enum Mode {
-        FULL_SHARD(Gathering.PER_USE, true),
-        KEEP_GATHERED(Gathering.PER_STEP, true),
-        OPTIMIZER_ONLY(Gathering.ALWAYS, true),
-        REPLICATE(Gathering.ALWAYS, false);
+        FULL_SHARD(Gathering.PER_USE, world -> 1),
+        KEEP_GATHERED(Gathering.PER_STEP, world -> 1),
+        OPTIMIZER_ONLY(Gathering.ALWAYS, world -> 1),
+        REPLICATE(Gathering.ALWAYS, world -> world),
+        HYBRID(Gathering.PER_USE, world -> 2);
 
         private final Gathering gathering;
-        private final boolean cut;
+        private final IntUnaryOperator copies;
 
-        Mode(Gathering gathering, boolean cut) {
+        Mode(Gathering gathering, IntUnaryOperator copies) {
             this.gathering = gathering;
-            this.cut = cut;
+            this.copies = copies;
+        }
+
+        /** Ranks that hold one copy between them. */
+        int parts(int worldSize) {
+            return worldSize / copies.applyAsInt(worldSize);
+        }
+
+        /** Two ranks that are no copies of each other make a hybrid. */
+        boolean isPossible(int worldSize) {
+            return this != HYBRID || (worldSize >= 4 && worldSize % 2 == 0);
         }
     }
 
@@ -117,7 +129,7 @@ public final class ShardCheck {
         for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.BF16_TRUE)) {
             for (int microBatches : new int[] {1, 2}) {
                 Trained alone = train(folder, precision, RankGroups.alone(), microBatches);
-                for (Mode mode : Mode.values()) {
+                for (Mode mode : modes()) {
                     String name = "%s %s, %d micro-batches".formatted(mode, precision, microBatches);
                     try (Groups groups = groups(name, mode)) {
                         compare(name, precision, alone, train(folder, precision, groups.ranks, microBatches));
@@ -125,6 +137,12 @@ public final class ShardCheck {
                 }
             }
         }
+    }
+
+    private List<Mode> modes() {
+        return Arrays.stream(Mode.values())
+                .filter(mode -> mode.isPossible(world.worldSize()))
+                .toList();
     }
 
     /** Subgroups of the world, which stays open. */
@@ -137,10 +155,20 @@ public final class ShardCheck {
     }
 
     private Groups groups(String name, Mode mode) {
-        Collectives all = world.subgroup(
-                name, IntStream.range(0, world.worldSize()).boxed().toList());
-        Collectives own = new SingleRank();
-        return new Groups(new RankGroups(world, mode.cut ? all : own, mode.cut ? own : all, mode.gathering, true));
+        int parts = mode.parts(world.worldSize());
+        int copy = world.rank() / parts;
+        int part = world.rank() % parts;
+        Collectives shard = group(name + " shard " + copy, copy * parts, 1, parts);
+        Collectives replicas = group(name + " replicas " + part, part, parts, world.worldSize() / parts);
+        return new Groups(new RankGroups(world, shard, replicas, mode.gathering, true));
+    }
+
+    private Collectives group(String name, int first, int apart, int size) {
+        return size == 1
+                ? new SingleRank()
+                : world.subgroup(
+                        name,
+                        IntStream.range(0, size).mapToObj(i -> first + i * apart).toList());
     }
 
     private Trained train(Path folder, Precision precision, RankGroups ranks, int microBatches) {

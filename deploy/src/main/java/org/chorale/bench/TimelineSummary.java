@@ -17,8 +17,8 @@ import org.chorale.bench.Trace.Event;
 import org.chorale.tensor.profile.Lane.Kind;
 
 /**
- * Reads a timeline and prints, in Markdown, where the time of its steps went: step by step, then by families of kernels
- * and by kernels, as means per step.
+ * Reads a timeline and prints, in Markdown, where the time of its steps went: step by step, then by operations between
+ * ranks, with their bandwidth, by families of kernels and by kernels, as means per step.
  */
 public final class TimelineSummary {
     private static final int MOST_KERNELS = 30;
@@ -63,6 +63,7 @@ public final class TimelineSummary {
             line("**%d events at least are lost: the figures are too low.**\n", trace.lost());
         }
         printSteps();
+        printCollectives();
         List<Event> ran = List.of(Kind.KERNEL, Kind.COPY).stream()
                 .flatMap(kind -> trace.of(kind).stream())
                 .filter(event -> steps.stream().anyMatch(step -> begins(event, step)))
@@ -90,6 +91,46 @@ public final class TimelineSummary {
                     account.launching() / 1e3,
                     waits(account.waits()));
         }
+    }
+
+    private void printCollectives() {
+        List<CollectiveAccount> accounts = CollectiveAccount.of(trace);
+        if (!accounts.isEmpty()) {
+            line(
+                    "\n| operation of ranks | calls a step | MiB | us: best, median, 90 %% within | bus, GB/s: best, median, 90 %% from | hidden |");
+            line("| --- | --- | --- | --- | --- | --- |");
+            accounts.forEach(this::printCollective);
+        }
+        List<Event> unknown = CollectiveAccount.withoutBytes(trace);
+        if (!unknown.isEmpty()) {
+            line(
+                    "\n**Of %d of NCCL's kernels it is not known what they moved, so no operation stands here for them: %s.**",
+                    unknown.size(),
+                    unknown.stream().map(Event::name).distinct().sorted().collect(Collectors.joining(", ")));
+        }
+    }
+
+    /** Gigabytes are 10⁹ bytes, as in NVIDIA's figures. */
+    private void printCollective(CollectiveAccount account) {
+        line(
+                "| %s%s | %.1f | %s | %.1f, %.1f, %.1f | %.1f, %.1f, %.1f | %.1f %% |",
+                account.name(),
+                account.largestAlone() ? ", the largest" : "",
+                (double) account.kernels() / steps.size(),
+                account.fewestBytes() == account.mostBytes()
+                        ? mebibytes(account.mostBytes())
+                        : mebibytes(account.fewestBytes()) + " to " + mebibytes(account.mostBytes()),
+                account.micros().best(),
+                account.micros().median(),
+                account.micros().late(),
+                account.busBytes().best() / 1e9,
+                account.busBytes().median() / 1e9,
+                account.busBytes().late() / 1e9,
+                100 * account.hidden());
+    }
+
+    private static String mebibytes(long bytes) {
+        return String.format(Locale.ROOT, "%.3f", bytes / (double) (1 << 20));
     }
 
     private void printGroups(String title, List<Event> ran, Function<Event, String> group) {

@@ -15,6 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.chorale.bench.Intervals.Interval;
 import org.chorale.tensor.profile.Lane.Kind;
+import org.chorale.tensor.profile.Traffic;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A timeline as it is read from its file.
@@ -28,8 +30,9 @@ record Trace(List<Event> events, long lost) {
      * Something that took time, in microseconds.
      *
      * @param category the word of a {@link Kind}
+     * @param traffic that a kernel has moved between ranks, or a call has asked for; null where there is none
      */
-    record Event(String name, String category, double start, double length) {
+    record Event(String name, String category, double start, double length, @Nullable Traffic traffic) {
         Interval interval() {
             return new Interval(start, start + length);
         }
@@ -82,9 +85,21 @@ record Trace(List<Event> events, long lost) {
                         event.path("name").asText(),
                         event.path("cat").asText(),
                         event.path("ts").asDouble(),
-                        event.path("dur").asDouble()));
+                        event.path("dur").asDouble(),
+                        traffic(event.path("args"))));
             }
         }
+    }
+
+    private static @Nullable Traffic traffic(JsonNode arguments) {
+        return arguments.has("ranks")
+                ? new Traffic(
+                        arguments.path("group").asText(),
+                        arguments.path("number").asLong(),
+                        arguments.path("operation").asText(),
+                        arguments.path("bytes").asLong(),
+                        arguments.path("ranks").asInt())
+                : null;
     }
 
     private static void require(boolean isTrace, Path file) {
