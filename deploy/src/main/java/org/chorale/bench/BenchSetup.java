@@ -28,6 +28,7 @@ import org.chorale.training.shard.Precision;
  * @param steps that are timed, each by itself and then all in one go
  * @param tf32 whether products of fp32 values may round their factors to tf32
  * @param ranks GPUs, the device being the first one's; sequences are those of each
+ * @param copies of the model that all ranks hold together, each cut over as many of them
  * @param memoryGib of the GPU that may be used; 0 for all
  * @param profile where the timeline of some steps goes after the measurement; empty where none is wanted
  */
@@ -42,6 +43,7 @@ record BenchSetup(
         int steps,
         boolean tf32,
         int ranks,
+        int copies,
         double memoryGib,
         Optional<Path> profile) {
     static final int WARM_UP_STEPS = 3;
@@ -58,6 +60,7 @@ record BenchSetup(
             "steps",
             "tf32",
             "ranks",
+            "copies",
             "memory-gib",
             "profile");
 
@@ -87,6 +90,7 @@ record BenchSetup(
         }
         Device device = device(values.getOrDefault("device", "cuda:0"));
         Precision precision = precision(values.getOrDefault("precision", row.precision()));
+        int ranks = count(values, "ranks", row.ranks(), 1);
         return new BenchSetup(
                 row,
                 device,
@@ -97,7 +101,8 @@ record BenchSetup(
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
                 tf32(values.getOrDefault("tf32", "false"), device, precision),
-                count(values, "ranks", row.ranks(), 1),
+                ranks,
+                copies(values, ranks),
                 gibibytes(values.getOrDefault("memory-gib", "0")),
                 Optional.ofNullable(values.get("profile")).map(Path::of));
     }
@@ -161,6 +166,15 @@ record BenchSetup(
                     "%s=%s: must be a whole number from %d to %d".formatted(key, word, fewest, MOST));
         }
         return Integer.parseInt(word);
+    }
+
+    private static int copies(Map<String, String> values, int ranks) {
+        int copies = count(values, "copies", 1, 1);
+        if (ranks % copies != 0) {
+            throw new IllegalArgumentException(
+                    "copies=%d: must be a divisor of ranks, which is %d".formatted(copies, ranks));
+        }
+        return copies;
     }
 
     private static double gibibytes(String word) {

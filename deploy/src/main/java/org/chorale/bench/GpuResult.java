@@ -87,6 +87,7 @@ record GpuResult(
                 .put("system", "chorale")
                 .put("device", setup.device().toString())
                 .put("ranks", setup.ranks())
+                .put("copies", setup.copies())
                 .put("precision", setup.precision().word())
                 .put("tf32", setup.tf32())
                 .put("fp8", setup.fp8Word())

@@ -10,15 +10,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.chorale.tensor.collective.Collectives;
-import org.chorale.tensor.collective.SingleRank;
 import org.chorale.training.shard.Gathering;
-import org.chorale.training.shard.RankGroups;
 
 /**
- * One rank of a {@link GpuStepBench} on several GPUs, which hold one copy of the model between them. A profile's
- * file has the rank behind its name.
+ * One rank of a {@link GpuStepBench} on several GPUs, which hold one copy of the model between them, or several. A
+ * profile's file has the rank behind its name.
  */
 public final class RankStepBench {
     private static final long MINUTES = 20;
@@ -49,21 +46,17 @@ public final class RankStepBench {
         Provenance provenance = Provenance.of(place.device(), own.toArray(String[]::new));
         own.add("device=" + place.device());
         own.replaceAll(argument -> argument.startsWith("profile=") ? argument + "." + place.rank() : argument);
+        BenchSetup setup = BenchSetup.parse(own.toArray(String[]::new));
         try (Collectives world = place.join("world");
-                RankGroups ranks = new RankGroups(world, shard(world), new SingleRank(), Gathering.PER_USE, true)) {
+                ModelCopies copies = ModelCopies.of(world, "model", setup.copies(), Gathering.PER_USE)) {
             GpuStepBench.run(
-                    BenchSetup.parse(own.toArray(String[]::new)),
-                    ranks,
+                    setup,
+                    copies.ranks(),
                     provenance,
                     place.rank() == 0 ? System.out : nowhere());
             world.barrier().await();
         }
         System.exit(0);
-    }
-
-    private static Collectives shard(Collectives world) {
-        return world.subgroup(
-                "shard", IntStream.range(0, world.worldSize()).boxed().toList());
     }
 
     private static PrintStream nowhere() {

@@ -25,7 +25,6 @@ import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.Collectives.Reduction;
-import org.chorale.tensor.collective.SingleRank;
 import org.chorale.training.MicroBatch;
 import org.chorale.training.TrainStep;
 import org.chorale.training.optimizer.AdamW;
@@ -74,11 +73,6 @@ public final class ShardCheck {
         Mode(Gathering gathering, IntUnaryOperator copies) {
             this.gathering = gathering;
             this.copies = copies;
-        }
-
-        /** Ranks that hold one copy between them. */
-        int parts(int worldSize) {
-            return worldSize / copies.applyAsInt(worldSize);
         }
 
         /** Two ranks that are no copies of each other make a hybrid. */
@@ -131,8 +125,9 @@ public final class ShardCheck {
                 Trained alone = train(folder, precision, RankGroups.alone(), microBatches);
                 for (Mode mode : modes()) {
                     String name = "%s %s, %d micro-batches".formatted(mode, precision, microBatches);
-                    try (Groups groups = groups(name, mode)) {
-                        compare(name, precision, alone, train(folder, precision, groups.ranks, microBatches));
+                    int copies = mode.copies.applyAsInt(world.worldSize());
+                    try (ModelCopies all = ModelCopies.of(world, name, copies, mode.gathering)) {
+                        compare(name, precision, alone, train(folder, precision, all.ranks(), microBatches));
                     }
                 }
             }
@@ -143,32 +138,6 @@ public final class ShardCheck {
         return Arrays.stream(Mode.values())
                 .filter(mode -> mode.isPossible(world.worldSize()))
                 .toList();
-    }
-
-    /** Subgroups of the world, which stays open. */
-    private record Groups(RankGroups ranks) implements AutoCloseable {
-        @Override
-        public void close() {
-            ranks.replicas().close();
-            ranks.shard().close();
-        }
-    }
-
-    private Groups groups(String name, Mode mode) {
-        int parts = mode.parts(world.worldSize());
-        int copy = world.rank() / parts;
-        int part = world.rank() % parts;
-        Collectives shard = group(name + " shard " + copy, copy * parts, 1, parts);
-        Collectives replicas = group(name + " replicas " + part, part, parts, world.worldSize() / parts);
-        return new Groups(new RankGroups(world, shard, replicas, mode.gathering, true));
-    }
-
-    private Collectives group(String name, int first, int apart, int size) {
-        return size == 1
-                ? new SingleRank()
-                : world.subgroup(
-                        name,
-                        IntStream.range(0, size).mapToObj(i -> first + i * apart).toList());
     }
 
     private Trained train(Path folder, Precision precision, RankGroups ranks, int microBatches) {

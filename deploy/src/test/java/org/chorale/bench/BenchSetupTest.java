@@ -30,6 +30,7 @@ final class BenchSetupTest {
         assertThat(setup.fp8()).isEmpty();
         assertThat(setup.tf32()).isFalse();
         assertThat(setup.ranks()).isEqualTo(1);
+        assertThat(setup.copies()).isEqualTo(1);
         assertThat(setup.memoryGib()).isZero();
         assertThat(setup.profile()).isEmpty();
         assertThat(BenchSetup.parse("8b-full-shard").ranks()).isEqualTo(2);
@@ -58,6 +59,7 @@ final class BenchSetupTest {
                 "steps=5",
                 "tf32=true",
                 "ranks=4",
+                "copies=2",
                 "memory-gib=79.5",
                 "profile=a.json");
         assertThat(setup.device()).isEqualTo(Device.cuda(1));
@@ -69,6 +71,7 @@ final class BenchSetupTest {
         assertThat(setup.fp8()).contains(Fp8Scaling.ROW);
         assertThat(setup.tf32()).isTrue();
         assertThat(setup.ranks()).isEqualTo(4);
+        assertThat(setup.copies()).isEqualTo(2);
         assertThat(setup.memoryGib()).isEqualTo(79.5);
         assertThat(setup.profile()).contains(Path.of("a.json"));
     }
@@ -88,6 +91,7 @@ final class BenchSetupTest {
                     tiny tf32=true device=cpu | tf32=true: only a GPU with precision=fp32 heeds it, and this is cpu with fp32
                     1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true
                     tiny fp8=yes        | fp8=yes: must be none, tensor or row
+                    tiny ranks=4 copies=3 | copies=3: must be a divisor of ranks, which is 4
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {

@@ -20,6 +20,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** In a JVM of its own, on nothing but what computes: no actors, no tokenizer. */
 final class GpuStepBenchTest {
@@ -75,11 +77,21 @@ final class GpuStepBenchTest {
                 .isLessThan(json.get("first_loss").asDouble());
     }
 
-    @Test
-    void twoRanksMeasureAStepTogether() throws IOException, InterruptedException {
-        JsonNode json = measured(classPath(), "tiny", "device=cpu", "ranks=2", "sequences=2", "tokens=16", "steps=5");
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void twoRanksMeasureAStepTogether(int copies) throws IOException, InterruptedException {
+        JsonNode json = measured(
+                classPath(),
+                "tiny",
+                "device=cpu",
+                "ranks=2",
+                "copies=" + copies,
+                "sequences=2",
+                "tokens=16",
+                "steps=5");
 
         assertThat(json.get("ranks").asInt()).isEqualTo(2);
+        assertThat(json.get("copies").asInt()).isEqualTo(copies);
         assertThat(json.get("tokens_per_second").asDouble())
                 .as("of each")
                 .isCloseTo(32 / json.get("step_ms_median").asDouble() * 1e3, withinPercentage(1e-6));
