@@ -91,8 +91,9 @@ record CollectiveAccount(
     }
 
     private static List<Event> inSteps(Trace trace) {
-        List<Event> kernels =
-                trace.of(Kind.KERNEL).stream().filter(CollectiveAccount::isNccls).toList();
+        List<Event> kernels = trace.of(Kind.KERNEL).stream()
+                .filter(CollectiveAccount::isNccls)
+                .toList();
         return trace.of(Kind.STEP).stream()
                 .flatMap(step -> StepAccount.begunIn(step.interval(), kernels).stream())
                 .toList();
@@ -131,12 +132,11 @@ record CollectiveAccount(
     private static double busBytesPerSecond(Event kernel) {
         Traffic traffic = traffic(kernel);
         double others = (traffic.ranks() - 1.0) / traffic.ranks();
-        double share =
-                switch (traffic.operation()) {
-                    case "allGather", "reduceScatter" -> others;
-                    case "allReduce", "barrier" -> 2 * others;
-                    default -> 1; // from one rank to others
-                };
+        double share = switch (traffic.operation()) {
+            case "allGather", "reduceScatter" -> others;
+            case "allReduce", "barrier" -> 2 * others;
+            default -> 1; // from one rank to others
+        };
         return traffic.bytes() * share / kernel.length() * 1e6;
     }
 

@@ -108,7 +108,9 @@ public final class ProfileCheck {
             List<String> told = names(of(spans, Kind.COLLECTIVE));
             List<String> ran = names(of(spans, Kind.KERNEL));
             System.out.println(told + " and " + ran);
-            claim("a stream is that of its kernels", () -> ran.size() == 1 && told.equals(List.of("check, " + ran.get(0))));
+            claim(
+                    "a stream is that of its kernels",
+                    () -> ran.size() == 1 && told.equals(List.of("check, " + ran.get(0))));
         } catch (RuntimeException | LinkageError e) {
             e.printStackTrace(System.out);
             failures++;

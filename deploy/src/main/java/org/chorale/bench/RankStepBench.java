@@ -49,11 +49,7 @@ public final class RankStepBench {
         BenchSetup setup = BenchSetup.parse(own.toArray(String[]::new));
         try (Collectives world = place.join("world");
                 ModelCopies copies = ModelCopies.of(world, "model", setup.copies(), Gathering.PER_USE)) {
-            GpuStepBench.run(
-                    setup,
-                    copies.ranks(),
-                    provenance,
-                    place.rank() == 0 ? System.out : nowhere());
+            GpuStepBench.run(setup, copies.ranks(), provenance, place.rank() == 0 ? System.out : nowhere());
             world.barrier().await();
         }
         System.exit(0);

@@ -15,7 +15,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
-import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.model.ModelFolder;
@@ -61,18 +60,24 @@ public final class ShardCheck {
 
     /** What a mode does with values, and how many copies of the model all ranks hold together. */
     private enum Mode {
-        FULL_SHARD(Gathering.PER_USE, world -> 1),
-        KEEP_GATHERED(Gathering.PER_STEP, world -> 1),
-        OPTIMIZER_ONLY(Gathering.ALWAYS, world -> 1),
-        REPLICATE(Gathering.ALWAYS, world -> world),
-        HYBRID(Gathering.PER_USE, world -> 2);
+        FULL_SHARD(Gathering.PER_USE),
+        KEEP_GATHERED(Gathering.PER_STEP),
+        OPTIMIZER_ONLY(Gathering.ALWAYS),
+        REPLICATE(Gathering.ALWAYS),
+        HYBRID(Gathering.PER_USE);
 
         private final Gathering gathering;
-        private final IntUnaryOperator copies;
 
-        Mode(Gathering gathering, IntUnaryOperator copies) {
+        Mode(Gathering gathering) {
             this.gathering = gathering;
-            this.copies = copies;
+        }
+
+        int copies(int worldSize) {
+            return switch (this) {
+                case FULL_SHARD, KEEP_GATHERED, OPTIMIZER_ONLY -> 1;
+                case REPLICATE -> worldSize;
+                case HYBRID -> 2;
+            };
         }
 
         /** Two ranks that are no copies of each other make a hybrid. */
@@ -125,7 +130,7 @@ public final class ShardCheck {
                 Trained alone = train(folder, precision, RankGroups.alone(), microBatches);
                 for (Mode mode : modes()) {
                     String name = "%s %s, %d micro-batches".formatted(mode, precision, microBatches);
-                    int copies = mode.copies.applyAsInt(world.worldSize());
+                    int copies = mode.copies(world.worldSize());
                     try (ModelCopies all = ModelCopies.of(world, name, copies, mode.gathering)) {
                         compare(name, precision, alone, train(folder, precision, all.ranks(), microBatches));
                     }

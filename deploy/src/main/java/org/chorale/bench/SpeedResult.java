@@ -22,6 +22,7 @@ import java.util.stream.Stream;
  * @param date of the measurement, in UTC
  * @param system {@code chorale}, or a peer and after a comma how it ran
  * @param ranks that share the model, of which this is one: speed and memory are those of each
+ * @param copies of the model that they hold together
  * @param peakGib the most that tensors held of the device's memory; empty where that is not counted
  * @param control whether it measures again what an older result says, to tell whether the machine is still the same
  */
@@ -36,6 +37,7 @@ record SpeedResult(
         int sequences,
         int tokens,
         int ranks,
+        int copies,
         double tokensPerSecond,
         OptionalDouble peakGib,
         boolean control) {
@@ -111,6 +113,7 @@ record SpeedResult(
                 json.path("sequences").asInt(),
                 json.path("tokens").asInt(),
                 json.path("ranks").asInt(1),
+                json.path("copies").asInt(1),
                 json.path("tokens_per_second").asDouble(),
                 gib.isNumber() ? OptionalDouble.of(gib.asDouble()) : OptionalDouble.empty(),
                 json.path("control").asBoolean());
@@ -129,6 +132,6 @@ record SpeedResult(
 
     /** What a later result must have in common with this one to stand in its place. */
     List<Object> setting() {
-        return List.of(row, system, precision, recompute, sequences, tokens, ranks, machine);
+        return List.of(row, system, precision, recompute, sequences, tokens, ranks, copies, machine);
     }
 }

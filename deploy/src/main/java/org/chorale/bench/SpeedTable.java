@@ -104,11 +104,12 @@ public final class SpeedTable {
     }
 
     private static String words(SpeedResult result) {
-        return "%s in %s%s, B %d T %d, %s"
+        return "%s in %s%s%s, B %d T %d, %s"
                 .formatted(
                         TITLES.getOrDefault(result.row(), result.row()),
                         result.precision(),
                         result.ranks() == 1 ? "" : " on each of %d GPUs that share it".formatted(result.ranks()),
+                        result.copies() == 1 ? "" : ", %d copies".formatted(result.copies()),
                         result.sequences(),
                         result.tokens(),
                         recomputed(result));

@@ -32,7 +32,12 @@ record Trace(List<Event> events, long lost) {
      * @param category the word of a {@link Kind}
      * @param traffic that a kernel has moved between ranks, or a call has asked for; null where there is none
      */
-    record Event(String name, String category, double start, double length, @Nullable Traffic traffic) {
+    record Event(
+            String name,
+            String category,
+            double start,
+            double length,
+            @Nullable Traffic traffic) {
         Interval interval() {
             return new Interval(start, start + length);
         }

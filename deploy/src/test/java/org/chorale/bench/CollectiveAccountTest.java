@@ -63,7 +63,8 @@ final class CollectiveAccountTest {
         moved("Broadcast", "broadcast", 4_000_000, 4, 200, 240);
 
         assertThat(CollectiveAccount.of(trace()))
-                .extracting(CollectiveAccount::name, account -> account.busBytes().best())
+                .extracting(
+                        CollectiveAccount::name, account -> account.busBytes().best())
                 .containsExactly(
                         tuple("allReduce of 4", 200e9),
                         tuple("broadcast of 4", 100e9),
@@ -115,8 +116,9 @@ final class CollectiveAccountTest {
                 .singleElement()
                 .satisfies(gather -> assertThat(gather.kernels()).isOne());
         assertThat(summary())
-                .contains("**Of 1 of NCCL's kernels it is not known what they moved, so no operation stands here for them:"
-                        + " ncclDevKernel_AllGather_RING_LL.**");
+                .contains(
+                        "**Of 1 of NCCL's kernels it is not known what they moved, so no operation stands here for them:"
+                                + " ncclDevKernel_AllGather_RING_LL.**");
     }
 
     private void moved(String kernel, String operation, long bytes, int ranks, long start, long end) {

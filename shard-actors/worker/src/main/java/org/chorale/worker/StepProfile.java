@@ -39,8 +39,7 @@ final class StepProfile implements AutoCloseable {
     private @Nullable Recording recording;
     private @Nullable StepLanes lanes;
 
-    private StepProfile(
-            TakeShard order, ProfileConfig config, Collectives ranks, Device device, long stepsDone) {
+    private StepProfile(TakeShard order, ProfileConfig config, Collectives ranks, Device device, long stepsDone) {
         this.config = config;
         this.rank = order.rank();
         this.ranks = ranks;

@@ -67,7 +67,7 @@ final class KernelTraffic {
 
     /** The same spans, of which kernels have the operations that they are. */
     List<Span> onto(List<Span> spans) {
-        Map<Span, Traffic> found = new IdentityHashMap<>();
+        IdentityHashMap<Span, Traffic> found = new IdentityHashMap<>();
         Map<Lane, List<Span>> kernels = spans.stream()
                 .filter(span -> streams.containsKey(span.lane()) && isNccls(span))
                 .sorted(Comparator.comparingLong(Span::startNanos))
@@ -76,14 +76,14 @@ final class KernelTraffic {
         return spans.stream().map(span -> said(span, found.get(span))).toList();
     }
 
-    private static void match(List<Enqueued> operations, List<Span> kernels, Map<Span, Traffic> found) {
+    private static void match(List<Enqueued> operations, List<Span> kernels, IdentityHashMap<Span, Traffic> found) {
         int most = kernels.size() - operations.size() + MOST_UNDONE;
         OptionalInt before = IntStream.rangeClosed(0, most)
                 .filter(skipped -> fit(operations, kernels, skipped))
                 .findFirst();
         before.ifPresent(skipped -> IntStream.range(0, pairs(operations, kernels, skipped))
-                .forEach(i -> found.put(
-                        kernels.get(skipped + i), operations.get(i).traffic())));
+                .forEach(i ->
+                        found.put(kernels.get(skipped + i), operations.get(i).traffic())));
     }
 
     private static boolean fit(List<Enqueued> operations, List<Span> kernels, int skipped) {

@@ -12,7 +12,13 @@ import org.jspecify.annotations.Nullable;
  * @param bytes that were moved; 0 where nothing is
  * @param traffic whose bytes these are; null where no other rank takes part, or it is not known
  */
-public record Span(Lane lane, String name, long startNanos, long endNanos, long bytes, @Nullable Traffic traffic) {
+public record Span(
+        Lane lane,
+        String name,
+        long startNanos,
+        long endNanos,
+        long bytes,
+        @Nullable Traffic traffic) {
     /** Of one rank alone. */
     public Span(Lane lane, String name, long startNanos, long endNanos, long bytes) {
         this(lane, name, startNanos, endNanos, bytes, null);

@@ -34,8 +34,7 @@ final class KernelTrafficTest {
         ran(OTHER, "ncclDevKernel_Generic_4", 5);
         ran(COMPUTE, "nvjet", 5);
 
-        assertThat(found())
-                .containsExactly("reduceScatter 3", "allGather 1", "barrier 4", "allReduce 2", "nothing");
+        assertThat(found()).containsExactly("reduceScatter 3", "allGather 1", "barrier 4", "allReduce 2", "nothing");
         assertThat(traffic.onto(spans)).extracting(Span::bytes).containsExactly(300L, 100L, 400L, 200L, 0L);
     }
 
@@ -50,8 +49,7 @@ final class KernelTrafficTest {
         ran(STREAM, "ncclDevKernel_AllGather_RING_LL", 21);
         ran(STREAM, "ncclDevKernel_ReduceScatter_Sum_f32_RING_LL", 22);
 
-        assertThat(found())
-                .containsExactly("nothing", "nothing", "allGather 1", "allGather 2", "reduceScatter 3");
+        assertThat(found()).containsExactly("nothing", "nothing", "allGather 1", "allGather 2", "reduceScatter 3");
     }
 
     @Test
