@@ -33,6 +33,7 @@ public final class AttentionCheck {
     private static final long[][] HEADS = {{4, 2}, {32, 4}, {32, 8}}; // N, K
     private static final long[] WIDTHS = {16, 64, 128};
     private static final long[] LENGTHS = {1, 7, 64, 2048};
+    private static final long[] CAPPED_LENGTHS = {1, 7, 64, 1001, 2048};
     private static final String[] RESULTS = {"mixed", "dq", "dk", "dv", "again"};
 
     private final Device device;
@@ -106,8 +107,8 @@ public final class AttentionCheck {
 
     /** Capped scores, block by block: they are so large here that the cap bends most of them. */
     private void checkCapped() {
-        for (ScalarType type : List.of(ScalarType.BFloat16, ScalarType.Float)) {
-            for (long tokens : LENGTHS) {
+        for (ScalarType type : List.of(ScalarType.BFloat16, ScalarType.Half, ScalarType.Float)) {
+            for (long tokens : CAPPED_LENGTHS) {
                 for (Sight sight : Sight.values()) {
                     AttentionCase what = new AttentionCase(2, tokens, 8, 4, 256, type, sight);
                     FlashAttention attention = attention(what).with(new Scores(0.25, 3));

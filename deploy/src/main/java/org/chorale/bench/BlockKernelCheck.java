@@ -12,7 +12,7 @@ import org.chorale.model.kernel.RmsNormKernel.Weighting;
 import org.chorale.tensor.device.Device;
 
 /**
- * Checks the element-wise kernels of a block on a GPU (norm, rotary, gated activations) against their twins in fp64 on the same
+ * Checks the element-wise kernels of a block on a GPU (norm, rotary, gated activations, shares of attention's keys) against their twins in fp64 on the same
  * values, and measures them; and the products of a linear against the same in fp64.
  */
 public final class BlockKernelCheck {
@@ -35,6 +35,7 @@ public final class BlockKernelCheck {
         for (Curve curve : Curve.values()) {
             new GluCheck(check, tensors, curve).run(ROWS);
         }
+        new SharesCheck(check, tensors).run();
         new LinearCheck(check, tensors).run(ROWS);
         System.exit(check.end());
     }
@@ -46,7 +47,7 @@ public final class BlockKernelCheck {
 
     /** What is chosen for tensors of the GPU, which must not be the twin that it is checked against. */
     static <K> K fused(K chosen, K twin) {
-        if (chosen == twin) {
+        if (chosen.equals(twin)) {
             throw new IllegalStateException("the fused kernel does not take what it should");
         }
         return chosen;

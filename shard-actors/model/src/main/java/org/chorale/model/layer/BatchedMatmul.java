@@ -7,7 +7,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.Operator;
 import org.chorale.tensor.Scalars;
-import org.chorale.tensor.device.Device;
 
 /**
  * Products of matrices in pairs, [n, rows, inner] · [n, inner, columns], and sums of them in the dtype of the sum: that of
@@ -19,14 +18,6 @@ final class BatchedMatmul {
     private static final Long FLOAT = (long) ScalarType.Float.value;
 
     private BatchedMatmul() {}
-
-    /** scale·a·b, in fp32 at least. */
-    static Tensor wide(Tensor a, Tensor b, double scale) {
-        ScalarType type = Wide.is(a) ? a.scalar_type().intern() : ScalarType.Float;
-        Tensor product = Device.of(a).empty(type, a.size(0), a.size(1), b.size(2));
-        write(product, a, b, scale);
-        return product;
-    }
 
     /** product = scale·a·b; what it holds is not read. */
     static void write(Tensor product, Tensor a, Tensor b, double scale) {

@@ -99,8 +99,7 @@ public final class FlashAttention {
         if (!scores.capped() && AttentionWay.onGpu(type, headWidth, 1, sight) != AttentionWay.PLAIN) {
             return 0;
         }
-        long bytesOfScore = type == ScalarType.Double ? Double.BYTES : Float.BYTES;
-        return PlainAttention.HELD_BLOCKS * Math.min(ScoreBlock.MAX_BYTES, bytesOfScore * heads * rows * rows);
+        return PlainAttention.scoreBytes(type, heads, rows);
     }
 
     private AttentionWay way(Tensor q, Tensor k, Tensor v, Sight sight) {

@@ -7,8 +7,9 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.kernel.SharesKernel;
+import org.chorale.model.kernel.SharesKernel.Gradients;
 import org.chorale.model.layer.FlashAttention.Attended;
-import org.chorale.tensor.Operator;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
 
@@ -24,21 +25,30 @@ import org.chorale.tensor.device.Device;
  * everything is.
  */
 final class PlainAttention implements AttentionKernel {
-    /** Blocks of scores that a backward holds at once: of products, shares, and gradients before and behind the cap. */
-    static final int HELD_BLOCKS = 5;
+    /** Bytes of scores that a pass holds at once, unless those of a single query and head are more. */
+    static final long MAX_SCORE_BYTES = 320L << 20;
 
-    private static final Operator SOFTMAX_BACKWARD = Operator.named("aten::_softmax_backward_data");
-    private static final Long LAST = -1L;
-
-    private final long maxBlockBytes;
+    private final long maxScoreBytes;
 
     PlainAttention() {
-        this(ScoreBlock.MAX_BYTES);
+        this(MAX_SCORE_BYTES);
     }
 
-    /** @param maxBlockBytes of scores, unless those of a single query and head are more */
-    PlainAttention(long maxBlockBytes) {
-        this.maxBlockBytes = maxBlockBytes;
+    /** @param maxScoreBytes held at once, unless those of a single query and head are more */
+    PlainAttention(long maxScoreBytes) {
+        this.maxScoreBytes = maxScoreBytes;
+    }
+
+    /**
+     * Bytes of scores that a backward without a mask holds at once on a GPU, at most.
+     *
+     * @param heads N
+     * @param rows of all sequences
+     */
+    static long scoreBytes(ScalarType type, long heads, long rows) {
+        long bytesOfScore = type == ScalarType.Double ? Double.BYTES : Float.BYTES;
+        long all = bytesOfScore * heads * rows * ScoreMemory.stride(rows);
+        return Math.min(MAX_SCORE_BYTES, SharesKernel.backwardBlocks(type) * all);
     }
 
     @Override
@@ -46,11 +56,12 @@ final class PlainAttention implements AttentionKernel {
         try (TensorScope scope = new TensorScope()) {
             Operands operands = Operands.of(q, k, v, sight);
             Tensor mixed = torch.empty_like(operands.q); // [B·K, T, G, H]
-            for (ScoreBlock block : blocks(q, k, sight)) {
+            List<ScoreBlock> blocks = blocks(q, k, sight, operands.kernel.forwardBlocks());
+            ScoreMemory scores = operands.memory(blocks);
+            for (ScoreBlock block : blocks) {
                 try (TensorScope ofBlock = new TensorScope()) {
-                    Tensor shares = operands.shares(block, operands.bent(block), false);
-                    Tensor ofQueries = matrix(block.ofQueries(mixed));
-                    BatchedMatmul.write(ofQueries, shares.to(mixed.scalar_type()), block.ofKeys(operands.v), 1);
+                    Tensor shares = operands.shares(block, scores);
+                    BatchedMatmul.write(matrix(block.ofQueries(mixed)), shares, block.ofKeys(operands.v), 1);
                 }
             }
             Tensor nothing = Device.of(q).empty(ScalarType.Float, 0);
@@ -71,12 +82,16 @@ final class PlainAttention implements AttentionKernel {
             Tensor dk = sums(operands.k);
             Tensor dv = sums(operands.v);
             double scale = sight.scores().scaleFor(q);
-            for (ScoreBlock block : blocks(q, k, sight)) {
+            List<ScoreBlock> blocks = blocks(q, k, sight, operands.kernel.backwardBlocks());
+            ScoreMemory scores = operands.memory(blocks);
+            ScoreMemory dShares = operands.memory(blocks);
+            for (ScoreBlock block : blocks) {
                 try (TensorScope ofBlock = new TensorScope()) {
                     Tensor dBlock = matrix(block.ofQueries(dOut));
-                    Tensor dProducts = operands.backward(block, dBlock, block.ofKeys(dv));
-                    Tensor keys = block.ofKeys(operands.k);
-                    BatchedMatmul.write(matrix(block.ofQueries(dq)), dProducts, keys, scale);
+                    Gradients gradients = operands.gradients(block, dBlock, scores, dShares);
+                    Tensor dProducts = gradients.dProducts();
+                    BatchedMatmul.addTo(block.ofKeys(dv), gradients.shares().transpose(1, 2), dBlock, 1);
+                    BatchedMatmul.write(matrix(block.ofQueries(dq)), dProducts, block.ofKeys(operands.k), scale);
                     BatchedMatmul.addTo(
                             block.ofKeys(dk), dProducts.transpose(1, 2), matrix(block.ofQueries(operands.q)), scale);
                 }
@@ -89,9 +104,11 @@ final class PlainAttention implements AttentionKernel {
         }
     }
 
-    private List<ScoreBlock> blocks(Tensor q, Tensor k, Sight sight) {
+    /** @param held how many times the scores of one are held at once */
+    private List<ScoreBlock> blocks(Tensor q, Tensor k, Sight sight, int held) {
         long bytesOfScore = Math.max(Float.BYTES, q.element_size());
-        return ScoreBlock.of(q, k, sight, Math.max(1, maxBlockBytes / bytesOfScore));
+        long launchedScores = q.is_cuda() ? ScoreBlock.LAUNCHED_SCORES : 0;
+        return ScoreBlock.of(q, k, sight, Math.max(1, maxScoreBytes / held / bytesOfScore), launchedScores);
     }
 
     /**
@@ -101,62 +118,39 @@ final class PlainAttention implements AttentionKernel {
      * @param k [B·K, S, H]
      * @param v [B·K, S, H]
      */
-    private record Operands(Tensor q, Tensor k, Tensor v, Scores scores, HiddenKeys hidden) {
+    private record Operands(Tensor q, Tensor k, Tensor v, double scale, SharesKernel kernel, QueryLimits limits) {
         static Operands of(Tensor q, Tensor k, Tensor v, Sight sight) {
             long heads = k.size(2);
             return new Operands(
                     perKeyHead(q, heads, sight),
                     perKeyHead(k, heads, sight).squeeze(2),
                     perKeyHead(v, heads, sight).squeeze(2),
-                    sight.scores(),
-                    new HiddenKeys(sight, q, k));
+                    sight.scores().productScale(q),
+                    SharesKernel.of(q, sight.scores().cap()),
+                    new QueryLimits(sight, q, k));
         }
 
-        /** [heads, queries·G, keys] */
-        Tensor bent(ScoreBlock block) {
-            Tensor bent = BatchedMatmul.wide(
-                    matrix(block.ofQueries(q)), block.ofKeys(k).transpose(1, 2), scores.productScale(q));
-            scores.bend(bent);
-            return bent;
+        ScoreMemory memory(List<ScoreBlock> blocks) {
+            return ScoreMemory.of(blocks, q, q.size(2));
         }
 
-        /** [heads, queries·G, keys] */
-        Tensor shares(ScoreBlock block, Tensor bent, boolean backward) {
-            try (TensorScope scope = new TensorScope()) {
-                Tensor ofBlock = scores.of(bent, backward);
-                hidden.in(ofBlock.unflatten(1, block.queries(), -1), block);
-                return scope.keep(torch.softmax(ofBlock, LAST));
-            }
+        /** [heads, queries·G, keys] in the dtype of q. */
+        Tensor shares(ScoreBlock block, ScoreMemory scores) {
+            return kernel.forward(products(block, scores), block.queries(), limits.of(block));
         }
 
-        /**
-         * The gradient of the products by scale, [heads, queries·G, keys] in the dtype of q.
-         *
-         * @param dMixed [heads, queries·G, H]
-         * @param dValues [heads, keys, H], added to
-         */
-        Tensor backward(ScoreBlock block, Tensor dMixed, Tensor dValues) {
-            try (TensorScope scope = new TensorScope()) {
-                Tensor bent = bent(block);
-                Tensor shares = shares(block, bent, true);
-                addGradient(dValues, shares, dMixed);
-                Tensor dScores = scoresGradient(block, shares, dMixed);
-                return scope.keep(scores.gradient(dScores, bent).to(q.scalar_type()));
-            }
+        /** @param dMixed [heads, queries·G, H] */
+        Gradients gradients(ScoreBlock block, Tensor dMixed, ScoreMemory scores, ScoreMemory dShares) {
+            Tensor dOfBlock = dShares.of(block);
+            BatchedMatmul.write(dOfBlock, dMixed, block.ofKeys(v).transpose(1, 2), 1);
+            return kernel.backward(products(block, scores), dOfBlock, block.queries(), limits.of(block));
         }
 
-        private void addGradient(Tensor dValues, Tensor shares, Tensor dMixed) {
-            try (TensorScope scope = new TensorScope()) {
-                BatchedMatmul.addTo(dValues, shares.to(q.scalar_type()).transpose(1, 2), dMixed, 1);
-            }
-        }
-
-        private Tensor scoresGradient(ScoreBlock block, Tensor shares, Tensor dMixed) {
-            try (TensorScope scope = new TensorScope()) {
-                Tensor dShares = BatchedMatmul.wide(dMixed, block.ofKeys(v).transpose(1, 2), 1);
-                Long type = (long) shares.scalar_type().value;
-                return scope.keep(SOFTMAX_BACKWARD.call(dShares, shares, LAST, type)[0]);
-            }
+        private Tensor products(ScoreBlock block, ScoreMemory scores) {
+            Tensor products = scores.of(block);
+            BatchedMatmul.write(
+                    products, matrix(block.ofQueries(q)), block.ofKeys(k).transpose(1, 2), scale);
+            return products;
         }
     }
 

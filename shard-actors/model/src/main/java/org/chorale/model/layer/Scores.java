@@ -3,11 +3,8 @@
 
 package org.chorale.model.layer;
 
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.Operator;
-import org.chorale.tensor.Scalars;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,32 +40,8 @@ public record Scores(@Nullable Double scale, double cap) {
         return scale == null ? 1 / Math.sqrt((double) q.size(-1)) : scale;
     }
 
-    /** That of q·k before they are capped: the cap's part of it is 1 / cap. */
+    /** That of q·k before they are capped: tanh is taken of shares of the cap. */
     double productScale(Tensor q) {
         return capped() ? scaleFor(q) / cap : scaleFor(q);
-    }
-
-    /**
-     * What a cap makes of q·k times {@link #productScale}, in its memory: tanh, which is a share of the cap, and whose
-     * slope follows from it.
-     */
-    void bend(Tensor products) {
-        if (capped()) {
-            products.tanh_();
-        }
-    }
-
-    /** The scores of what is bent, in its memory unless the backward of a cap needs that. */
-    Tensor of(Tensor bent, boolean backward) {
-        if (!capped()) {
-            return bent;
-        }
-        Scalar factor = Scalars.of(cap);
-        return backward ? bent.mul(factor) : bent.mul_(factor);
-    }
-
-    /** The gradient of q·k times the scale, of that of the scores. */
-    Tensor gradient(Tensor dScores, Tensor bent) {
-        return capped() ? torch.tanh_backward(dScores, bent) : dScores;
     }
 }

@@ -6,6 +6,7 @@ package org.chorale.model.layer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.chorale.model.kernel.SeenKeys;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
@@ -29,9 +30,6 @@ record Sight(
         @Nullable PackedDocuments documents,
         Scores scores) {
     static final long EVERYTHING = Long.MAX_VALUE;
-
-    /** Finite, so that a query that sees nothing sees everything alike instead of becoming no number. */
-    static final double HIDDEN = -Float.MAX_VALUE;
 
     /** Plain scores. */
     Sight(boolean causal, long window, @Nullable Tensor mask, @Nullable PackedDocuments documents) {
@@ -106,7 +104,7 @@ record Sight(
             }
             Tensor hidden = seen.logical_not();
             return scope.keep(hidden.to(ScalarType.Float)
-                    .masked_fill_(hidden, Scalars.of(HIDDEN))
+                    .masked_fill_(hidden, Scalars.of(SeenKeys.HIDDEN))
                     .view(1, 1, queries, keys));
         }
     }

@@ -203,7 +203,7 @@ final class DecoderMemoryTest {
                 .toList();
     }
 
-    /** A block of scores has 64 MiB, and a backward holds five; a shorter sequence has no more scores than R² for each head. */
+    /** A backward holds 320 MiB of scores and their gradients; a shorter sequence has no more of each than R² for a head. */
     @Test
     void cappedScoresHaveRoomForTheirBlocksAndKeepNoLogSumExp() {
         DecoderMemory capped = memory(GEMMA.formatted(50.0));
@@ -215,12 +215,12 @@ final class DecoderMemoryTest {
         assertThat(capped.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING)
                         - plain.peakBytes(none, LARGE_ROWS, 0, Beside.NOTHING)
                         - kept)
-                .isEqualTo(5 * (64L << 20));
+                .isEqualTo(320L << 20);
         long keptOfFew = capped.keptBytes(none, 32) - plain.keptBytes(none, 32);
         assertThat(capped.peakBytes(none, 32, 0, Beside.NOTHING)
                         - plain.peakBytes(none, 32, 0, Beside.NOTHING)
                         - keptOfFew)
-                .isEqualTo(5 * 8 * 32 * 32 * 4);
+                .isEqualTo(2 * 8 * 32 * 32 * 4);
     }
 
     @Test

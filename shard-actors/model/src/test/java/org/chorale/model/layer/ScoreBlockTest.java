@@ -34,17 +34,23 @@ final class ScoreBlockTest {
             int tokens = 1 + random.nextInt(400);
             long window = random.nextBoolean() ? Sight.EVERYTHING : 1 + random.nextInt(tokens + 5);
             int[] begins = random.nextBoolean() ? null : begins(random, sequences, tokens);
-            assertBlocks(sequences, tokens, window, begins, maxScores);
+            long launchedScores = random.nextBoolean() ? 0 : 1_000_000;
+            assertBlocks(sequences, tokens, window, begins, maxScores, launchedScores);
         }
     }
 
-    private static void assertBlocks(int sequences, int tokens, long window, int @Nullable [] begins, long maxScores) {
+    private static void assertBlocks(
+            int sequences, int tokens, long window, int @Nullable [] begins, long maxScores, long launchedScores) {
         Sight sight = new Sight(true, window, null, begins == null ? null : packed(tokens, begins), Scores.PLAIN);
         int rows = begins == null ? tokens : sequences * tokens;
         long heads = begins == null ? sequences * KEY_HEADS : KEY_HEADS;
         long[] seen = new long[rows]; // key-value heads times keys that each query has
         for (ScoreBlock block : ScoreBlock.of(
-                tensor(sequences, tokens, KEY_HEADS * GROUP), keys(sequences, tokens), sight, maxScores)) {
+                tensor(sequences, tokens, KEY_HEADS * GROUP),
+                keys(sequences, tokens),
+                sight,
+                maxScores,
+                launchedScores)) {
             long scores = block.heads() * GROUP * block.queries() * block.keys();
             assertThat(scores <= maxScores || block.heads() * block.queries() == 1)
                     .as("%s", block)
@@ -68,7 +74,7 @@ final class ScoreBlockTest {
     @CsvSource({"512, 4096", "4096, 16384", "24, 2048"})
     void aWindowCostsWhatItSees(long window, long tokens) {
         Sight sight = new Sight(true, window, null, null, Scores.PLAIN);
-        long scores = ScoreBlock.of(tensor(1, tokens, KEY_HEADS), keys(1, tokens), sight, 1 << 24).stream()
+        long scores = ScoreBlock.of(tensor(1, tokens, KEY_HEADS), keys(1, tokens), sight, 1 << 24, 0).stream()
                 .mapToLong(block -> block.heads() * block.queries() * block.keys())
                 .sum();
         assertThat(scores).isLessThanOrEqualTo(KEY_HEADS * tokens * (2 * Math.max(window, 256)));
@@ -79,23 +85,50 @@ final class ScoreBlockTest {
         int[] begins = new int[8192];
         Arrays.setAll(begins, row -> row - row % 100);
         Sight sight = new Sight(true, Sight.EVERYTHING, null, packed(8192, begins), Scores.PLAIN);
-        long scores = ScoreBlock.of(tensor(1, 8192, KEY_HEADS), keys(1, 8192), sight, 1 << 24).stream()
+        long scores = ScoreBlock.of(tensor(1, 8192, KEY_HEADS), keys(1, 8192), sight, 1 << 24, 0).stream()
                 .mapToLong(block -> block.heads() * block.queries() * block.keys())
                 .sum();
         assertThat(scores).isLessThanOrEqualTo(KEY_HEADS * 8192 * (256 + 100));
     }
 
     @Test
+    void scoresThatTakeLessTimeThanTheirLaunchesAreOneBlock() {
+        Sight sight = new Sight(true, 24, null, null, Scores.PLAIN);
+        long all = KEY_HEADS * 1024 * 1024;
+        assertThat(ScoreBlock.of(tensor(1, 1024, KEY_HEADS), keys(1, 1024), sight, 1 << 24, all))
+                .containsExactly(new ScoreBlock(0, KEY_HEADS, 0, 1024, 0, 1024));
+        assertThat(ScoreBlock.of(tensor(1, 1024, KEY_HEADS), keys(1, 1024), sight, 1 << 24, all - 1))
+                .hasSizeGreaterThan(1);
+    }
+
+    /** Gemma 2's at 8,192 tokens: the first queries see few keys, so that a block has more heads of them. */
+    @Test
+    void aBlockHasAsManyHeadsAsItMayHold() {
+        Sight sight = new Sight(true, Sight.EVERYTHING, null, null, Scores.PLAIN);
+        List<ScoreBlock> blocks =
+                ScoreBlock.of(tensor(1, 8192, 2 * KEY_HEADS), keys(1, 8192), sight, 2L * 512 * 8192 * 3, 1 << 23);
+        assertThat(blocks).contains(new ScoreBlock(3, 3, 7680, 512, 0, 8192), new ScoreBlock(0, 6, 0, 512, 0, 512));
+    }
+
+    @Test
+    void aWindowBeginsAtAWholeAccess() {
+        Sight sight = new Sight(true, 4096, null, null, Scores.PLAIN);
+        assertThat(ScoreBlock.of(tensor(1, 8192, KEY_HEADS), keys(1, 8192), sight, 1 << 24, 0))
+                .allSatisfy(block -> assertThat(block.key() % 8).isZero())
+                .contains(new ScoreBlock(0, 6, 7680, 512, 3584, 4608));
+    }
+
+    @Test
     void fewScoresAreOneBlock() {
         Sight sight = new Sight(true, Sight.EVERYTHING, null, null, Scores.PLAIN);
-        assertThat(ScoreBlock.of(tensor(2, 100, KEY_HEADS), keys(2, 100), sight, 1 << 24))
+        assertThat(ScoreBlock.of(tensor(2, 100, KEY_HEADS), keys(2, 100), sight, 1 << 24, 0))
                 .isEqualTo(List.of(new ScoreBlock(0, 2 * KEY_HEADS, 0, 100, 0, 100)));
     }
 
     @Test
     void aMaskMayShowAnything() {
         Sight sight = new Sight(false, Sight.EVERYTHING, torch.zeros(1, 1, 10, 10), null, Scores.PLAIN);
-        assertThat(ScoreBlock.of(tensor(1, 10, KEY_HEADS), keys(1, 10), sight, 120))
+        assertThat(ScoreBlock.of(tensor(1, 10, KEY_HEADS), keys(1, 10), sight, 120, 0))
                 .allSatisfy(block -> assertThat(block.keys()).isEqualTo(10))
                 .hasSizeGreaterThan(1);
     }
