@@ -120,7 +120,7 @@ public sealed interface FeedForwardConfig {
         /** Where the slots of each expert end. */
         @Override
         public long keptOnceBytes() {
-            return (long) Long.BYTES * experts.size();
+            return (long) Integer.BYTES * experts.size();
         }
 
         /**

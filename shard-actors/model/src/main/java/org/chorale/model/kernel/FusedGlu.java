@@ -8,6 +8,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.chorale.tensor.kernel.ElementType;
+import org.chorale.tensor.kernel.Kernel;
 import org.chorale.tensor.kernel.KernelModule;
 import org.chorale.tensor.kernel.Launch;
 
@@ -32,11 +33,42 @@ record FusedGlu(Curve curve) implements GluKernel {
 
     @Override
     public Tensor backward(Tensor dInner, Tensor gate, Tensor up) {
-        if (!dInner.is_contiguous()) {
-            throw new IllegalArgumentException("the gradient of a gated activation's rows is not contiguous");
-        }
+        refuseGaps(dInner);
         run("glu_backward", gate, up, dInner, dInner, gate, up);
         return dInner;
+    }
+
+    @Override
+    public Tensor weightedBackward(Tensor dWeighted, Tensor gate, Tensor up, Tensor weights, Tensor dWeights) {
+        refuseGaps(dWeighted);
+        refuseGaps(weights);
+        refuseGaps(dWeights);
+        long width = gate.size(1);
+        Access access = Access.of(width, gate, up, dWeighted);
+        kernel("glu_weighted_backward", access)
+                .launch()
+                .tensor(dWeighted)
+                .tensor(gate)
+                .tensor(up)
+                .tensor(weights)
+                .tensor(dWeights)
+                .index(Math.toIntExact(width))
+                .count(gate.stride(0))
+                .count(up.stride(0))
+                .run(gate.size(0), Blocks.threads(width / access.lanes(), MAX_THREADS));
+        return dWeighted;
+    }
+
+    private static void refuseGaps(Tensor rows) {
+        if (!rows.is_contiguous()) {
+            throw new IllegalArgumentException("what goes back through a gated activation is not contiguous");
+        }
+    }
+
+    private Kernel kernel(String function, Access access) {
+        Map<String, String> macros = new HashMap<>(access.macros());
+        macros.put("CURVE", curve.function());
+        return KernelModule.of(FusedGlu.class, "glu.cu", macros).kernel(function);
     }
 
     /** @param operands of the kernel, in its order */
@@ -45,10 +77,7 @@ record FusedGlu(Curve curve) implements GluKernel {
         Access access = Access.of(width, gate, up, inner);
         long accesses = width / access.lanes();
         long blocksOfRow = Blocks.ceilDiv(accesses, MAX_THREADS);
-        Map<String, String> macros = new HashMap<>(access.macros());
-        macros.put("CURVE", curve.function());
-        Launch launch =
-                KernelModule.of(FusedGlu.class, "glu.cu", macros).kernel(kernel).launch();
+        Launch launch = kernel(kernel, access).launch();
         for (Tensor operand : operands) {
             launch.tensor(operand);
         }

@@ -31,4 +31,15 @@ public sealed interface GluKernel permits FusedGlu, AtenGlu {
      * @return inner, [R, F], once more, which the gradient of the next weight needs
      */
     Tensor backward(Tensor dInner, Tensor gate, Tensor up);
+
+    /**
+     * The backward where each row of what the forward gave is multiplied by a weight afterwards. Overwrites gate and up with
+     * their gradients.
+     *
+     * @param dWeighted [R, F], the gradient of the products; what lies there after it means nothing, unless it is returned
+     * @param weights [R, 1], in fp32 at least
+     * @param dWeights [R, 1], written
+     * @return the products once more, [R, F]
+     */
+    Tensor weightedBackward(Tensor dWeighted, Tensor gate, Tensor up, Tensor weights, Tensor dWeights);
 }

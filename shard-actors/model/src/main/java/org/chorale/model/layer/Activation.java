@@ -44,4 +44,16 @@ public enum Activation {
     Tensor gatedBackward(Tensor dInner, Tensor gate, Tensor up) {
         return GluKernel.of(curve, gate, up).backward(dInner, gate, up);
     }
+
+    /**
+     * Likewise, where of(gate) · up is multiplied by the weight of its row. Overwrites gate and up with their gradients.
+     *
+     * @param dWeighted [R, F], the gradient of the products; overwritten
+     * @param weights [R, 1], in fp32 at least
+     * @param dWeights [R, 1], written
+     * @return the products, once more
+     */
+    Tensor weightedBackward(Tensor dWeighted, Tensor gate, Tensor up, Tensor weights, Tensor dWeights) {
+        return GluKernel.of(curve, gate, up).weightedBackward(dWeighted, gate, up, weights, dWeights);
+    }
 }

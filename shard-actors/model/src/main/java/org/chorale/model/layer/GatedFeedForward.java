@@ -3,7 +3,6 @@
 
 package org.chorale.model.layer;
 
-import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -15,8 +14,6 @@ import org.jspecify.annotations.Nullable;
  * given is computed again.
  */
 public final class GatedFeedForward implements FeedForward {
-    private static final long[] COLUMNS = {1};
-
     private final SideBySide gateAndUp;
     private final Linear down;
     private final Activation activation;
@@ -98,20 +95,29 @@ public final class GatedFeedForward implements FeedForward {
             Tensor both = tape.pop(); // [R, 2F]
             OutputGradient ofDown = down.outputGradient(dy);
             Tensor dWeighted = down.inputGradient(ofDown, dropout); // [R, F]
-            Tensor given = Wide.of(activation.gated(gate(both), up(both)));
-            dWeights.copy_(given.mul_(dWeighted).sum(COLUMNS, true, new ScalarTypeOptional()));
-            Tensor inner = activation.gatedBackward(dWeighted.mul_(weights), gate(both), up(both));
-            inner.mul_(weights);
+            Tensor inner = activation.weightedBackward(dWeighted, gate(both), up(both), weights, dWeights);
             down.addToGradients(ofDown, inner, down.again(inner, dropout), dropout);
             return scope.keep(gateAndUp.backward(both, x, dropout, tape));
         }
     }
 
-    private static Tensor gate(Tensor both) {
+    SideBySide gateAndUp() {
+        return gateAndUp;
+    }
+
+    Linear down() {
+        return down;
+    }
+
+    Activation activation() {
+        return activation;
+    }
+
+    static Tensor gate(Tensor both) {
         return both.narrow(1, 0, both.size(1) / 2);
     }
 
-    private static Tensor up(Tensor both) {
+    static Tensor up(Tensor both) {
         return both.narrow(1, both.size(1) / 2, both.size(1) / 2);
     }
 }

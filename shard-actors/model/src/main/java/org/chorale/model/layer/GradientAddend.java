@@ -40,6 +40,24 @@ sealed interface GradientAddend {
         }
     }
 
+    /** scale·aᵀ·b of the rows of each expert, a [S, m] and b [S, n], for gradients [E, m, n]; their rows are m. */
+    record Grouped(GroupedMatmul products, Tensor a, Tensor b, double scale) implements GradientAddend {
+        @Override
+        public void write(Tensor gradient) {
+            products.write(gradient, a, b, scale);
+        }
+
+        @Override
+        public void addTo(Tensor gradient) {
+            products.addTo(gradient, a, b, scale);
+        }
+
+        @Override
+        public GradientAddend rows(long from, long count) {
+            return new Grouped(products, a.narrow(1, from, count), b, scale);
+        }
+    }
+
     /** a·bᵀ of FP8 factors a [m, R] and b [n, R], for an fp32 gradient [m, n]. */
     record Fp8Product(Fp8Matrix a, Fp8Matrix b) implements GradientAddend {
         @Override

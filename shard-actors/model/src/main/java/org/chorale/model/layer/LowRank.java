@@ -118,6 +118,15 @@ public final class LowRank {
         return down;
     }
 
+    Parameter up() {
+        return up;
+    }
+
+    /** s. */
+    double scale() {
+        return scale;
+    }
+
     /** r. */
     long rank() {
         return rank;

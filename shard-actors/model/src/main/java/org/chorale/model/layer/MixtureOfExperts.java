@@ -4,9 +4,11 @@
 package org.chorale.model.layer;
 
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.layer.ExpertWay.Weighing;
 import org.chorale.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -23,14 +25,16 @@ import org.jspecify.annotations.Nullable;
  * works on rows that lie together; what they give is gathered back row by row and added up in the order of each row's
  * probabilities, which is the same every time. An expert without rows does nothing, and its gradients stay as they are.
  *
- * <p>How many rows each expert has is read on the host, which launches its products: on a GPU each layer's forward waits
- * for the device once (and once more where an expert's adapter drops inputs). The backward does not.
+ * <p>The experts are computed all at once where they are alike and lie evenly spaced in memory, see {@link GroupedExperts},
+ * and else one by one, see {@link EachExpert}: then the host waits for the device in each layer's forward.
  */
 public final class MixtureOfExperts implements FeedForward {
     private static final long[] COLUMNS = {1};
 
     private final Linear router;
     private final List<GatedFeedForward> experts;
+    private final ExpertWay each;
+    private final Optional<GroupedExperts> grouped;
     private final int chosen;
     private final boolean normalised;
 
@@ -43,6 +47,8 @@ public final class MixtureOfExperts implements FeedForward {
     public MixtureOfExperts(Linear router, List<GatedFeedForward> experts, int chosen, boolean normalised) {
         this.router = router;
         this.experts = List.copyOf(experts);
+        this.each = new EachExpert(this.experts);
+        this.grouped = GroupedExperts.of(this.experts);
         this.chosen = chosen;
         this.normalised = normalised;
     }
@@ -70,16 +76,7 @@ public final class MixtureOfExperts implements FeedForward {
                 context.balance().count(routing.probabilities(), routing.experts());
             }
             Tensor rows = x.index_select(0, routing.rows()); // [S, D]
-            Tensor given = torch.empty_like(rows);
-            RowKeys keys = keys(context.dropout(), routing);
-            for (int expert = 0; expert < experts.size(); expert++) {
-                if (routing.count(expert) > 0) {
-                    try (TensorScope ofExpert = new TensorScope()) {
-                        Tensor own = routing.part(rows, expert);
-                        routing.part(given, expert).copy_(experts.get(expert).forward(own, keys.of(expert), tape));
-                    }
-                }
-            }
+            Tensor given = way(context.dropout()).forward(rows, routing, context.dropout(), tape);
             routing.push(tape);
             return scope.keep(routing.sumOfRows(given, routing.weights(normalised)));
         }
@@ -90,12 +87,7 @@ public final class MixtureOfExperts implements FeedForward {
         try (TensorScope scope = new TensorScope()) {
             Routing routing = route(x, context.dropout(), tape);
             Tensor rows = x.index_select(0, routing.rows()); // [S, D]
-            RowKeys keys = keys(context.dropout(), routing);
-            for (int expert = 0; expert < experts.size(); expert++) {
-                if (routing.count(expert) > 0) {
-                    experts.get(expert).again(routing.part(rows, expert), keys.of(expert), tape);
-                }
-            }
+            way(context.dropout()).again(rows, routing, context.dropout(), tape);
             routing.push(tape);
         }
     }
@@ -105,8 +97,10 @@ public final class MixtureOfExperts implements FeedForward {
         try (TensorScope scope = new TensorScope()) {
             Routing routing = Routing.pop(tape);
             Tensor weights = routing.weights(normalised); // [R, k]
-            Tensor dWeights = torch.empty_like(weights);
-            Tensor dx = throughExperts(dy, x, routing, new Weighing(weights, dWeights), context.dropout(), tape);
+            Tensor sorted = routing.sorted(weights); // [S, 1]
+            Weighing weighing = new Weighing(sorted, torch.empty_like(sorted));
+            Tensor dx = throughExperts(dy, x, routing, weighing, context.dropout(), tape);
+            Tensor dWeights = routing.byRow(weighing.gradient()); // [R, k]
             Tensor dProbabilities = routing.probabilityGradient(weights, dWeights, normalised);
             if (context.balance() != null) {
                 context.balance().addTo(dProbabilities);
@@ -116,42 +110,22 @@ public final class MixtureOfExperts implements FeedForward {
         }
     }
 
-    /**
-     * The gradient of x by way of the experts.
-     *
-     * @param weighing whose gradients are written
-     */
+    /** The gradient of x by way of the experts, [R, D]. */
     private Tensor throughExperts(
             Tensor dy, Tensor x, Routing routing, Weighing weighing, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor rows = x.index_select(0, routing.rows()); // [S, D]
-            Tensor dGiven = dy.index_select(0, routing.rows()); // [S, D]
-            Tensor weights = routing.sorted(weighing.weights()); // [S, 1]
-            Tensor dWeights = torch.empty_like(weights);
-            RowKeys keys = keys(dropout, routing);
-            for (int expert = experts.size() - 1; expert >= 0; expert--) { // the last has saved last
-                if (routing.count(expert) > 0) {
-                    try (TensorScope ofExpert = new TensorScope()) {
-                        Tensor own = routing.part(rows, expert);
-                        Tensor dOwn = routing.part(dGiven, expert);
-                        dOwn.copy_(experts.get(expert)
-                                .weightedBackward(
-                                        dOwn,
-                                        routing.part(weights, expert),
-                                        routing.part(dWeights, expert),
-                                        own,
-                                        keys.of(expert),
-                                        tape));
-                    }
-                }
-            }
-            weighing.gradient().copy_(routing.byRow(dWeights));
-            return scope.keep(routing.sumOfRows(dGiven, null));
+            Tensor ofSlots = routing.rows(); // [S]
+            Tensor rows = x.index_select(0, ofSlots); // [S, D]
+            Tensor dGiven = dy.index_select(0, ofSlots); // [S, D]
+            Tensor dRows = way(dropout).backward(dGiven, weighing, rows, routing, dropout, tape);
+            return scope.keep(routing.sumOfRows(dRows, null));
         }
     }
 
-    /** What the experts' results are multiplied by, and its gradient: [R, k] both. */
-    private record Weighing(Tensor weights, Tensor gradient) {}
+    /** The same in a forward and its backward: layout and keys are the same then. */
+    ExpertWay way(@Nullable DropoutKeys dropout) {
+        return grouped.filter(all -> all.takes(dropout)).map(ExpertWay.class::cast).orElse(each);
+    }
 
     /** In the open scope; saves what the router's adapter makes of x. */
     private Routing route(Tensor x, @Nullable DropoutKeys dropout, Tape tape) {
@@ -163,20 +137,5 @@ public final class MixtureOfExperts implements FeedForward {
     private static Tensor throughSoftmax(Tensor dProbabilities, Tensor probabilities) {
         Tensor mean = probabilities.mul(dProbabilities).sum(COLUMNS, true, new ScalarTypeOptional()); // [R, 1]
         return dProbabilities.sub_(mean).mul_(probabilities);
-    }
-
-    /** The keys of each expert's rows. */
-    @FunctionalInterface
-    private interface RowKeys {
-        @Nullable
-        DropoutKeys of(int expert);
-    }
-
-    private RowKeys keys(@Nullable DropoutKeys dropout, Routing routing) {
-        if (dropout == null || experts.stream().noneMatch(expert -> expert.drops(dropout))) {
-            return expert -> null;
-        }
-        long[] rows = routing.rowsOnHost();
-        return expert -> dropout.select(routing.part(rows, expert));
     }
 }

@@ -3,6 +3,7 @@
 
 package org.chorale.model.layer;
 
+import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
@@ -12,8 +13,9 @@ import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
+import org.chorale.model.kernel.SlotSumKernel;
+import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
-import org.chorale.tensor.device.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>R rows, E experts, k of them for each row, S = R·k slots. Slot r·k + j is row r at its j-th expert; sorted slots lie
  * expert by expert, and in the order of the rows at each.
+ *
+ * <p>How many slots each expert has stays on the device until the host asks: on a GPU it waits there, once.
  */
 final class Routing {
     private static final long[] COLUMNS = {1};
@@ -28,16 +32,14 @@ final class Routing {
     private final Tensor probabilities; // [R, E], in fp32 at least
     private final Tensor experts; // [R, k] int64, the most probable first
     private final Tensor order; // [S] int64: the slot that is at each sorted place
-    private final Tensor ends; // [E] int64 in host memory: where each expert's slots end
-    private final long[] limits; // where those of each expert begin, and at last where all end
+    private final Tensor ends; // [E] int32: where each expert's slots end
+    private int @Nullable [] limits; // where those of each expert begin, and at last where all end; null until asked for
 
     private Routing(Tensor probabilities, Tensor experts, Tensor order, Tensor ends) {
         this.probabilities = probabilities;
         this.experts = experts;
         this.order = order;
         this.ends = ends;
-        this.limits = new long[(int) ends.numel() + 1];
-        ends.<LongBuffer>createBuffer().get(limits, 1, limits.length - 1);
     }
 
     /** @param probabilities [R, E] */
@@ -48,13 +50,16 @@ final class Routing {
         Tensor order = torch.argsort(slots, true, 0, false);
         Tensor numbers = torch.arange(new Scalar(probabilities.size(1)), slots.options()); // [E]
         Tensor ends = torch.searchsorted(
-                slots.index_select(0, order), numbers, false, true, new StringViewOptional(), new TensorOptional());
-        return new Routing(probabilities, experts, order, ends.cpu());
+                slots.index_select(0, order), numbers, true, true, new StringViewOptional(), new TensorOptional());
+        return new Routing(probabilities, experts, order, ends);
     }
 
-    /** For the backward. */
+    /** For the backward, which does not wait where the forward did. */
     void push(Tape tape) {
-        tape.push(probabilities, experts, order, ends);
+        Tensor known = limits == null
+                ? ends
+                : HostTensors.ofInts(Arrays.copyOfRange(limits, 1, limits.length), limits.length - 1);
+        tape.push(probabilities, experts, order, known);
     }
 
     static Routing pop(Tape tape) {
@@ -72,18 +77,36 @@ final class Routing {
         return experts;
     }
 
-    /** Slots of an expert. */
+    /** [E] int32: behind the last sorted slot of each expert, where the rows are. */
+    Tensor ends() {
+        return ends;
+    }
+
+    /** Slots of an expert, on the host. */
     long count(int expert) {
-        return limits[expert + 1] - limits[expert];
+        int[] known = limits();
+        return known[expert + 1] - known[expert];
     }
 
     /** An expert's part of what lies by sorted slots, [S, …]. */
     Tensor part(Tensor sorted, int expert) {
-        return sorted.narrow(0, limits[expert], count(expert));
+        return sorted.narrow(0, limits()[expert], count(expert));
     }
 
     long[] part(long[] sorted, int expert) {
-        return Arrays.copyOfRange(sorted, (int) limits[expert], (int) limits[expert + 1]);
+        return Arrays.copyOfRange(sorted, limits()[expert], limits()[expert + 1]);
+    }
+
+    private int[] limits() {
+        int[] known = limits;
+        if (known == null) {
+            known = new int[(int) ends.numel() + 1];
+            try (TensorScope scope = new TensorScope()) {
+                ends.cpu().<IntBuffer>createBuffer().get(known, 1, known.length - 1);
+            }
+            limits = known;
+        }
+        return known;
     }
 
     /** [S] int64: the row of each sorted slot. */
@@ -123,19 +146,7 @@ final class Routing {
      */
     Tensor sumOfRows(Tensor sorted, @Nullable Tensor weights) {
         try (TensorScope scope = new TensorScope()) {
-            Tensor places = places().view_as(experts); // [R, k]
-            Tensor sum = Device.of(sorted).zeros(probabilities.scalar_type().intern(), experts.size(0), sorted.size(1));
-            for (long j = 0; j < experts.size(1); j++) {
-                try (TensorScope ofSlot = new TensorScope()) {
-                    Tensor slots = sorted.index_select(0, places.select(1, j)); // [R, D]
-                    if (weights == null) {
-                        sum.add_(slots);
-                    } else {
-                        sum.addcmul_(slots, weights.narrow(1, j, 1));
-                    }
-                }
-            }
-            return scope.keep(sum.to(sorted.scalar_type()));
+            return scope.keep(SlotSumKernel.of(sorted).sums(sorted, places().view_as(experts), weights));
         }
     }
 

@@ -35,6 +35,10 @@ public final class SideBySide {
         this.fp8 = scaling == null || !uniform ? null : new Fp8Products(scaling, linears[0].weight());
     }
 
+    List<Linear> linears() {
+        return linears;
+    }
+
     boolean trainable() {
         return linears.stream().anyMatch(Linear::trainable);
     }

@@ -86,3 +86,45 @@ extern "C" __global__ void glu_backward(
     store(gate, g);
     store(up, u);
 }
+
+// Likewise where inner is multiplied by its row's weight: dWeighted is the gradient of that product, and the product takes its
+// place. One block for each row, whose weight's gradient is Σ inner · dWeighted.
+extern "C" __global__ void glu_weighted_backward(
+    SCALAR* dWeighted,
+    SCALAR* gate,
+    SCALAR* up,
+    const float* weights,
+    float* dWeights,
+    int width,
+    long long gateStride,
+    long long upStride) {
+    long long row = blockIdx.x;
+    dWeighted += row * width;
+    gate += row * gateStride;
+    up += row * upStride;
+    float weight = weights[row];
+    float sum = 0;
+    for (int column = threadIdx.x * LANES; column < width; column += blockDim.x * LANES) {
+        float d[LANES], g[LANES], u[LANES];
+        load(d, dWeighted + column);
+        load(g, gate + column);
+        load(u, up + column);
+#pragma unroll
+        for (int lane = 0; lane < LANES; lane++) {
+            Point at_gate = CURVE(g[lane]);
+            float inner = at_gate.value * u[lane];
+            float dInner = d[lane] * weight;
+            sum += inner * d[lane];
+            g[lane] = dInner * u[lane] * at_gate.slope;
+            u[lane] = dInner * at_gate.value;
+            d[lane] = inner * weight;
+        }
+        store(dWeighted + column, d);
+        store(gate + column, g);
+        store(up + column, u);
+    }
+    sum = over_block<Sum>(sum);
+    if (threadIdx.x == 0) {
+        dWeights[row] = sum;
+    }
+}

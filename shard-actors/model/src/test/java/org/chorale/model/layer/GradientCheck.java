@@ -8,7 +8,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -35,12 +37,45 @@ final class GradientCheck {
     }
 
     private final List<Parameter> parameters = new ArrayList<>();
+    private final List<FlatBuffers> flat; // of weights and of adapters; empty where each parameter lies by itself
+
+    /** Where parameters follow each other in memory, as in a unit's buffers. */
+    private record FlatBuffers(Tensor values, Tensor gradients, AtomicLong taken) {
+        Parameter next(String name, long... shape) {
+            long elements = LongStream.of(shape).reduce(1, (a, b) -> a * b);
+            long from = taken.getAndAdd(elements);
+            return new Parameter(
+                    name,
+                    values.narrow(0, from, elements).view(shape),
+                    gradients.narrow(0, from, elements).view(shape));
+        }
+    }
+
+    GradientCheck() {
+        this.flat = List.of();
+    }
+
+    /** Whose parameters follow each other in memory, those of adapters ({@code name.A}) elsewhere than the others. */
+    GradientCheck(long elementsAtMost) {
+        this.flat = List.of(flat(elementsAtMost), flat(elementsAtMost));
+    }
+
+    private static FlatBuffers flat(long elements) {
+        Tensor values = random(elements);
+        return new FlatBuffers(values, torch.zeros_like(values), new AtomicLong());
+    }
 
     Parameter parameter(String name, long... shape) {
-        Tensor value = random(shape);
-        Parameter parameter = new Parameter(name, value, torch.zeros_like(value));
+        Parameter parameter = flat.isEmpty()
+                ? apart(name, shape)
+                : flat.get(name.contains(".") ? 1 : 0).next(name, shape);
         parameters.add(parameter);
         return parameter;
+    }
+
+    private static Parameter apart(String name, long... shape) {
+        Tensor value = random(shape);
+        return new Parameter(name, value, torch.zeros_like(value));
     }
 
     static Tensor random(long... shape) {

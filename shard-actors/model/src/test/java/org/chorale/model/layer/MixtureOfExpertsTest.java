@@ -18,43 +18,56 @@ import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.NativeMemory;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** A mixture gives what all experts on all rows would, those that a row was not sent to left out. */
+/**
+ * A mixture gives what all experts on all rows would, those that a row was not sent to left out; one by one where its
+ * parameters lie apart, and all at once where they follow each other.
+ */
 @ExtendWith(ScopedTensors.class)
 final class MixtureOfExpertsTest {
     private static final int WIDTH = 4;
     private static final int INNER = 6;
+    private static final long ELEMENTS = 2_000; // of all parameters at most
 
-    private final GradientCheck check = new GradientCheck();
+    private GradientCheck check = new GradientCheck();
 
     @ParameterizedTest
     @CsvSource({
-        "10, 4, 2, true",
-        "10, 4, 2, false",
-        "10, 3, 1, true",
-        "10, 3, 1, false",
-        "7, 3, 3, true",
-        "7, 3, 3, false",
-        "2, 8, 1, false",
-        "2, 8, 3, true",
-        "9, 1, 1, false"
+        "10, 4, 2, true, false",
+        "10, 4, 2, true, true",
+        "10, 4, 2, false, true",
+        "10, 3, 1, true, true",
+        "10, 3, 1, false, false",
+        "7, 3, 3, true, false",
+        "7, 3, 3, false, true",
+        "2, 8, 1, false, false",
+        "2, 8, 1, false, true",
+        "2, 8, 3, true, true",
+        "1, 4, 2, true, true",
+        "9, 1, 1, false, true"
     })
-    void forwardAndBackwardAreThoseOfThePlainFormula(int rows, int experts, int chosen, boolean normalised) {
+    void forwardAndBackwardAreThoseOfThePlainFormula(
+            int rows, int experts, int chosen, boolean normalised, boolean even) {
+        lay(even);
         MixtureOfExperts mixture = mixture(experts, chosen, normalised, 0, 0);
         check.check(
                 layer(mixture, new SequenceContext(1, rows, List.of(), null)),
                 GradientCheck.random(rows, WIDTH),
                 in -> plain(in, chosen, normalised));
+        assertThat(isGrouped(mixture, null)).isEqualTo(even);
     }
 
     @ParameterizedTest
-    @CsvSource({"0, true", "0.4, true", "0, false"})
-    void adaptersOnRouterAndExpertsAreInTheGradient(double dropout, boolean normalised) {
+    @CsvSource({"0, true, false", "0, true, true", "0.4, true, true", "0, false, true"})
+    void adaptersOnRouterAndExpertsAreInTheGradient(double dropout, boolean normalised, boolean even) {
         int rows = 8;
+        lay(even);
         MixtureOfExperts mixture = mixture(4, 2, normalised, 2, dropout);
         SequenceContext context = new SequenceContext(2, rows / 2, List.of(), null)
                 .withDropout(DropoutKeys.of(1, 2, new long[] {3, 4}, rows / 2));
@@ -63,6 +76,37 @@ final class MixtureOfExpertsTest {
         } else {
             check.differences(layer(mixture, context), GradientCheck.random(rows, WIDTH));
         }
+        assertThat(isGrouped(mixture, context.dropout())).isEqualTo(even && dropout == 0);
+    }
+
+    @Test
+    void expertsWhoseAdaptersDifferAreComputedOneByOne() {
+        lay(true);
+        List<GatedFeedForward> experts = List.of(expert(0, 2, 0), expert(1, 3, 0));
+        assertThat(GroupedExperts.of(experts)).isEmpty();
+        assertThat(GroupedExperts.of(List.of(experts.get(0), expert(2, 0, 0)))).isEmpty();
+        assertThat(GroupedExperts.of(List.of(experts.get(0), expert(3, 2, 0)))).isPresent();
+    }
+
+    @Test
+    void expertsThatLieUnevenlyAreComputedOneByOne() {
+        lay(true);
+        List<GatedFeedForward> experts = new ArrayList<>(List.of(expert(0, 0, 0), expert(1, 0, 0)));
+        check.parameter("between", 1, 8);
+        experts.add(expert(2, 0, 0));
+        MixtureOfExperts mixture = new MixtureOfExperts(linear("router", 3, WIDTH, 0, 0), experts, 2, true);
+        assertThat(isGrouped(mixture, null)).isFalse();
+        assertThat(isGrouped(
+                        new MixtureOfExperts(linear("two", 2, WIDTH, 0, 0), experts.subList(0, 2), 1, true), null))
+                .isTrue();
+    }
+
+    private void lay(boolean even) {
+        check = even ? new GradientCheck(ELEMENTS) : new GradientCheck();
+    }
+
+    private static boolean isGrouped(MixtureOfExperts mixture, @Nullable DropoutKeys dropout) {
+        return mixture.way(dropout) instanceof GroupedExperts;
     }
 
     @Test
@@ -83,8 +127,10 @@ final class MixtureOfExpertsTest {
         }
     }
 
-    @Test
-    void anExpertWithoutRowsHasAGradientOfZero() {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void anExpertWithoutRowsHasAGradientOfZero(boolean even) {
+        lay(even);
         Linear router = new Linear(check.parameter("router", 3, WIDTH), null);
         List<Parameter> downs = new ArrayList<>();
         MixtureOfExperts mixture = new MixtureOfExperts(
@@ -115,9 +161,11 @@ final class MixtureOfExpertsTest {
                 .containsExactly(0L, (long) WIDTH * INNER, 0L);
     }
 
-    @Test
-    void whatIsSavedOnceMoreIsWhatTheForwardSaved() {
-        MixtureOfExperts mixture = mixture(4, 2, true, 2, 0.4);
+    @ParameterizedTest
+    @CsvSource({"0.4, false", "0, true"})
+    void whatIsSavedOnceMoreIsWhatTheForwardSaved(double dropout, boolean even) {
+        lay(even);
+        MixtureOfExperts mixture = mixture(4, 2, true, 2, dropout);
         Tensor x = GradientCheck.random(6, WIDTH);
         Tensor dy = GradientCheck.random(6, WIDTH);
         SequenceContext context =
@@ -161,9 +209,11 @@ final class MixtureOfExpertsTest {
         }
     }
 
-    @Test
-    void nativeMemoryStaysFlat() {
-        MixtureOfExperts mixture = mixture(4, 2, true, 2, 0.4);
+    @ParameterizedTest
+    @CsvSource({"0.4, false", "0, true"})
+    void nativeMemoryStaysFlat(double dropout, boolean even) {
+        lay(even);
+        MixtureOfExperts mixture = mixture(4, 2, true, 2, dropout);
         Tensor x = GradientCheck.random(6, WIDTH);
         SequenceContext context =
                 new SequenceContext(1, 6, List.of(), null).withDropout(DropoutKeys.of(1, 2, new long[] {3}, 6));
@@ -204,16 +254,18 @@ final class MixtureOfExpertsTest {
         Linear router = linear("router", experts, WIDTH, rank, dropout);
         return new MixtureOfExperts(
                 router,
-                IntStream.range(0, experts)
-                        .mapToObj(i -> new GatedFeedForward(
-                                new SideBySide(
-                                        linear("gate" + i, INNER, WIDTH, rank, dropout),
-                                        linear("up" + i, INNER, WIDTH, rank, dropout)),
-                                linear("down" + i, WIDTH, INNER, rank, dropout),
-                                Activation.SILU))
-                        .toList(),
+                IntStream.range(0, experts).mapToObj(i -> expert(i, rank, dropout)).toList(),
                 chosen,
                 normalised);
+    }
+
+    private GatedFeedForward expert(int number, int rank, double dropout) {
+        return new GatedFeedForward(
+                new SideBySide(
+                        linear("gate" + number, INNER, WIDTH, rank, dropout),
+                        linear("up" + number, INNER, WIDTH, rank, dropout)),
+                linear("down" + number, WIDTH, INNER, rank, dropout),
+                Activation.SILU);
     }
 
     private Linear linear(String name) {

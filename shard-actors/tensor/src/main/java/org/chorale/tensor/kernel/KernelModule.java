@@ -20,6 +20,7 @@ import org.bytedeco.cuda.cudart.CUmod_st;
  */
 public final class KernelModule {
     private static final ConcurrentMap<Name, KernelModule> MODULES = new ConcurrentHashMap<>();
+    private static final ConcurrentMap<Integer, Integer> ARCHITECTURES = new ConcurrentHashMap<>(); // by device
 
     private final KernelSource source;
     private final ConcurrentMap<String, Kernel> kernels = new ConcurrentHashMap<>();
@@ -50,8 +51,10 @@ public final class KernelModule {
 
     /** The compute capability of a GPU, for which kernels are compiled, as one number: 90 for 9.0. */
     public static int architecture(int device) {
-        Driver.enterContext();
-        return Driver.architecture(device);
+        return ARCHITECTURES.computeIfAbsent(device, number -> {
+            Driver.enterContext();
+            return Driver.architecture(number);
+        });
     }
 
     /** A function of the source; whether it has it is seen at the first launch. */
