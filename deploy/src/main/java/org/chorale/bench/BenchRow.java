@@ -7,7 +7,10 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 import org.chorale.training.RecomputePolicy;
 
-/** What is measured on GPUs: the rows of the table in the README. Sizes are those of TinyLlama and of Llama 3. */
+/**
+ * What is measured on GPUs: the rows of the table in the README. Sizes are those of TinyLlama and of Llama 3, and of eight
+ * layers like Mixtral's and Qwen 3's with experts.
+ */
 enum BenchRow {
     /** Full fine-tune of 1.1B parameters. */
     B1_FULL("1b-full", Shape.B1, 0, 8, 2048, "bf16-true", RecomputePolicy.NONE, 1e-4, 1),
@@ -23,8 +26,14 @@ enum BenchRow {
     B8_FULL_SHARD_BF16("8b-full-shard-bf16", Shape.B8, 0, 4, 4096, "bf16-true", RecomputePolicy.FULL, 1e-5, 2),
     /** LoRA on 8B, of which two GPUs hold half each. */
     B8_LORA_SHARD("8b-lora-shard", Shape.B8, 16, 4, 2048, "bf16", RecomputePolicy.NONE, 1e-4, 2),
+    /** Full fine-tune of 2.4B parameters in mixtures of few and wide experts, two for each token. */
+    MIXTURE_8("mixture-8", Shape.MIXTRAL, 0, 4, 2048, "bf16-true", RecomputePolicy.NONE, 1e-4, 1),
+    /** Likewise of 5.1B in mixtures of many and narrow ones, eight for each token. */
+    MIXTURE_128("mixture-128", Shape.QWEN3_MOE, 0, 4, 2048, "bf16-true", RecomputePolicy.NONE, 1e-4, 1),
     /** So small that launching kernels takes longer than running them. */
     TINY("tiny", Shape.TINY, 0, 32, 64, "fp32", RecomputePolicy.NONE, 1e-3, 1);
+
+    private static final String LLAMA = "\"model_type\": \"llama\"";
 
     private final String word;
     private final Shape shape;
@@ -36,11 +45,16 @@ enum BenchRow {
     private final double learningRate;
     private final int ranks;
 
-    /** A Llama's sizes. */
+    /** A model's sizes. */
     enum Shape {
-        B1(32_000, 2048, 5632, 22, 32, 4, 10_000),
-        B8(128_256, 4096, 14_336, 32, 32, 8, 500_000),
-        TINY(512, 128, 384, 4, 4, 2, 10_000);
+        B1(32_000, 2048, 5632, 22, 32, 4, 10_000, LLAMA),
+        B8(128_256, 4096, 14_336, 32, 32, 8, 500_000, LLAMA),
+        MIXTRAL(32_000, 2048, 5632, 8, 32, 8, 1_000_000, """
+                "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2"""),
+        QWEN3_MOE(32_000, 2048, 6144, 8, 32, 4, 1_000_000, """
+                "model_type": "qwen3_moe", "head_dim": 128, "moe_intermediate_size": 768, "num_experts": 128,
+                "num_experts_per_tok": 8, "norm_topk_prob": true"""),
+        TINY(512, 128, 384, 4, 4, 2, 10_000, LLAMA);
 
         private final long vocabulary;
         private final long width; // D, of the model
@@ -49,6 +63,7 @@ enum BenchRow {
         private final int heads;
         private final int keyValueHeads;
         private final double ropeTheta;
+        private final String family; // keys of config.json that it alone has
 
         Shape(
                 long vocabulary,
@@ -57,7 +72,8 @@ enum BenchRow {
                 int layers,
                 int heads,
                 int keyValueHeads,
-                double ropeTheta) {
+                double ropeTheta,
+                String family) {
             this.vocabulary = vocabulary;
             this.width = width;
             this.innerWidth = innerWidth;
@@ -65,6 +81,11 @@ enum BenchRow {
             this.heads = heads;
             this.keyValueHeads = keyValueHeads;
             this.ropeTheta = ropeTheta;
+            this.family = family;
+        }
+
+        boolean hasExperts() {
+            return family.contains("num_experts_per_tok");
         }
 
         long vocabulary() {
@@ -74,11 +95,11 @@ enum BenchRow {
         /** As config.json says it. */
         String json(int contextTokens) {
             return """
-                    {"model_type": "llama", "vocab_size": %d, "hidden_size": %d, "intermediate_size": %d,
+                    {%s, "vocab_size": %d, "hidden_size": %d, "intermediate_size": %d,
                      "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
                      "rope_theta": %s, "max_position_embeddings": %d, "rms_norm_eps": 1e-5,
                      "tie_word_embeddings": false}
-                    """.formatted(vocabulary, width, innerWidth, layers, heads, keyValueHeads, ropeTheta, contextTokens);
+                    """.formatted(family, vocabulary, width, innerWidth, layers, heads, keyValueHeads, ropeTheta, contextTokens);
         }
     }
 

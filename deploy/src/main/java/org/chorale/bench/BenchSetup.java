@@ -26,6 +26,7 @@ import org.chorale.training.shard.Precision;
  * @param sequences B, in one forward pass
  * @param tokens T, in a sequence
  * @param steps that are timed, each by itself and then all in one go
+ * @param expertsApart whether a mixture's experts lie in memory so that they are computed one by one, not all at once
  * @param tf32 whether products of fp32 values may round their factors to tf32
  * @param ranks GPUs, the device being the first one's; sequences are those of each
  * @param copies of the model that all ranks hold together, each cut over as many of them
@@ -41,6 +42,7 @@ record BenchSetup(
         int sequences,
         int tokens,
         int steps,
+        boolean expertsApart,
         boolean tf32,
         int ranks,
         int copies,
@@ -58,6 +60,7 @@ record BenchSetup(
             "sequences",
             "tokens",
             "steps",
+            "experts",
             "tf32",
             "ranks",
             "copies",
@@ -100,6 +103,7 @@ record BenchSetup(
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
+                expertsApart(values.getOrDefault("experts", "grouped"), row),
                 tf32(values.getOrDefault("tf32", "false"), device, precision),
                 ranks,
                 copies(values, ranks),
@@ -131,6 +135,21 @@ record BenchSetup(
                         + Arrays.stream(RecomputePolicy.values())
                                 .map(RecomputePolicy::word)
                                 .collect(Collectors.joining(", "))));
+    }
+
+    private static boolean expertsApart(String word, BenchRow row) {
+        if (!Set.of("grouped", "each").contains(word)) {
+            throw new IllegalArgumentException("experts=" + word + ": must be grouped or each");
+        }
+        if (word.equals("each") && !row.shape().hasExperts()) {
+            throw new IllegalArgumentException("experts=each: the row " + row.word() + " has no experts");
+        }
+        return word.equals("each");
+    }
+
+    /** What the row is called in a result. */
+    String rowWord() {
+        return row.word() + (expertsApart ? ", experts one by one" : "");
     }
 
     private static boolean tf32(String word, Device device, Precision precision) {

@@ -60,7 +60,7 @@ record GpuResult(
                 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
                 | %s | %s | %s | %s | %s | %d | %d | %,.0f | %.1f, %.1f, %.1f | %,.0f tokens/s | %s | %.1f | %.1f %% of %.1f | %.4f to %.4f |
                 """,
-                setup.row().word(),
+                setup.rowWord(),
                 setup.ranks() == 1 ? setup.device() : setup.ranks() + " from " + setup.device(),
                 setup.precision().word(),
                 setup.fp8Word(),
@@ -83,7 +83,7 @@ record GpuResult(
     /** For programs: one line. */
     ObjectNode json() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("row", setup.row().word())
+        json.put("row", setup.rowWord())
                 .put("system", "chorale")
                 .put("device", setup.device().toString())
                 .put("ranks", setup.ranks())

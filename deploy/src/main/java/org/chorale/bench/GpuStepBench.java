@@ -42,7 +42,7 @@ import org.chorale.training.shard.RankGroups;
 import org.chorale.training.shard.UnitLayout;
 
 /**
- * One row of the table of speeds on GPUs: a Llama of the row's shape with random weights trains on one batch of random
+ * One row of the table of speeds on GPUs: a model of the row's shape with random weights trains on one batch of random
  * tokens, AdamW and clipping included. Prints Markdown, and a line of JSON. Of several GPUs, each with a process of its
  * own, it tells of the slowest, and of the fullest.
  *
@@ -134,9 +134,13 @@ public final class GpuStepBench {
 
     private static ModelShard shard(BenchSetup setup, RankGroups ranks, ModelFolder model) {
         List<UnitLayout> plan = model.units().stream()
-                .map(unit -> RankCut.of(UnitLayout.whole(unit, setup.precision()), ranks.shard()))
+                .map(unit -> RankCut.of(layout(setup, UnitLayout.whole(unit, setup.precision())), ranks.shard()))
                 .toList();
         return new ModelShard(model, plan, ranks, setup.device());
+    }
+
+    private static UnitLayout layout(BenchSetup setup, UnitLayout unit) {
+        return setup.expertsApart() ? ExpertGap.in(unit) : unit;
     }
 
     /** Full sequences, the same in each step, so that the loss falls if anything is learnt at all. */
@@ -264,9 +268,12 @@ public final class GpuStepBench {
         return step.begin(0, batch, setup.row().learningRate(), false);
     }
 
-    /** From here on libtorch refuses whatever lets the host wait for the GPU; a step's numbers are waited for by events. */
+    /**
+     * From here on libtorch refuses whatever lets the host wait for the GPU; a step's numbers are waited for by events. Where
+     * experts are computed one by one, the host has to know how many rows each has.
+     */
     private void refuseWaits() {
-        if (setup.device().isCuda()) {
+        if (setup.device().isCuda() && !setup.expertsApart()) {
             torch_cuda.warning_state().set_sync_debug_mode(SyncDebugMode.L_ERROR);
         }
     }

@@ -28,6 +28,7 @@ final class BenchSetupTest {
         assertThat(setup.tokens()).isEqualTo(2048);
         assertThat(setup.steps()).isEqualTo(10);
         assertThat(setup.fp8()).isEmpty();
+        assertThat(setup.expertsApart()).isFalse();
         assertThat(setup.tf32()).isFalse();
         assertThat(setup.ranks()).isEqualTo(1);
         assertThat(setup.copies()).isEqualTo(1);
@@ -76,6 +77,14 @@ final class BenchSetupTest {
         assertThat(setup.profile()).contains(Path.of("a.json"));
     }
 
+    @Test
+    void expertsOneByOneAreAResultOfTheirOwn() {
+        assertThat(BenchSetup.parse("mixture-8").rowWord()).isEqualTo("mixture-8");
+        BenchSetup each = BenchSetup.parse("mixture-8", "experts=each");
+        assertThat(each.expertsApart()).isTrue();
+        assertThat(each.rowWord()).isEqualTo("mixture-8, experts one by one");
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
                     9b                  | there is no row 9b: give one of 1b-full, 8b-lora-recompute
@@ -92,6 +101,8 @@ final class BenchSetupTest {
                     1b-full tf32=true   | tf32=true: only a GPU with precision=fp32 heeds it, and this is cuda:0 with bf16-true
                     tiny fp8=yes        | fp8=yes: must be none, tensor or row
                     tiny ranks=4 copies=3 | copies=3: must be a divisor of ranks, which is 4
+                    tiny experts=each   | experts=each: the row tiny has no experts
+                    mixture-8 experts=1 | experts=1: must be grouped or each
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {

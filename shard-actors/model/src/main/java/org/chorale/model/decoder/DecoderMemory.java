@@ -117,6 +117,7 @@ public final class DecoderMemory {
         for (int block = config.layers() - 1; block >= firstTrained; block--) {
             long own = kept(block, plan.of(block));
             long others = scores(block, rows)
+                    + config.blocks().get(block).inner().backwardOnceBytes(narrow)
                     + beside.inBackward(config.blocks().get(block).name());
             peak = Math.max(peak, kept + rows * (kept(block, Recompute.NONE) - own + backward(block)) + others);
             kept -= rows * own;

@@ -6,6 +6,7 @@ package org.chorale.model.decoder;
 import java.util.List;
 import java.util.stream.Stream;
 import org.chorale.model.layer.Activation;
+import org.chorale.model.layer.MixtureOfExperts;
 import org.chorale.model.outline.LinearOutline;
 
 /** The feed-forward network of a block. */
@@ -25,6 +26,9 @@ public sealed interface FeedForwardConfig {
      * @param width D
      */
     long backwardBytes(long narrow, long wide, long width);
+
+    /** Bytes that it takes at most however many rows there are. */
+    long backwardOnceBytes(long narrow);
 
     /** Weights that a row is multiplied by where what only the result needs is left out. */
     long repeatedWeights();
@@ -71,6 +75,11 @@ public sealed interface FeedForwardConfig {
         @Override
         public long backwardBytes(long narrow, long wide, long width) {
             return 3 * narrow * innerWidth;
+        }
+
+        @Override
+        public long backwardOnceBytes(long narrow) {
+            return 0;
         }
 
         @Override
@@ -132,6 +141,15 @@ public sealed interface FeedForwardConfig {
             Dense expert = experts.get(0);
             long ofSlot = expert.backwardBytes(narrow, wide, width) + wide * expert.innerWidth() + 3 * narrow * width;
             return chosen * ofSlot + wide * (width + 3L * experts.size());
+        }
+
+        /** What the experts add to the gradients of the linears that read the same rows, or as much of it as is made at once. */
+        @Override
+        public long backwardOnceBytes(long narrow) {
+            long ofExpert = experts.get(0).inputs().stream()
+                    .mapToLong(FeedForwardConfig::weights)
+                    .sum();
+            return Math.min(MixtureOfExperts.ADDEND_BYTES, narrow * experts.size() * ofExpert);
         }
 
         @Override

@@ -22,8 +22,6 @@ import org.chorale.tensor.kernel.KernelModule;
  * @param addendBytes of the rounded addend of a gradient, which is computed in parts of that size at most
  */
 record GroupedOperator(Tensor ends, long addendBytes) implements GroupedMatmul {
-    static final long ADDEND_BYTES = 256L << 20;
-
     /** Rows that the operator computes at once where there are enough; parts of an addend are multiples of it. */
     private static final long TILE_ROWS = 128;
 
@@ -35,7 +33,7 @@ record GroupedOperator(Tensor ends, long addendBytes) implements GroupedMatmul {
     private static final Operator GROUPED = Operator.named("aten::_grouped_mm");
 
     GroupedOperator(Tensor ends) {
-        this(ends, ADDEND_BYTES);
+        this(ends, MixtureOfExperts.ADDEND_BYTES);
     }
 
     static boolean takes(Tensor rows, Tensor ends) {

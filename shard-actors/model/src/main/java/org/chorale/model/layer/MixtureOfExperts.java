@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  * and else one by one, see {@link EachExpert}: then the host waits for the device in each layer's forward.
  */
 public final class MixtureOfExperts implements FeedForward {
+    /** The most that a backward takes at once for what it adds to a gradient. */
+    public static final long ADDEND_BYTES = 256L << 20;
+
     private static final long[] COLUMNS = {1};
 
     private final Linear router;
