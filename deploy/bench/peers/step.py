@@ -8,6 +8,7 @@ AdamW, gradients clipped at 1, the median of the timed steps after three for war
 
     deploy/bench/peers/step.py                        every row, as its default says
     deploy/bench/peers/step.py 8b-lora --compile      each layer compiled by torch.compile
+    deploy/bench/peers/step.py mixture-8 mixture-128 --experts eager
     deploy/bench/peers/step.py tiny --device cpu --steps 5
     deploy/bench/peers/step.py 1b-full --compile --control
 
@@ -30,6 +31,15 @@ import transformers
 WARM_UP_STEPS = 3
 GIB = 2**30
 BF16, FP32 = torch.bfloat16, torch.float32
+GROUPED = "grouped_mm"  # the fastest of Transformers' ways to compute experts on a GPU
+
+
+@dataclass(frozen=True)
+class Experts:
+    family: str
+    count: int
+    chosen: int
+    inner_width: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,12 @@ class Shape:
     heads: int
     key_value_heads: int
     rope_theta: float
+    experts: Experts | None = None
+    head_width: int | None = None  # that of width / heads where it is not given
+
+    @property
+    def attention_width(self):
+        return self.heads * self.head_width if self.head_width else self.width
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,8 @@ class Row:
 
 TINY_LLAMA = Shape(32_000, 2048, 5632, 22, 32, 4, 10_000.0)
 LLAMA_8B = Shape(128_256, 4096, 14_336, 32, 32, 8, 500_000.0)
+MIXTRAL = Shape(32_000, 2048, 5632, 8, 32, 8, 1_000_000.0, Experts("mixtral", 8, 2, 5632))
+QWEN3_MOE = Shape(32_000, 2048, 6144, 8, 32, 4, 1_000_000.0, Experts("qwen3_moe", 128, 8, 768), 128)
 TINY = Shape(512, 128, 384, 4, 4, 2, 10_000.0)
 
 ROWS = {
@@ -63,13 +81,14 @@ ROWS = {
     "8b-lora-recompute": Row(LLAMA_8B, 16, 4, 2048, BF16, True, 1e-4),
     "8b-lora": Row(LLAMA_8B, 16, 2, 2048, BF16, False, 1e-4),  # B 4 does not fit into 80 GiB
     "8b-full": Row(LLAMA_8B, 0, 4, 4096, BF16, True, 1e-5),
+    "mixture-8": Row(MIXTRAL, 0, 4, 2048, BF16, False, 1e-4),
+    "mixture-128": Row(QWEN3_MOE, 0, 4, 2048, BF16, False, 1e-4),
     "tiny": Row(TINY, 0, 32, 64, FP32, False, 1e-3),
 }
 
 
-def build(row, tokens, device, recompute, compiled, attention):
-    shape = row.shape
-    config = transformers.LlamaConfig(
+def configuration(shape, tokens):
+    common = dict(
         vocab_size=shape.vocabulary,
         hidden_size=shape.width,
         intermediate_size=shape.inner_width,
@@ -82,10 +101,30 @@ def build(row, tokens, device, recompute, compiled, attention):
         tie_word_embeddings=False,
         use_cache=False,
     )
+    experts = shape.experts
+    if experts is None:
+        return transformers.LlamaConfig(**common)
+    if experts.family == "mixtral":
+        return transformers.MixtralConfig(
+            **common, num_local_experts=experts.count, num_experts_per_tok=experts.chosen
+        )
+    return transformers.Qwen3MoeConfig(
+        **common,
+        head_dim=shape.head_width,
+        moe_intermediate_size=experts.inner_width,
+        num_experts=experts.count,
+        num_experts_per_tok=experts.chosen,
+        norm_topk_prob=True,
+    )
+
+
+def build(row, tokens, device, recompute, options):
     with torch.device(device):  # weights are drawn there
         model = transformers.AutoModelForCausalLM.from_config(
-            config, dtype=row.dtype, attn_implementation=attention
+            configuration(row.shape, tokens), dtype=row.dtype, attn_implementation=options.attention
         )
+    if row.shape.experts:
+        model.set_experts_implementation(options.experts)
     layers = model.model.layers
     if row.lora_rank:
         model = with_lora(model, row.lora_rank)
@@ -93,7 +132,7 @@ def build(row, tokens, device, recompute, compiled, attention):
         if row.lora_rank:
             model.enable_input_require_grads()  # else nothing before the first adapter would be recomputed
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    if compiled:
+    if options.compile:
         for layer in layers:
             layer.compile()
     return model.train()
@@ -111,12 +150,15 @@ def with_lora(model, rank):
 
 def flops_per_token(model, row, tokens):
     """6 per trained weight of a product, 4 per frozen one, and causal attention: the formula of ModelFlops.java."""
-    products = sum(
-        (6 if parameter.requires_grad else 4) * parameter.numel()
-        for name, parameter in model.named_parameters()
-        if parameter.dim() == 2 and "embed_tokens" not in name
-    )
-    return products + 6 * row.shape.layers * row.shape.width * tokens
+    experts = row.shape.experts
+    products = 0
+    for name, parameter in model.named_parameters():
+        if parameter.dim() < 2 or "embed_tokens" in name:
+            continue
+        # Those of all experts lie in one tensor of three dimensions, of which a token meets its share.
+        share = experts.chosen / experts.count if parameter.dim() == 3 else 1
+        products += (6 if parameter.requires_grad else 4) * parameter.numel() * share
+    return products + 6 * row.shape.layers * row.shape.attention_width * tokens
 
 
 def matmul_flops(device):
@@ -153,7 +195,7 @@ def measure(name, options):
     device = torch.device(options.device)
     torch.manual_seed(42)
     peak = matmul_flops(device)
-    model = build(row, tokens, device, recompute, options.compile, options.attention)
+    model = build(row, tokens, device, recompute, options)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=row.learning_rate, weight_decay=0.01, fused=True)
     batch = torch.randint(row.shape.vocabulary, (sequences, tokens), device=device)
@@ -179,7 +221,7 @@ def measure(name, options):
     cuda = device.type == "cuda"
     return {
         "row": name,
-        "system": ("peft" if row.lora_rank else "transformers") + (", compiled" if options.compile else ", eager"),
+        "system": system(row, options),
         "device": str(device),
         "precision": str(row.dtype).removeprefix("torch."),
         "recompute": "full" if recompute else "none",
@@ -204,6 +246,13 @@ def measure(name, options):
         "machine": torch.cuda.get_device_name(device) if cuda else f"CPU with {os.cpu_count()} cores",
         "command": " ".join(["deploy/bench/peers/step.py", *sys.argv[1:]]),
     }
+
+
+def system(row, options):
+    words = ["peft" if row.lora_rank else "transformers", "compiled" if options.compile else "eager"]
+    if row.shape.experts and options.experts != GROUPED:
+        words.append("experts " + options.experts)
+    return ", ".join(words)
 
 
 def versions(cuda):
@@ -241,6 +290,7 @@ def main():
     parser.add_argument("--control", action="store_true", help="mark the result as a control for drift")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--attention", default="sdpa", choices=["sdpa", "eager", "flash_attention_2"])
+    parser.add_argument("--experts", default=GROUPED, choices=[GROUPED, "eager", "batched_mm"])
     parser.add_argument("--recompute", choices=["none", "full"])
     parser.add_argument("--sequences", type=int)
     parser.add_argument("--tokens", type=int)

@@ -99,7 +99,8 @@ enum BenchRow {
                      "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
                      "rope_theta": %s, "max_position_embeddings": %d, "rms_norm_eps": 1e-5,
                      "tie_word_embeddings": false}
-                    """.formatted(family, vocabulary, width, innerWidth, layers, heads, keyValueHeads, ropeTheta, contextTokens);
+                    """.formatted(
+                    family, vocabulary, width, innerWidth, layers, heads, keyValueHeads, ropeTheta, contextTokens);
         }
     }
 

@@ -68,8 +68,8 @@ final class CheckedMixture {
         long linear = (long) sizes.width() * sizes.inner();
         long both = (long) sizes.width() + sizes.inner();
         long routed = (long) sizes.experts() * sizes.width();
-        this.weights = new Flat(device, 3 * sizes.experts() * linear + routed + GAP);
-        this.adapters = new Flat(device, Math.max(1, 3 * sizes.experts() * sizes.rank() * both));
+        this.weights = new Flat(device, 3L * sizes.experts() * linear + routed + GAP);
+        this.adapters = new Flat(device, Math.max(1, 3L * sizes.experts() * sizes.rank() * both));
         List<GatedFeedForward> experts = IntStream.range(0, sizes.experts())
                 .mapToObj(number -> {
                     weights.taken += number == 1 && !even ? GAP : 0;

@@ -136,8 +136,8 @@ public final class MixtureCheck {
             Tensor dGate = exact(gate);
             Tensor dUp = exact(up);
             Tensor dExact = exact(weights);
-            Tensor expected = GluKernel.twin(Curve.SILU)
-                    .weightedBackward(exact(dWeighted), dGate, dUp, exact(weights), dExact);
+            Tensor expected =
+                    GluKernel.twin(Curve.SILU).weightedBackward(exact(dWeighted), dGate, dUp, exact(weights), dExact);
             Tensor found = fused(GluKernel.of(Curve.SILU, gate, up), GluKernel.twin(Curve.SILU))
                     .weightedBackward(dWeighted, gate, up, weights, dWeights);
             double ofInputs = Math.max(error(gate, dGate), error(up, dUp));
@@ -149,7 +149,8 @@ public final class MixtureCheck {
         for (long width : new long[] {1_001, 2_048}) {
             check.compare("sums of slots", "[65·3, %d]".formatted(width), type.word(), type.tolerance, () -> {
                 Tensor slots = tensors.normal(type.scalar, 65 * 3, width);
-                Tensor places = torch.argsort(tensors.normal(ScalarType.Float, 65 * 3)).view(65, 3);
+                Tensor places =
+                        torch.argsort(tensors.normal(ScalarType.Float, 65 * 3)).view(65, 3);
                 Tensor weights = tensors.normal(ScalarType.Float, 65, 3);
                 SlotSumKernel kernel = fused(SlotSumKernel.of(slots), SlotSumKernel.twin());
                 SlotSumKernel twin = SlotSumKernel.twin();

@@ -35,6 +35,8 @@ public final class SpeedTable {
             "8b-full-shard", "8B, full fine-tune",
             "8b-full-shard-bf16", "8B, full fine-tune",
             "8b-lora-shard", "8B, LoRA r 16",
+            "mixture-8", "2.4B, 2 of 8 experts, full fine-tune",
+            "mixture-128", "5.1B, 8 of 128 experts, full fine-tune",
             "tiny", "0.9M, full fine-tune");
 
     private final List<SpeedResult> ours;

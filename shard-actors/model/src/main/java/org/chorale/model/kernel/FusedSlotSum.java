@@ -41,9 +41,7 @@ final class FusedSlotSum implements SlotSumKernel {
                 .index(Math.toIntExact(width))
                 .index(Math.toIntExact(places.size(1)))
                 .index(Math.toIntExact(blocksOfRow))
-                .run(
-                        places.size(0) * blocksOfRow,
-                        Blocks.threads(Blocks.ceilDiv(accesses, blocksOfRow), MAX_THREADS));
+                .run(places.size(0) * blocksOfRow, Blocks.threads(Blocks.ceilDiv(accesses, blocksOfRow), MAX_THREADS));
         return sums;
     }
 }

@@ -52,12 +52,7 @@ final class EachExpert implements ExpertWay {
 
     @Override
     public Tensor backward(
-            Tensor dGiven,
-            Weighing weighing,
-            Tensor rows,
-            Routing routing,
-            @Nullable DropoutKeys dropout,
-            Tape tape) {
+            Tensor dGiven, Weighing weighing, Tensor rows, Routing routing, @Nullable DropoutKeys dropout, Tape tape) {
         RowKeys keys = keys(dropout, routing);
         for (int expert = experts.size() - 1; expert >= 0; expert--) { // the last has saved last
             if (routing.count(expert) > 0) {

@@ -26,12 +26,7 @@ interface ExpertWay {
      * @return the gradient of the rows, [S, D]
      */
     Tensor backward(
-            Tensor dGiven,
-            Weighing weighing,
-            Tensor rows,
-            Routing routing,
-            @Nullable DropoutKeys dropout,
-            Tape tape);
+            Tensor dGiven, Weighing weighing, Tensor rows, Routing routing, @Nullable DropoutKeys dropout, Tape tape);
 
     /**
      * What each slot's result is multiplied by, and its gradient, which a backward writes.

@@ -69,12 +69,7 @@ final class GroupedExperts implements ExpertWay {
     /** The weight is moved to what down is given, as in {@link GatedFeedForward#weightedBackward}. */
     @Override
     public Tensor backward(
-            Tensor dGiven,
-            Weighing weighing,
-            Tensor rows,
-            Routing routing,
-            @Nullable DropoutKeys dropout,
-            Tape tape) {
+            Tensor dGiven, Weighing weighing, Tensor rows, Routing routing, @Nullable DropoutKeys dropout, Tape tape) {
         try (TensorScope scope = new TensorScope()) {
             GroupedMatmul products = products(rows, routing);
             Tensor both = tape.pop(); // [S, 2F]

@@ -127,7 +127,9 @@ public final class MixtureOfExperts implements FeedForward {
 
     /** The same in a forward and its backward: layout and keys are the same then. */
     ExpertWay way(@Nullable DropoutKeys dropout) {
-        return grouped.filter(all -> all.takes(dropout)).map(ExpertWay.class::cast).orElse(each);
+        return grouped.filter(all -> all.takes(dropout))
+                .map(ExpertWay.class::cast)
+                .orElse(each);
     }
 
     /** In the open scope; saves what the router's adapter makes of x. */

@@ -33,7 +33,8 @@ final class Routing {
     private final Tensor experts; // [R, k] int64, the most probable first
     private final Tensor order; // [S] int64: the slot that is at each sorted place
     private final Tensor ends; // [E] int32: where each expert's slots end
-    private int @Nullable [] limits; // where those of each expert begin, and at last where all end; null until asked for
+    private int @Nullable []
+            limits; // where those of each expert begin, and at last where all end; null until asked for
 
     private Routing(Tensor probabilities, Tensor experts, Tensor order, Tensor ends) {
         this.probabilities = probabilities;
@@ -83,7 +84,7 @@ final class Routing {
     }
 
     /** Slots of an expert, on the host. */
-    long count(int expert) {
+    int count(int expert) {
         int[] known = limits();
         return known[expert + 1] - known[expert];
     }

@@ -155,8 +155,7 @@ final class StackedLinears {
     }
 
     /** The part that reads x: adds to the gradients of weights and adapters. */
-    void addToGradients(
-            Tensor dy, List<Tensor> dInners, Tensor x, List<Tensor> inners, GroupedMatmul products) {
+    void addToGradients(Tensor dy, List<Tensor> dInners, Tensor x, List<Tensor> inners, GroupedMatmul products) {
         weight.addGradientProducts(products, dy, x, 1);
         for (int i = 0; i < adapters.size(); i++) {
             Adapter adapter = adapters.get(i);

@@ -62,14 +62,15 @@ record StackedParameters(List<List<Parameter>> experts) {
     private Tensor stacked(Function<Parameter, Tensor> what) {
         Tensor first = what.apply(first());
         long inputs = first.size(1);
-        return first.as_strided(new long[] {experts.size(), outputs(what), inputs}, new long[] {
-            stride(what), inputs, 1
-        });
+        return first.as_strided(
+                new long[] {experts.size(), outputs(what), inputs}, new long[] {stride(what), inputs, 1});
     }
 
     /** O. */
     private long outputs(Function<Parameter, Tensor> what) {
-        return experts.get(0).stream().mapToLong(part -> what.apply(part).size(0)).sum();
+        return experts.get(0).stream()
+                .mapToLong(part -> what.apply(part).size(0))
+                .sum();
     }
 
     /** Elements from one expert to the next. */

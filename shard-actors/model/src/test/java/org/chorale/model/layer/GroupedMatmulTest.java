@@ -85,7 +85,7 @@ final class GroupedMatmulTest {
 
     /** @param experts of each row */
     private static Routing routing(String experts) {
-        String[] words = experts.split(" ");
+        String[] words = experts.split(" ", -1);
         Tensor probabilities = torch.zeros(words.length, EXPERTS);
         for (int row = 0; row < words.length; row++) {
             probabilities.select(0, row).select(0, Integer.parseInt(words[row])).fill_(Scalars.of(1));
@@ -106,7 +106,8 @@ final class GroupedMatmulTest {
     }
 
     private static void assertClose(Tensor found, Tensor expected, ScalarType type) {
-        double scale = Math.max(1, expected.numel() == 0 ? 1 : expected.abs().max().item_double());
+        double scale =
+                Math.max(1, expected.numel() == 0 ? 1 : expected.abs().max().item_double());
         double difference = expected.numel() == 0
                 ? 0
                 : found.to(ScalarType.Double)

@@ -96,8 +96,7 @@ final class MixtureOfExpertsTest {
         experts.add(expert(2, 0, 0));
         MixtureOfExperts mixture = new MixtureOfExperts(linear("router", 3, WIDTH, 0, 0), experts, 2, true);
         assertThat(isGrouped(mixture, null)).isFalse();
-        assertThat(isGrouped(
-                        new MixtureOfExperts(linear("two", 2, WIDTH, 0, 0), experts.subList(0, 2), 1, true), null))
+        assertThat(isGrouped(new MixtureOfExperts(linear("two", 2, WIDTH, 0, 0), experts.subList(0, 2), 1, true), null))
                 .isTrue();
     }
 
@@ -254,7 +253,9 @@ final class MixtureOfExpertsTest {
         Linear router = linear("router", experts, WIDTH, rank, dropout);
         return new MixtureOfExperts(
                 router,
-                IntStream.range(0, experts).mapToObj(i -> expert(i, rank, dropout)).toList(),
+                IntStream.range(0, experts)
+                        .mapToObj(i -> expert(i, rank, dropout))
+                        .toList(),
                 chosen,
                 normalised);
     }
