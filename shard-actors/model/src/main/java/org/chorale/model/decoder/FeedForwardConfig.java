@@ -143,7 +143,7 @@ public sealed interface FeedForwardConfig {
             return chosen * ofSlot + wide * (width + 3L * experts.size());
         }
 
-        /** What the experts add to the gradients of the linears that read the same rows, or as much of it as is made at once. */
+        /** What all experts add to the gradients of gate and up, or as much of it as is made at once. */
         @Override
         public long backwardOnceBytes(long narrow) {
             long ofExpert = experts.get(0).inputs().stream()

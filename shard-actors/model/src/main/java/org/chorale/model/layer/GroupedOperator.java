@@ -29,7 +29,7 @@ record GroupedOperator(Tensor ends, long addendBytes) implements GroupedMatmul {
     private static final int HOPPER = 9; // major number of the compute capability
     private static final int BLACKWELL = 10;
 
-    /** a·b by groups: [S, I]·[E, I, O] → [S, O], and [m, S]·[S, n] → [E, m, n]; what is optional is offsets, bias, dtype. */
+    /** a·b by groups: [S, I]·[E, I, O] → [S, O], and [m, S]·[S, n] → [E, m, n]. Behind the ends, bias and dtype. */
     private static final Operator GROUPED = Operator.named("aten::_grouped_mm");
 
     GroupedOperator(Tensor ends) {

@@ -58,15 +58,11 @@ final class StackedLinears {
             List<LowRank> ofExperts = linears.stream()
                     .flatMap(ofExpert -> Stream.ofNullable(ofExpert.get(own).adapter()))
                     .toList();
+            if (!ofExperts.isEmpty() && !isUniform(ofExperts, linears.size())) {
+                return Optional.empty();
+            }
             if (!ofExperts.isEmpty()) {
-                if (!isUniform(ofExperts, linears.size())) {
-                    return Optional.empty();
-                }
-                adapters.add(new Adapter(
-                        number,
-                        stacked(ofExperts.stream().map(adapter -> Stream.of(adapter.down()))),
-                        stacked(ofExperts.stream().map(adapter -> Stream.of(adapter.up()))),
-                        ofExperts.get(0).scale()));
+                adapters.add(adapter(number, ofExperts));
             }
         }
         return Optional.of(new StackedLinears(linears, adapters));
@@ -77,6 +73,14 @@ final class StackedLinears {
         return adapters.size() == experts
                 && adapters.stream()
                         .allMatch(adapter -> adapter.rank() == first.rank() && adapter.scale() == first.scale());
+    }
+
+    private static Adapter adapter(int number, List<LowRank> ofExperts) {
+        return new Adapter(
+                number,
+                stacked(ofExperts.stream().map(adapter -> Stream.of(adapter.down()))),
+                stacked(ofExperts.stream().map(adapter -> Stream.of(adapter.up()))),
+                ofExperts.get(0).scale());
     }
 
     private static StackedParameters stacked(Stream<Stream<Parameter>> experts) {
