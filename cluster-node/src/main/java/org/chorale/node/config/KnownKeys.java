@@ -9,12 +9,12 @@ import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.chorale.model.outline.NearestName;
 import org.jspecify.annotations.Nullable;
 
 /** The keys that there are. Whatever else a configuration says is a mistake, and most mistakes are typing errors. */
@@ -54,9 +54,7 @@ final class KnownKeys {
 
     /** The key with the least edits between; of several the first in the alphabet. */
     String nearest(String path) {
-        return keys.stream()
-                .min(Comparator.comparingInt(key -> EditDistance.between(path, key)))
-                .orElseThrow();
+        return NearestName.to(path, keys);
     }
 
     private void collect(String path, ConfigObject said, ConfigObject known, List<Misplaced> misplaced) {

@@ -47,9 +47,6 @@ public record AdapterConfig(
     private static final double DEFAULT_ALPHA = 8;
     private static final String KEY = "model.adapter.";
 
-    /** PEFT's word for every linear but the head. */
-    private static final String ALL_LINEAR = "all-linear";
-
     /** In PEFT a name is a module's, which has no dots; default is that of the adapter in the folder itself. */
     private static final NamePattern NAME = NamePattern.regex("[A-Za-z0-9_-]{1,64}");
 
@@ -148,7 +145,7 @@ public record AdapterConfig(
         if (targetPattern.isPresent()) {
             return ModuleSelection.matching(pattern(targetPattern.get()));
         }
-        boolean all = targets.isEmpty() || targets.equals(List.of(ALL_LINEAR));
+        boolean all = targets.isEmpty() || targets.equals(List.of(ModuleSelection.EVERY_LINEAR));
         return all ? ModuleSelection.ALL_LINEAR : ModuleSelection.suffixes(targets);
     }
 

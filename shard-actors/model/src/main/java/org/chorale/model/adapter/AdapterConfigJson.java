@@ -71,7 +71,6 @@ final class AdapterConfigJson {
             "revision",
             "runtime_config");
 
-    private static final String ALL_LINEAR = "all-linear";
     private static final String INITIALIZE = "init_lora_weights";
     private static final String PARAMETERS = "target_parameters";
     private static final String PISSA_ITERATIONS = "pissa_niter_";
@@ -301,7 +300,7 @@ final class AdapterConfigJson {
     /** A text is a regular expression, or stands for all linears; a list has the ends of names. */
     private ModuleSelection selection(String field, boolean needed) {
         JsonNode value = root.path(field);
-        if (value.isTextual() && value.textValue().equalsIgnoreCase(ALL_LINEAR) && needed) {
+        if (value.isTextual() && value.textValue().equalsIgnoreCase(ModuleSelection.EVERY_LINEAR) && needed) {
             return ModuleSelection.ALL_LINEAR;
         } else if (value.isTextual()) {
             List<String> valid = expressions(field);
@@ -311,7 +310,7 @@ final class AdapterConfigJson {
         }
         if (needed && (!value.isArray() || value.isEmpty())) {
             json.problem("%s = %s: must be a list of names, a regular expression or %s"
-                    .formatted(field, shown(value), ALL_LINEAR));
+                    .formatted(field, shown(value), ModuleSelection.EVERY_LINEAR));
         }
         return ModuleSelection.suffixes(texts(field));
     }

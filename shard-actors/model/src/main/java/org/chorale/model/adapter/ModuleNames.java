@@ -4,7 +4,6 @@
 package org.chorale.model.adapter;
 
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -52,7 +51,7 @@ final class ModuleNames {
         List<String> linearNames = linears.stream().map(LinearOutline::module).toList();
         for (String target : config.targets().suffixes()) {
             if (linearNames.stream().noneMatch(linear -> ModuleSelection.endsWith(linear, target))) {
-                problems.add(isModule(target) ? noLinear(target) : unknown("target", target, linearNames));
+                problems.add(isModule(target) ? noLinear(target) : unknownTarget(target, linearNames));
             }
         }
         for (String saved : config.modulesToSave()) {
@@ -66,7 +65,7 @@ final class ModuleNames {
 
     private void checkSaved(String saved, List<String> problems) {
         if (modules.stream().noneMatch(module -> isInside(module, saved))) {
-            problems.add(unknown("module to save", saved, modules));
+            problems.add(unknown("module to save", saved, NearestName.amongEnds(saved, modules)));
         }
     }
 
@@ -113,8 +112,15 @@ final class ModuleNames {
         return "target " + target + ": is no linear, and only linears can be adapted";
     }
 
-    private static String unknown(String what, String name, Collection<String> known) {
-        return "%s %s: the model has no such module; the nearest is %s"
-                .formatted(what, name, NearestName.to(name, known));
+    private static String unknownTarget(String target, List<String> linears) {
+        if (target.equals(ModuleSelection.EVERY_LINEAR)) {
+            return "target " + target + ": stands for every linear but the head, and must be the only target";
+        }
+        List<String> known = List.of(NearestName.amongEnds(target, linears), ModuleSelection.EVERY_LINEAR);
+        return unknown("target", target, NearestName.to(target, known));
+    }
+
+    private static String unknown(String what, String name, String nearest) {
+        return "%s %s: the model has no such module; the nearest is %s".formatted(what, name, nearest);
     }
 }

@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record ModuleSelection(
         List<String> suffixes, @Nullable NamePattern pattern, boolean allLinear) {
+    /** PEFT's word for every linear but the head, in the place of names. */
+    public static final String EVERY_LINEAR = "all-linear";
+
     /** Every linear but the head. */
     public static final ModuleSelection ALL_LINEAR = new ModuleSelection(List.of(), null, true);
 

@@ -57,7 +57,7 @@ public record Fp8Rule(Fp8Scaling scaling, List<String> exclude, List<Integer> ex
         for (String end : exclude) {
             if (names.stream().noneMatch(name -> endsWith(name, end))) {
                 problems.add("fp8.exclude = %s: ends the name of no linear; the nearest is %s"
-                        .formatted(end, NearestName.to(end, names)));
+                        .formatted(end, NearestName.amongEnds(end, names)));
             }
         }
     }

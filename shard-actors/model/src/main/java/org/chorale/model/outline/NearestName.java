@@ -14,7 +14,7 @@ public final class NearestName {
     private NearestName() {}
 
     /**
-     * The nearest of some names.
+     * The nearest of some names; of several the first.
      *
      * @throws java.util.NoSuchElementException where there are none
      */
@@ -23,6 +23,28 @@ public final class NearestName {
                 .distinct()
                 .min(Comparator.comparingInt(name -> distance(written, name)))
                 .orElseThrow();
+    }
+
+    /**
+     * The nearest of the ends of some names, of as many parts as what was written has: {@code q_proj} for
+     * {@code q_prj}, where the names are those of all modules.
+     *
+     * @throws java.util.NoSuchElementException where there are none
+     */
+    public static String amongEnds(String written, Collection<String> names) {
+        return to(written, names.stream().map(name -> end(name, parts(written))).toList());
+    }
+
+    private static int parts(String name) {
+        return 1 + (int) name.chars().filter(c -> c == '.').count();
+    }
+
+    private static String end(String name, int parts) {
+        int start = name.length();
+        for (int i = 0; i < parts && start >= 0; i++) {
+            start = name.lastIndexOf('.', start - 1);
+        }
+        return name.substring(start + 1);
     }
 
     /** Levenshtein's: insertions, deletions and replacements. */

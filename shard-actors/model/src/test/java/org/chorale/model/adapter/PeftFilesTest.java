@@ -271,7 +271,10 @@ final class PeftFilesTest {
                 Arguments.of("target_modules", "[1]", "target_modules = [1]: must be a list of names"),
                 Arguments.of("target_modules", "\"(\"", "target_modules = (: is no regular expression"),
                 Arguments.of("target_modules", "\"(a*)*(?=b)\"", "without look-around"),
-                Arguments.of("target_modules", "[\"qproj\"]", "target qproj: the model has no such module"),
+                Arguments.of("target_modules", "[\"qproj\"]", "no such module; the nearest is q_proj"),
+                Arguments.of("target_modules", "[\"all_linear\"]", "no such module; the nearest is all-linear"),
+                Arguments.of(
+                        "target_modules", "[\"all-linear\", \"q_proj\"]", "target all-linear: stands for every linear"),
                 Arguments.of("target_modules", "[\"norm\"]", "target norm: is no linear"),
                 Arguments.of("modules_to_save", "[\"lm_haed\"]", "the nearest is lm_head"),
                 Arguments.of("rank_pattern", "{\"q_proj\": \"4\"}", "must be an object of names and numbers"),

@@ -41,8 +41,8 @@ final class Fp8RuleTest {
                         () -> rule(List.of("own_proj", "proj"), List.of(2, -1)).of(LINEARS))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("""
-                        fp8.exclude = own_proj: ends the name of no linear; the nearest is lm_head
-                        fp8.exclude = proj: ends the name of no linear; the nearest is lm_head
+                        fp8.exclude = own_proj: ends the name of no linear; the nearest is down_proj
+                        fp8.exclude = proj: ends the name of no linear; the nearest is q_proj
                         fp8.exclude-layers = 2: the model has the layers 0 to 1
                         fp8.exclude-layers = -1: the model has the layers 0 to 1""");
         assertThatThrownBy(() -> rule(List.of(), List.of(0, 1)).of(LINEARS)).hasMessageContaining("leave no linear");
