@@ -3,7 +3,6 @@
 
 package org.chorale.data;
 
-import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -71,7 +70,7 @@ public record FeedSettings(DataConfig data, Run run, Model model, Preference pre
      * @throws org.chorale.proto.fault.FaultException CONFIG_INVALID, with every problem
      */
     public static FeedSettings read(String runConf) {
-        ConfigReader reader = new ConfigReader(ConfigFactory.parseString(runConf));
+        ConfigReader reader = new ConfigReader(ConfigReader.parse("", runConf));
         Optional<DataConfig> data = reader.read("data", DataConfig.class);
         Optional<Run> run = reader.read("run", Run.class);
         Optional<Model> model = reader.read("model", Model.class);

@@ -6,7 +6,6 @@ package org.chorale.node.inspect;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +14,7 @@ import java.util.Optional;
 import org.chorale.coordinator.directory.Checkpoint;
 import org.chorale.coordinator.directory.RunContents;
 import org.chorale.coordinator.directory.RunDirectory;
+import org.chorale.proto.config.ConfigReader;
 import org.chorale.proto.wire.EvaluationReport;
 
 /** A run directory; the run may be going on. Of its checkpoints only the manifests are read. */
@@ -81,7 +81,7 @@ record RunDescription(RunContents run, List<Checkpoint> checkpoints, Optional<Ch
 
     private ObjectNode configuration() {
         ObjectNode keys = JsonNodeFactory.instance.objectNode();
-        ConfigFactory.parseString(run.runConf()).entrySet().stream()
+        ConfigReader.parse("run.conf", run.runConf()).entrySet().stream()
                 .sorted(Map.Entry.comparingByKey())
                 .forEach(entry -> keys.putPOJO(entry.getKey(), entry.getValue().unwrapped()));
         return keys;

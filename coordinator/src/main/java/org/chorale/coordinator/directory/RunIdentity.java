@@ -4,9 +4,6 @@
 package org.chorale.coordinator.directory;
 
 import com.typesafe.config.Config;
-import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigParseOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -95,11 +92,10 @@ final class RunIdentity {
 
     /** @throws FaultException FILE_MALFORMED, naming source and line */
     static Config parse(String source, String text) {
-        ConfigParseOptions named = ConfigParseOptions.defaults().setOriginDescription(source);
         try {
-            return ConfigFactory.parseString(text, named).resolve();
-        } catch (ConfigException e) {
-            throw new FaultException(FaultCode.FILE_MALFORMED, "no HOCON: " + e.getMessage(), e);
+            return ConfigReader.parse(source, text);
+        } catch (FaultException e) {
+            throw new FaultException(FaultCode.FILE_MALFORMED, e.fault().message(), e);
         }
     }
 }

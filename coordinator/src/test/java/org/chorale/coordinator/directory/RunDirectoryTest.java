@@ -223,6 +223,21 @@ class RunDirectoryTest {
     }
 
     @Test
+    void aStrangersRunIsReadWithoutWhatItWouldInclude() throws IOException {
+        Path secret = Files.writeString(temporary.resolve("secret.conf"), "run.seed = 7");
+        Path dir = Files.createDirectory(temporary.resolve("run"));
+        for (String reach : List.of("include file(\"" + secret + "\")", "run.seed = ${HOME}")) {
+            Files.writeString(dir.resolve("run.conf"), reach);
+
+            assertThatThrownBy(() -> RunDirectory.read(dir))
+                    .isInstanceOfSatisfying(
+                            FaultException.class,
+                            e -> assertThat(e.fault().code()).isEqualTo(FaultCode.FILE_MALFORMED))
+                    .hasMessageContaining(dir.resolve("run.conf").toString());
+        }
+    }
+
+    @Test
     void aDamagedConfigurationIsReadAsMalformedWithFileAndLine() throws IOException {
         open("run").close();
         Path conf = Files.writeString(temporary.resolve("run/run.conf"), "run.seed = 42\ndata {\n");

@@ -56,23 +56,35 @@ public final class ConfigReader {
      * @throws FaultException CONFIG_INVALID, with every problem
      */
     public static <R extends Record> R read(String runConf, String path, Class<R> type) {
-        ConfigReader reader = new ConfigReader(parse(runConf));
+        ConfigReader reader = new ConfigReader(parse("", runConf));
         Optional<R> value = reader.read(path, type);
         reader.throwProblems();
         return value.orElseThrow();
     }
 
-    /** Whoever sent it may not have files of this machine read, nor exhaust the stack. */
-    private static Config parse(String runConf) {
+    /**
+     * Parses a configuration that was resolved before, and has travelled since. Whoever sent it may not have files of
+     * this machine read, nor its environment, nor exhaust the stack.
+     *
+     * @param source what messages call it; empty for nothing
+     * @throws FaultException CONFIG_INVALID, naming source and line
+     */
+    public static Config parse(String source, String runConf) {
+        ConfigParseOptions alone = ConfigParseOptions.defaults().setIncluder(new IncludesRefused());
         try {
-            return ConfigFactory.parseString(
-                            runConf, ConfigParseOptions.defaults().setIncluder(new IncludesRefused()))
+            return ConfigFactory.parseString(runConf, source.isEmpty() ? alone : alone.setOriginDescription(source))
                     .resolve(ConfigResolveOptions.noSystem());
         } catch (ConfigException e) {
-            throw new FaultException(FaultCode.CONFIG_INVALID, "no resolved HOCON: " + e.getMessage(), e);
+            throw unresolved(source, String.valueOf(e.getMessage()), e);
         } catch (StackOverflowError e) {
-            throw new FaultException(FaultCode.CONFIG_INVALID, "no resolved HOCON: nested too deeply", e);
+            throw unresolved(source, "nested too deeply", e);
         }
+    }
+
+    /** Most problems of HOCON's parser begin with the source, but not all. */
+    private static FaultException unresolved(String source, String problem, Throwable cause) {
+        String place = problem.startsWith(source) ? "" : source + ": ";
+        return new FaultException(FaultCode.CONFIG_INVALID, "no resolved HOCON: " + place + problem, cause);
     }
 
     /** The keys that the defaults name, with their default values. */

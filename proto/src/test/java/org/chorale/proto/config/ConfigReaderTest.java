@@ -173,6 +173,13 @@ final class ConfigReaderTest {
     }
 
     @Test
+    void aProblemOfSyntaxNamesTheSource() {
+        assertThatThrownBy(() -> ConfigReader.parse("their/run.conf", "run {\n dir = "))
+                .isInstanceOf(FaultException.class)
+                .hasMessageStartingWith("no resolved HOCON: their/run.conf: 2: ");
+    }
+
+    @Test
     void aConfigurationThatIsNestedTooDeeplyIsRefused() {
         assertThatThrownBy(() -> ConfigReader.read("a = " + "[".repeat(1_000_000), "run", Deep.class))
                 .isInstanceOf(FaultException.class);
