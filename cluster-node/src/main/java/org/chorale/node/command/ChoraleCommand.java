@@ -14,8 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.chorale.proto.fault.Fault;
-import org.chorale.proto.fault.FaultCode;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.shard.Precision;
 import org.slf4j.Logger;
@@ -136,8 +134,9 @@ public final class ChoraleCommand {
                 "",
                 "Prints a row per quantity: largest difference, tolerance, verdict. Exit code 1 if any differs.",
                 "With --adapter, a folder named trained beside the golden file is what PEFT saved after its steps.",
-                "With --precision bf16 or bf16-true, a row has the error against the reference's fp32, and no verdict:",
-                "the L2 norm of the differences as a share of that of the reference's values, and the largest one.",
+                "With --precision bf16 or bf16-true, a row has the error against the reference's fp32, and no verdict:"
+                        + " the L2 norm of the differences as a share of that of the reference's values, and the largest"
+                        + " one.",
                 "",
                 "Examples:",
                 "  chorale verify my-llama my-llama/golden.safetensors",
@@ -177,11 +176,12 @@ public final class ChoraleCommand {
                 "",
                 "Examples:",
                 "  chorale eval runs/quickstart/export runs/quickstart/data/held-out.jsonl",
-                "  chorale eval my-llama held-out.jsonl --micro-batch 4 --sequence-tokens 2048 --json | jq .perplexity"
+                "  chorale eval my-llama held-out.jsonl --sequence-tokens 2048 --json | jq .perplexity"
             })
     int eval(
             @Parameters(paramLabel = "MODEL_DIR", description = "A model folder, such as a run's export.") Path model,
-            @Parameters(paramLabel = "DATA", description = "A .jsonl file, or a folder of text files.") Path data,
+            @Parameters(paramLabel = "DATA", description = "Held-out examples: whatever data.eval.path may be.")
+                    Path data,
             @Option(
                             names = "--tokenizer",
                             paramLabel = "DIR",
@@ -215,9 +215,9 @@ public final class ChoraleCommand {
             mixinStandardHelpOptions = true,
             footer = {
                 "",
-                "Runs that name the file (loss.preference.precomputed) need no reference in memory. It runs on one device,",
-                "as parallel.device says. What the file has already is not computed again; one that was interrupted, or",
-                "whose data have changed, is completed.",
+                "Runs that name the file (loss.preference.precomputed) need no reference in memory. It runs on one device,"
+                        + " as parallel.device says. What the file has already is not computed again; one that was"
+                        + " interrupted, or whose data have changed, is completed.",
                 "",
                 "Examples:",
                 "  chorale precompute dpo.conf loss.preference.precomputed=pairs.logps",
@@ -323,7 +323,7 @@ public final class ChoraleCommand {
             mixinStandardHelpOptions = true,
             footer = {
                 "",
-                "The likeliest token is taken always, unless --temperature, --top-k, --top-p or --seed says otherwise.",
+                "The likeliest token is taken, unless --temperature, --top-k, --top-p or --seed says otherwise.",
                 "On a terminal and without --prompt it is a conversation; /exit or Ctrl-D ends it.",
                 "",
                 "Examples:",
@@ -350,11 +350,7 @@ public final class ChoraleCommand {
     }
 
     private int reportMisuse(CommandLine.ParameterException misuse, boolean json) {
-        String hint = "\n  see " + misuse.getCommandLine().getCommandSpec().qualifiedName() + " --help";
-        errors(json)
-                .report(new Fault(
-                        FaultCode.COMMAND_INVALID,
-                        String.valueOf(misuse.getMessage()).replace("\n", "\n  ") + hint));
+        errors(json).report(Misuse.fault(misuse));
         return ExitCode.WRONG_INPUT;
     }
 

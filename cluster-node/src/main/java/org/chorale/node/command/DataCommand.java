@@ -35,6 +35,7 @@ final class DataCommand {
             name = "preview",
             description = "Shows the first examples of a run, rendered, tokenized and masked, and what the data is.",
             mixinStandardHelpOptions = true,
+            abbreviateSynopsis = true,
             footer = {
                 "",
                 "What is trained is green, or stands in [[ ]] where there is no colour. Nothing is written into the run"

@@ -53,10 +53,13 @@ final class ErrorReport {
         }
     }
 
-    /** Several mistakes of a user are a line each, unless a line with a colon announces the others. */
+    /**
+     * Several mistakes of a user are a line each, unless a line with a colon announces the others. Messages quote files
+     * of strangers, who are not to steer a terminal.
+     */
     private void printLines(Fault fault) {
         String label = "error [" + fault.code() + "] ";
-        List<String> lines = fault.message().lines().toList();
+        List<String> lines = Visible.of(fault.message()).lines().toList();
         boolean separate =
                 fault.code().kind() == FaultKind.USER && lines.stream().limit(1).noneMatch(line -> line.endsWith(":"));
         for (int i = 0; i < lines.size(); i++) {

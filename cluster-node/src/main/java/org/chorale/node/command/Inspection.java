@@ -16,7 +16,7 @@ record Inspection(Console console, boolean json) {
         if (json) {
             console.out().println(exact);
         } else {
-            description.lines().forEach(console.out()::println);
+            description.lines().stream().map(Visible::of).forEach(console.out()::println);
         }
         return exact.path("whole").asBoolean(true) ? ExitCode.DONE : ExitCode.FAILED_OR_DIFFERS;
     }

@@ -100,7 +100,7 @@ final class Speaker {
 
     /** On a terminal without control characters: whoever wrote the weights does not steer it. */
     private String printable(String text) {
-        return console.terminal() ? text.replaceAll("[\\p{Cntrl}&&[^\\n\\t]]", "\uFFFD") : text;
+        return console.terminal() ? text.replaceAll("[\\p{Cc}&&[^\\n\\t]]", "\uFFFD") : text;
     }
 
     private static ObjectNode json(long[] prompt, List<Long> tokens, String text, End end) {

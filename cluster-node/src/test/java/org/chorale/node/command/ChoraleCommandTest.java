@@ -55,6 +55,36 @@ final class ChoraleCommandTest {
         assertThat(shell.err()).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "train",
+                "verify",
+                "eval",
+                "precompute",
+                "inspect",
+                "tokenize",
+                "export",
+                "generate",
+                "data preview",
+                "data stats",
+                "certs",
+                "doctor",
+                "node",
+                "submit",
+                "status",
+                "stop",
+                "runs"
+            })
+    void noParagraphOfHelpIsBrokenTwice(String command) {
+        assertThat(shell.run(folder, (command + " --help").split(" "))).isZero();
+        assertThat(shell.out())
+                .as("a word that did not fit into its line, before the paragraph goes on")
+                .doesNotContainPattern("(?m)^(?!Examples?:)\\S+\\R(?=\\S)");
+        assertThat(shell.out()).as("an example in two lines").doesNotContainPattern("(?m)^  chorale .*\\R\\S");
+        assertThat(shell.out()).as("a parameter in two lines").doesNotContainPattern("(?m)^[^.]*RUN\\.$");
+    }
+
     @Test
     void theProgramListsItsCommandsAndExitCodes() {
         assertThat(shell.run(folder, "--help")).isZero();
@@ -97,9 +127,12 @@ final class ChoraleCommandTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', nullValues = "nothing", textBlock = """
                     nothing            | Missing required subcommand
-                    tain               | Unmatched argument at index 0: 'tain'
+                    tain x.conf        | there is no command tain, the nearest is train
+                    data previw x      | there is no command previw, the nearest is preview
                     train              | Missing required parameter: 'RUN.conf'
-                    train x.conf --foo | Unknown option: '--foo'
+                    train x.conf --foo | there is no option --foo, the nearest is
+                    train x.conf --jsn | there is no option --jsn, the nearest is --json
+                    train x.conf --rundir=x | there is no option --rundir, the nearest is --run-dir
                     verify a           | Missing required parameter: 'GOLDEN.safetensors'
                     verify a b --precision fp16 | must be one of fp32, bf16, bf16-true, not fp16
                     eval a             | Missing required parameter: 'DATA'

@@ -58,6 +58,14 @@ final class ErrorReportTest {
                 .contains("no jnitorch in java.library.path");
     }
 
+    @Test
+    void aQuotedFileDoesNotSteerTheTerminal() {
+        report.report(new Fault(FaultCode.MODEL_UNSUPPORTED, "model_type = \u001b]0;x\u0007\u009b2J\u202e: unknown"));
+
+        assertThat(lines())
+                .containsExactly("error [MODEL_UNSUPPORTED] model_type = \\u001b]0;x\\u0007\\u009b2J\\u202e: unknown");
+    }
+
     private Stream<String> lines() {
         return err.toString(StandardCharsets.UTF_8).lines();
     }
