@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigSyntax;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -90,7 +91,7 @@ public final class RunFile {
      * @throws FaultException CONFIG_INVALID with a line per problem
      */
     public static RunConf recheck(String text) {
-        Config config = ConfigFactory.parseString(text);
+        Config config = ConfigReader.parse("", text);
         ConfigReader reader = new ConfigReader(config);
         RunConfiguration.check(reader, LocalComponents.none());
         refuse(reader.problems());
@@ -127,6 +128,7 @@ public final class RunFile {
 
     private Config parse() {
         refuseOthersThanFiles();
+        refuseOthersThanTexts();
         ConfigParseOptions options = ConfigParseOptions.defaults()
                 .setSyntax(ConfigSyntax.CONF)
                 .setAllowMissing(false)
@@ -137,6 +139,22 @@ public final class RunFile {
             throw new FaultException(FaultCode.FILE_MISSING, file + " cannot be read: " + e.getMessage(), e);
         } catch (ConfigException e) { // its message begins with file and line
             throw new FaultException(FaultCode.FILE_MALFORMED, String.valueOf(e.getMessage()), e);
+        } catch (StackOverflowError e) {
+            throw new FaultException(FaultCode.FILE_MALFORMED, file + " is nested too deeply", e);
+        }
+    }
+
+    /** HOCON's parser would put marks in the place of what is no UTF-8, and complain about those. */
+    private void refuseOthersThanTexts() {
+        try {
+            if (Files.readString(file).indexOf('\0') >= 0) {
+                throw new CharacterCodingException();
+            }
+        } catch (CharacterCodingException e) {
+            throw new FaultException(
+                    FaultCode.FILE_MALFORMED, file + " is no text in UTF-8: name a run's configuration, RUN.conf", e);
+        } catch (IOException e) {
+            throw new FaultException(FaultCode.FILE_MISSING, file + " cannot be read: " + e, e);
         }
     }
 

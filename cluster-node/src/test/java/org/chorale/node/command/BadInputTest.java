@@ -99,6 +99,7 @@ final class BadInputTest {
                         "my.conf: 3: "),
                 keys("missing model folder", "model.path=nowhere", FILE_MISSING, "model.path = ", "/nowhere: does not"),
                 keys("missing data", "data.train.path=no.jsonl", FILE_MISSING, "data.train.path = ", "/no.jsonl: does"),
+                keys("file for a model folder", "model.path=train.jsonl", FILE_MISSING, "/train.jsonl: is no folder"),
                 files("model without config.json", delete("config.json"), FILE_MISSING, "model/config.json"),
                 files(
                         "config.json that is no JSON",
@@ -106,6 +107,11 @@ final class BadInputTest {
                         FILE_MALFORMED,
                         "model/config.json: is not JSON",
                         "(line 2, column "),
+                files(
+                        "config.json that was cut off",
+                        replace("config.json", "{"),
+                        FILE_MALFORMED,
+                        "config.json: is not JSON: Unexpected end-of-input: expected close marker for Object (line 1, "),
                 files(
                         "unknown family",
                         edit("config.json", "\"llama\"", "\"bert\""),

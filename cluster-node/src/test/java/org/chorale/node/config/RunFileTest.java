@@ -3,7 +3,10 @@
 
 package org.chorale.node.config;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_16LE;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.typesafe.config.Config;
@@ -41,6 +44,22 @@ final class RunFileTest {
     @ValueSource(strings = {"model.path", "data.train.path", "data.eval.path", "data.tokenizer.path", "run.dir"})
     void aBlankPathIsNotTheCurrentFolder(String key) {
         assertThat(refused(GOOD + key + " = \" \"")).hasMessageContaining(key + " is empty: give a path, or null");
+    }
+
+    @Test
+    void aFileThatIsNoTextIsRefusedWithoutItsBytes() throws IOException {
+        byte[][] contents = {GOOD.getBytes(UTF_16LE), "# caf\u00e9".getBytes(ISO_8859_1), {'P', 'A', 'R', '1', 0, 1}};
+        for (byte[] content : contents) {
+            Path file = Files.write(recipes.resolve("my.conf"), content);
+            assertThatThrownBy(() -> new RunFile(file, here).resolve(List.of(), Optional.empty()))
+                    .isInstanceOf(FaultException.class)
+                    .hasMessage(file + " is no text in UTF-8: name a run's configuration, RUN.conf");
+        }
+    }
+
+    @Test
+    void aFileThatIsNestedTooDeeplyIsRefused() {
+        assertThat(refused("a = " + "[".repeat(200_000))).hasMessageContaining("my.conf is nested too deeply");
     }
 
     @Test

@@ -66,6 +66,9 @@ public final class ConfigJson {
     public static ConfigJson read(Path folder, String name, String expectation) {
         Path file = folder.resolve(name);
         try {
+            if (!Files.isDirectory(folder)) {
+                throw new NoSuchFileException(folder.toString(), null, "is no folder; " + expectation);
+            }
             if (Files.notExists(file)) {
                 throw new NoSuchFileException(file.toString(), null, expectation);
             }
@@ -78,10 +81,15 @@ public final class ConfigJson {
             }
             return new ConfigJson(file, root);
         } catch (JsonProcessingException e) {
-            throw new InvalidModelException(Reason.MALFORMED, file, "is not JSON: " + e.getOriginalMessage() + at(e));
+            throw new InvalidModelException(Reason.MALFORMED, file, "is not JSON: " + reason(e) + at(e));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Jackson tells where an open object began by a source that it then does not show. */
+    private static String reason(JsonProcessingException e) {
+        return e.getOriginalMessage().replaceAll(" \\(start marker at \\[Source: .*", "");
     }
 
     private static String at(JsonProcessingException e) {
