@@ -46,7 +46,7 @@ import org.chorale.training.pipeline.PreProcessor;
  * Pipeline.builder()
  *     .model(ModelFactory.fromPretrained(path))
  *     .data(Data.jsonl(rows).tokenizer(tokenizer).batchSize(8))
- *     .loss(CompositeLoss.of(new CrossEntropyLoss(), 1.0, new HiddenRegularizer(), 0.1))
+ *     .loss(CompositeLoss.of(new CrossEntropyLoss(), 1.0, new HiddenRegularizer(0.01), 0.1))
  *     .optimizer(AdamW.learningRate(2e-4)).outputDir(out).epochs(3)
  *     .build().run();
  * }</pre>

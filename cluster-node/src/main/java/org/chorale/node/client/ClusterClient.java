@@ -159,7 +159,7 @@ public final class ClusterClient implements AutoCloseable {
     private FaultException silence(Duration limit) {
         return unreachable(
                 node,
-                "a connection is accepted there, but nothing was answered within %d s: it is known by another host name,"
+                "a connection is accepted there, but nothing was answered within %d s: it is no node, or known by another name,"
                                 .formatted(limit.toSeconds())
                         + " certificates do not fit, or the cluster has no coordinator",
                 null);
