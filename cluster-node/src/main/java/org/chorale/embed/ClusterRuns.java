@@ -135,7 +135,7 @@ public final class ClusterRuns {
                 failure instanceof TimeoutException
                         ? new FaultException(
                                 FaultCode.NODE_UNREACHABLE,
-                                ("%s has not answered within %d s: nothing listens there, it is known by another host name,"
+                                ("%s has not answered within %d s: nothing or no node listens there, it is known by another name,"
                                                 + " or only one of the two uses TLS")
                                         .formatted(node, limit.toSeconds()),
                                 failure)

@@ -20,9 +20,4 @@ public interface ModelTransform {
     static ModelTransform wrap(UnaryOperator<AutogradModel> wrapper) {
         return model -> model.wrap(wrapper);
     }
-
-    /** This, and then another. */
-    default ModelTransform andThen(ModelTransform next) {
-        return model -> next.apply(apply(model));
-    }
 }

@@ -138,6 +138,16 @@ final class BuilderConfigTest {
     }
 
     @Test
+    void aTransformSaysWhatTheFactoryWould() throws IOException {
+        assertSays(
+                MODEL.transform(ModelTransform.freeze("model.embed_tokens.*", "lm_head.*")),
+                Data.jsonl(file("a.jsonl")), """
+                model.freeze = ["model.embed_tokens.*", "lm_head.*"]
+                data.train.path = a.jsonl
+                """);
+    }
+
+    @Test
     void aRunThatTrainedAnAdapterIsNoModelAndSaysHowToGoOn() throws IOException {
         Path export = Files.createDirectories(folder.resolve("lora/export"));
         Files.createFile(export.resolve("adapter_config.json"));

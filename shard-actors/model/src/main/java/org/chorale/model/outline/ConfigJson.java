@@ -67,7 +67,7 @@ public final class ConfigJson {
         Path file = folder.resolve(name);
         try {
             if (!Files.isDirectory(folder)) {
-                throw new NoSuchFileException(folder.toString(), null, "is no folder; " + expectation);
+                throw new NoSuchFileException(folder.toString(), null, "is not a folder; " + expectation);
             }
             if (Files.notExists(file)) {
                 throw new NoSuchFileException(file.toString(), null, expectation);
