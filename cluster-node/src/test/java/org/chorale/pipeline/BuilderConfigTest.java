@@ -141,7 +141,8 @@ final class BuilderConfigTest {
     void aTransformSaysWhatTheFactoryWould() throws IOException {
         assertSays(
                 MODEL.transform(ModelTransform.freeze("model.embed_tokens.*", "lm_head.*")),
-                Data.jsonl(file("a.jsonl")), """
+                Data.jsonl(file("a.jsonl")),
+                """
                 model.freeze = ["model.embed_tokens.*", "lm_head.*"]
                 data.train.path = a.jsonl
                 """);

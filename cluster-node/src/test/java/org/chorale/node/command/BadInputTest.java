@@ -99,7 +99,11 @@ final class BadInputTest {
                         "my.conf: 3: "),
                 keys("missing model folder", "model.path=nowhere", FILE_MISSING, "model.path = ", "/nowhere: does not"),
                 keys("missing data", "data.train.path=no.jsonl", FILE_MISSING, "data.train.path = ", "/no.jsonl: does"),
-                keys("file for a model folder", "model.path=train.jsonl", FILE_MISSING, "/train.jsonl: is not a folder"),
+                keys(
+                        "file for a model folder",
+                        "model.path=train.jsonl",
+                        FILE_MISSING,
+                        "/train.jsonl: is not a folder"),
                 files("model without config.json", delete("config.json"), FILE_MISSING, "model/config.json"),
                 files(
                         "config.json that is no JSON",

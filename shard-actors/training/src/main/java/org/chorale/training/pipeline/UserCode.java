@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 /** Calls what users have written, so that whatever goes wrong in there is told with the step and the component. */
 public final class UserCode {
     /** Whose frames of a stack tell a user nothing. */
-    private static final List<String> NOT_USERS =
-            List.of("java.", "jdk.", "org.bytedeco.", "org.chorale.tensor.", "org.chorale.model.", "org.chorale.training.");
+    private static final List<String> NOT_USERS = List.of(
+            "java.", "jdk.", "org.bytedeco.", "org.chorale.tensor.", "org.chorale.model.", "org.chorale.training.");
 
     private UserCode() {}
 

@@ -9,12 +9,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 final class UserCodeTest {
-    private static final StackTraceElement JAVA = new StackTraceElement("java.util.Objects", "check", "Objects.java", 9);
+    private static final StackTraceElement JAVA =
+            new StackTraceElement("java.util.Objects", "check", "Objects.java", 9);
     private static final StackTraceElement OURS =
             new StackTraceElement("org.chorale.training.pipeline.NamedTensors", "get", "NamedTensors.java", 3);
     private static final StackTraceElement USERS =
@@ -70,12 +72,12 @@ final class UserCodeTest {
         });
     }
 
-    private static String call(Supplier<String> component) {
+    private static String call(Supplier<@Nullable String> component) {
         Context.Place place = new Context.Place(1, 7, new long[0], new Device("cpu"));
         try (Context context = new Context(place, name -> {
             throw new AssertionError(name);
         })) {
-            return UserCode.call("Loss MyLoss", context, component::get);
+            return UserCode.call("Loss MyLoss", context, component);
         }
     }
 }
