@@ -122,7 +122,7 @@ final class RunFileTest {
                     fp8.scaling = block           | fp8.scaling = block: must be one of none, tensor, row
                     fp8.scaling = tensor          | fp8.scaling = tensor: needs precision = bf16 or bf16-true, of which FP8 is made, not fp32
                     fp8.exclude-layers = [0]      | fp8.exclude or fp8.exclude-layers is set, but fp8.scaling = none: make it tensor or row, or leave them out
-                    parallel.device = gpu         | parallel.device = gpu: must be one of auto, cpu, cuda
+                    parallel.device = gpu         | parallel.device = gpu: must be one of auto, cpu, cuda, cuda-shared
                     parallel.memory-fraction = 0  | parallel.memory-fraction = 0.0: must be above 0 and at most 1
                     parallel { device = cpu, memory-fraction = 0.5 } | parallel.memory-fraction = 0.5: is of a GPU's memory, and the CPU computes here; must be 1
                     parallel.device = cpu, tf32 = true | tf32 = true: is a way in which GPUs multiply, and the CPU computes here; must be false
