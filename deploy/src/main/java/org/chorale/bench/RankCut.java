@@ -32,7 +32,6 @@ final class RankCut {
         }
         long unit = ALIGNMENT * parts;
         long held = (whole.elements() + unit - 1) / unit * ALIGNMENT;
-        long from = held * rank;
-        return new Group(whole.trainable(), whole.precision(), held * parts, whole.segments(), from, from + held);
+        return whole.cut(held * parts, held * rank, held * (rank + 1));
     }
 }

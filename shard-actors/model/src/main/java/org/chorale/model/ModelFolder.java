@@ -158,8 +158,8 @@ public final class ModelFolder implements ParameterSource {
     public ModelFolder with(Fp8Rule rule) {
         try {
             Set<String> linears = rule.of(config.fp8Linears());
-            refuseWithAdapter();
-            Fp8Linears scaled = module -> linears.contains(module) ? rule.scaling() : null;
+            refuseWithAdapter(rule);
+            Fp8Linears scaled = new Fp8Linears.Chosen(linears, rule.scaling(), rule.gather());
             return new ModelFolder(folder, config, units, files, adapter, scaled, untied, seed);
         } catch (IllegalArgumentException e) {
             close();
@@ -167,8 +167,17 @@ public final class ModelFolder implements ParameterSource {
         }
     }
 
-    private void refuseWithAdapter() {
+    /** Whether ranks that hold parts of a parameter give each other those in FP8: it is the weight of a linear that reads it so. */
+    public boolean isGatheredInFp8(String parameter) {
+        return fp8.isGathered(parameter);
+    }
+
+    private void refuseWithAdapter(Fp8Rule rule) {
         Optional<LoraConfig> lora = adapter.map(source -> source.adapter().config());
+        if (rule.gather() && lora.filter(LoraConfig::dora).isPresent()) {
+            throw new IllegalArgumentException("an adapter with dora measures the rows of weights in bf16, which"
+                    + " are not there where they are gathered in FP8: set fp8.gather = false");
+        }
         if (lora.filter(config -> config.dora() && config.dropout() > 0).isPresent()) {
             throw new IllegalArgumentException(
                     "an adapter with dora and dropout multiplies each weight by two inputs, which"

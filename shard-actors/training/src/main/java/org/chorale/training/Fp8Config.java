@@ -3,6 +3,7 @@
 
 package org.chorale.training;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -14,8 +15,9 @@ import org.chorale.model.fp8.Fp8Scaling;
  *
  * @param exclude linears by the ends of their names
  * @param excludeLayers numbers of layers
+ * @param gather whether ranks that hold parts of weights give each other those in FP8
  */
-public record Fp8Config(Scaling scaling, List<String> exclude, List<Integer> excludeLayers) {
+public record Fp8Config(Scaling scaling, List<String> exclude, List<Integer> excludeLayers, boolean gather) {
     /** What the key {@code fp8.scaling} may hold. */
     public enum Scaling {
         NONE,
@@ -23,11 +25,23 @@ public record Fp8Config(Scaling scaling, List<String> exclude, List<Integer> exc
         ROW
     }
 
-    /** @throws IllegalArgumentException where something is set that nothing reads */
+    /** @throws IllegalArgumentException where something is set that nothing reads, or that is not possible: a line each */
     public Fp8Config {
+        List<String> problems = new ArrayList<>();
         if (scaling == Scaling.NONE && !(exclude.isEmpty() && excludeLayers.isEmpty())) {
-            throw new IllegalArgumentException(
-                    "fp8.exclude or fp8.exclude-layers is set, but fp8.scaling = none: make it tensor or row, or leave them out");
+            problems.add("fp8.exclude or fp8.exclude-layers is set, but fp8.scaling = none: make it tensor or row, or"
+                    + " leave them out");
+        }
+        if (gather && scaling == Scaling.NONE) {
+            problems.add("fp8.gather = true: nothing is read in FP8 (fp8.scaling = none); make that tensor, or leave"
+                    + " fp8.gather out");
+        }
+        if (gather && scaling == Scaling.ROW) {
+            problems.add("fp8.gather = true: with fp8.scaling = row a weight's transpose has other scales, which only"
+                    + " its bf16 values tell; make that tensor, or leave fp8.gather out");
+        }
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
         }
     }
 
@@ -35,7 +49,7 @@ public record Fp8Config(Scaling scaling, List<String> exclude, List<Integer> exc
     public Optional<Fp8Rule> rule() {
         return switch (scaling) {
             case NONE -> Optional.empty();
-            case TENSOR -> Optional.of(new Fp8Rule(Fp8Scaling.TENSOR, exclude, excludeLayers));
+            case TENSOR -> Optional.of(new Fp8Rule(Fp8Scaling.TENSOR, exclude, excludeLayers, gather));
             case ROW -> Optional.of(new Fp8Rule(Fp8Scaling.ROW, exclude, excludeLayers));
         };
     }

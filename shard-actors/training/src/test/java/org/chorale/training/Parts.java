@@ -30,8 +30,7 @@ final class Parts {
 
     private static UnitLayout.Group part(UnitLayout.Group whole, int rank, int world) {
         long held = (whole.elements() + world - 1) / world;
-        return new UnitLayout.Group(
-                whole.trainable(), whole.precision(), held * world, whole.segments(), rank * held, (rank + 1) * held);
+        return whole.cut(held * world, rank * held, (rank + 1) * held);
     }
 
     static RankGroups groups(int rank, int world) {

@@ -55,6 +55,47 @@ final class AtenQuantise implements QuantiseKernel {
         }
     }
 
+    @Override
+    public Fp8Matrix transposed(Fp8Matrix x) {
+        try (TensorScope scope = new TensorScope()) {
+            return new Fp8Matrix(scope.keep(x.values().t().contiguous()), x.inverse());
+        }
+    }
+
+    @Override
+    public void addLargest(Tensor part, ScaledRuns runs, Tensor bits) {
+        for (ScaledRuns.Run run : runs.runs()) {
+            try (TensorScope scope = new TensorScope()) {
+                Tensor own = largest(run.of(part).to(ScalarType.BFloat16)).view(ScalarType.Int);
+                Tensor all = bits.narrow(0, run.scale(), 1);
+                all.copy_(torch.maximum(all, own.to(ScalarType.Long)));
+            }
+        }
+    }
+
+    @Override
+    public void quantise(Tensor part, ScaledRuns runs, Tensor bits, Tensor bytes) {
+        for (ScaledRuns.Run run : runs.runs()) {
+            try (TensorScope scope = new TensorScope()) {
+                Tensor scale = scale(numbers(bits.narrow(0, run.scale(), 1)), Fp8Format.E4M3);
+                Tensor values = run.of(part).to(ScalarType.BFloat16);
+                run.of(bytes).copy_(quantised(values, scale, Fp8Format.E4M3));
+            }
+        }
+    }
+
+    @Override
+    public void invert(Tensor bits, Tensor inverses) {
+        try (TensorScope scope = new TensorScope()) {
+            inverses.copy_(scale(numbers(bits), Fp8Format.E4M3).reciprocal());
+        }
+    }
+
+    /** The fp32 numbers with these bits. */
+    private static Tensor numbers(Tensor bits) {
+        return bits.to(ScalarType.Int).view(ScalarType.Float);
+    }
+
     private static Tensor scale(Tensor largest, Fp8Format format) {
         return torch.empty_like(largest).fill_(Scalars.of(format.largest())).div_(largest.clamp_min(Scalars.of(FLOOR)));
     }

@@ -22,7 +22,7 @@ public enum Fp8Format {
     }
 
     /** As libtorch names it. */
-    ScalarType type() {
+    public ScalarType type() {
         return type;
     }
 

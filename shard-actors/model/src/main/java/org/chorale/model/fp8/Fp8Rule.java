@@ -17,13 +17,23 @@ import org.chorale.model.outline.NearestName;
  *
  * @param exclude linears by the ends of their names
  * @param excludeLayers numbers of layers, none of whose linears
+ * @param gather whether ranks that hold parts of their weights give each other those in FP8
  */
-public record Fp8Rule(Fp8Scaling scaling, List<String> exclude, List<Integer> excludeLayers) {
+public record Fp8Rule(Fp8Scaling scaling, List<String> exclude, List<Integer> excludeLayers, boolean gather) {
     private static final Pattern LAYER = Pattern.compile("\\.layers\\.(\\d{1,9})\\.");
 
     public Fp8Rule {
         exclude = List.copyOf(exclude);
         excludeLayers = List.copyOf(excludeLayers);
+        if (gather && scaling != Fp8Scaling.TENSOR) {
+            throw new IllegalArgumentException("a weight with a scale for each row is not gathered in FP8:"
+                    + " its transpose has other scales, which only the bf16 values tell");
+        }
+    }
+
+    /** Where weights are gathered in the dtype of the computation. */
+    public Fp8Rule(Fp8Scaling scaling, List<String> exclude, List<Integer> excludeLayers) {
+        this(scaling, exclude, excludeLayers, false);
     }
 
     /**

@@ -10,12 +10,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.kernel.ElementType;
 import org.chorale.tensor.kernel.KernelModule;
 import org.chorale.tensor.kernel.Launch;
 
 /**
  * By the kernels of {@code quantise.cu}. Passes over memory, in bytes for each element: 2 to find the largest value, and 2
- * to read it again with 1 for each form that is written; with a scale for each row, 2 and 1.
+ * to read it again with 1 for each form that is written; with a scale for each row, 2 and 1. A transposed copy takes 1 and
+ * 1; runs take 2 or 4, as their elements are bf16 or fp32, to find the largest values, and that and 1 to become bytes.
  */
 final class FusedQuantise implements QuantiseKernel {
     static final FusedQuantise INSTANCE = new FusedQuantise();
@@ -113,6 +115,66 @@ final class FusedQuantise implements QuantiseKernel {
                     .run(x.size(0), THREADS);
         }
         return rows;
+    }
+
+    @Override
+    public Fp8Matrix transposed(Fp8Matrix x) {
+        int rows = Math.toIntExact(x.values().size(0));
+        int width = Math.toIntExact(x.values().size(1));
+        if (rows % ROWS != 0 || width % ROWS != 0) {
+            throw new IllegalArgumentException(
+                    "[%d, %d]: both must be multiples of %d".formatted(rows, width, ROWS));
+        }
+        Tensor columns = Device.of(x.values()).empty(Fp8Format.E4M3.type(), width, rows);
+        kernel("transpose_bytes")
+                .tensor(x.values())
+                .index(rows)
+                .index(width)
+                .tensor(columns)
+                .run(ceilDiv(rows, TILE), tilesOfRow(x.values()), THREADS);
+        return new Fp8Matrix(columns, x.inverse());
+    }
+
+    @Override
+    public void addLargest(Tensor part, ScaledRuns runs, Tensor bits) {
+        kernel("largest_of_runs_" + word(part))
+                .tensor(part)
+                .tensor(runs.table())
+                .tensor(bits)
+                .run(blocksOfRun(runs), runs.runs().size(), THREADS);
+    }
+
+    @Override
+    public void quantise(Tensor part, ScaledRuns runs, Tensor bits, Tensor bytes) {
+        kernel("quantise_runs_" + word(part))
+                .tensor(part)
+                .tensor(runs.table())
+                .tensor(bits)
+                .tensor(bytes)
+                .run(blocksOfRun(runs), runs.runs().size(), THREADS);
+    }
+
+    @Override
+    public void invert(Tensor bits, Tensor inverses) {
+        int scales = Math.toIntExact(bits.numel());
+        kernel("inverses_of").tensor(bits).index(scales).tensor(inverses).run(ceilDiv(scales, THREADS), THREADS);
+    }
+
+    private static String word(Tensor part) {
+        return ElementType.of(part)
+                .filter(type -> type != ElementType.FP16)
+                .orElseThrow(() -> new IllegalArgumentException("a part must be fp32 or bf16"))
+                .word();
+    }
+
+    /** As many as the longest run has work for; those that a shorter one has none for end at once. */
+    private static long blocksOfRun(ScaledRuns runs) {
+        return Math.min(MAX_SEARCHERS, ceilDiv(runs.longest(), THREADS * LANES));
+    }
+
+    /** Of what is E4M3 whatever it is made of. */
+    private Launch kernel(String name) {
+        return Objects.requireNonNull(modules.get(Fp8Format.E4M3)).kernel(name).launch();
     }
 
     /** @param scales 1, or as many as rows */

@@ -49,4 +49,28 @@ public sealed interface QuantiseKernel permits FusedQuantise, AtenQuantise {
 
     /** [R, K] with a scale for each row. */
     Fp8Matrix eachRow(Tensor x, Fp8Format format);
+
+    /** [K, R] with the same numbers and scale, of x [R, K], R a multiple of {@link #ROWS}. */
+    Fp8Matrix transposed(Fp8Matrix x);
+
+    /**
+     * Takes the largest absolute values of runs into those of their scales. They are kept as the bits of an fp32 number, of
+     * which a larger one has larger bits, and NaN the largest: the maximum of those integers over ranks keeps NaN too.
+     *
+     * @param part fp32 or bf16, of which what it is in bf16 counts
+     * @param bits [scales] int64
+     */
+    void addLargest(Tensor part, ScaledRuns runs, Tensor bits);
+
+    /**
+     * E4M3 of runs: the bytes that {@link #rows} has of whole matrices in bf16. What is in no run is not written.
+     *
+     * @param part fp32 or bf16
+     * @param bits [scales], of whole matrices
+     * @param bytes as long as the part, E4M3
+     */
+    void quantise(Tensor part, ScaledRuns runs, Tensor bits, Tensor bytes);
+
+    /** What the bytes of each scale are multiplied by to be what they were made of, written into inverses [scales] fp32. */
+    void invert(Tensor bits, Tensor inverses);
 }

@@ -3,6 +3,7 @@
 
 package org.chorale.model.layer;
 
+import java.util.Set;
 import org.chorale.model.fp8.Fp8Scaling;
 import org.jspecify.annotations.Nullable;
 
@@ -18,4 +19,34 @@ public interface Fp8Linears {
      */
     @Nullable
     Fp8Scaling of(String module);
+
+    /** Whether a parameter is the weight of one of them, and ranks that hold parts of it give each other those in FP8. */
+    default boolean isGathered(String parameter) {
+        return false;
+    }
+
+    /**
+     * Those that a rule has chosen.
+     *
+     * @param modules their published names
+     */
+    record Chosen(Set<String> modules, Fp8Scaling scaling, boolean gathered) implements Fp8Linears {
+        private static final String WEIGHT = ".weight";
+
+        public Chosen {
+            modules = Set.copyOf(modules);
+        }
+
+        @Override
+        public @Nullable Fp8Scaling of(String module) {
+            return modules.contains(module) ? scaling : null;
+        }
+
+        @Override
+        public boolean isGathered(String parameter) {
+            return gathered
+                    && parameter.endsWith(WEIGHT)
+                    && modules.contains(parameter.substring(0, parameter.length() - WEIGHT.length()));
+        }
+    }
 }

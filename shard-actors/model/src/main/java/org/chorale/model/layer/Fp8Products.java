@@ -22,11 +22,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>W becomes FP8 once, for all products until its value changes or is taken away: over an optimizer step where it stays,
  * micro-batches and blocks that are computed again included; for one use of its unit where it is gathered. That is a byte
- * for each parameter and form. Rows become FP8 whenever they are read: to keep them would take more bytes than their
+ * for each parameter and form. Where W is gathered in FP8, it is there as [O, I], and Wᵀ is made of its bytes. Rows become FP8 whenever they are read: to keep them would take more bytes than their
  * origins, which are on the tape anyway or come from there.
  */
 final class Fp8Products {
     private final Fp8Scaling scaling;
+    private final Parameter owner;
     private final HeldTensors ofWeight = new HeldTensors();
     private @Nullable Tensor largest; // of W
     private @Nullable Fp8Matrix weight; // W, [O, I]
@@ -35,6 +36,7 @@ final class Fp8Products {
     /** @param owner of which W is the value, or the first of several whose values lie over each other in W */
     Fp8Products(Fp8Scaling scaling, Parameter owner) {
         this.scaling = scaling;
+        this.owner = owner;
         owner.whenChanged(this::forgetWeight);
     }
 
@@ -88,6 +90,10 @@ final class Fp8Products {
     }
 
     private Fp8Matrix weight(Tensor w) {
+        Tensor inverse = owner.inverseScale();
+        if (inverse != null) {
+            return new Fp8Matrix(w, inverse);
+        }
         Fp8Matrix known = weight;
         if (known == null) {
             QuantiseKernel kernel = QuantiseKernel.of(w);
@@ -102,13 +108,21 @@ final class Fp8Products {
     private Fp8Matrix transposed(Tensor w) {
         Fp8Matrix known = transposed;
         if (known == null) {
-            QuantiseKernel kernel = QuantiseKernel.of(w);
-            known = scaling == Fp8Scaling.ROW
-                    ? kernel.eachRow(w.t().contiguous(), Fp8Format.E4M3)
-                    : kernel.columns(w, largest(w), Fp8Format.E4M3);
+            known = transposedAnew(w);
             transposed = known.heldBy(ofWeight);
         }
         return known;
+    }
+
+    private Fp8Matrix transposedAnew(Tensor w) {
+        QuantiseKernel kernel = QuantiseKernel.of(w);
+        Tensor inverse = owner.inverseScale();
+        if (inverse != null) {
+            return kernel.transposed(new Fp8Matrix(w, inverse));
+        }
+        return scaling == Fp8Scaling.ROW
+                ? kernel.eachRow(w.t().contiguous(), Fp8Format.E4M3)
+                : kernel.columns(w, largest(w), Fp8Format.E4M3);
     }
 
     private Tensor largest(Tensor w) {

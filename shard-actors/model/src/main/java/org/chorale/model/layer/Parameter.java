@@ -27,8 +27,10 @@ public final class Parameter {
     private final ScalarType type;
     private final boolean trainable;
     private @Nullable Tensor value;
+    private @Nullable Tensor inverseScale; // null where the value is in the dtype of the computation
     private @Nullable Tensor gradient;
     private boolean cleared; // the gradient is zero, whatever its memory holds
+    private List<Parameter> scaledWith = List.of(this);
     private final List<Runnable> whenChanged = new ArrayList<>();
 
     /**
@@ -37,7 +39,7 @@ public final class Parameter {
      * @param name as in the published safetensors files
      * @param unit of which it is a part
      * @param device where value and gradient will be
-     * @param type of the value, which is that of the computation
+     * @param type of the computation, and of the value unless that is in FP8
      */
     public Parameter(String name, String unit, Device device, ScalarType type, boolean trainable) {
         this.name = name;
@@ -78,12 +80,29 @@ public final class Parameter {
     }
 
     /**
-     * What forward and backward read.
+     * What forward and backward read: in the dtype of the computation, or in E4M3 where its unit gathers it so, as {@link
+     * #inverseScale} says.
      *
      * @throws IllegalStateException while its unit is not gathered
      */
     public Tensor value() {
         return there(value, "value");
+    }
+
+    /** What a value in E4M3 is multiplied by to be the weight, [1] fp32; null where the value is the weight itself. */
+    @Nullable
+    Tensor inverseScale() {
+        return inverseScale;
+    }
+
+    /** The weights that have one scale where they are gathered in FP8, in their order, itself among them. */
+    public List<Parameter> scaledWith() {
+        return scaledWith;
+    }
+
+    /** Says that these are read as one matrix in FP8, which has one scale. */
+    static void scaleTogether(List<Parameter> weights) {
+        weights.forEach(weight -> weight.scaledWith = List.copyOf(weights));
     }
 
     /**
@@ -100,6 +119,14 @@ public final class Parameter {
     /** Where the value is from now on; null where it is nowhere. Called by the unit alone. */
     public void setValue(@Nullable Tensor value) {
         this.value = value;
+        this.inverseScale = null;
+        valueChanged();
+    }
+
+    /** Likewise, of a value in E4M3. */
+    public void setValue(Tensor value, Tensor inverseScale) {
+        this.value = value;
+        this.inverseScale = inverseScale;
         valueChanged();
     }
 

@@ -33,6 +33,13 @@ public final class SideBySide {
         Fp8Scaling scaling = linears[0].fp8Scaling();
         this.uniform = this.linears.stream().allMatch(linear -> linear.fp8Scaling() == scaling);
         this.fp8 = scaling == null || !uniform ? null : new Fp8Products(scaling, linears[0].weight());
+        if (fp8 != null && !isApartInFp8()) {
+            Parameter.scaleTogether(weights());
+        }
+    }
+
+    private List<Parameter> weights() {
+        return linears.stream().map(Linear::weight).toList();
     }
 
     List<Linear> linears() {
@@ -158,7 +165,7 @@ public final class SideBySide {
 
     /** @param addend for the gradients of all weights over each other, [O, I] */
     private void addToWeightGradients(GradientAddend addend) {
-        List<Parameter> weights = linears.stream().map(Linear::weight).toList();
+        List<Parameter> weights = weights();
         Tensor gradients = weights.stream().allMatch(Parameter::trainable)
                 ? merged(Linear::weight, parameter -> Objects.requireNonNull(parameter.gradientMemory()))
                 : null;
@@ -279,10 +286,20 @@ public final class SideBySide {
      * so that no weight lies there in two forms.
      */
     private @Nullable Tensor mergedWeight(@Nullable DropoutKeys keys) {
-        boolean apart = adapters().stream()
-                .anyMatch(adapter ->
-                        adapter.magnitude() != null || (fp8 == null ? adapter.drops(keys) : adapter.dropsInTraining()));
+        boolean apart = fp8 == null
+                ? adapters().stream().anyMatch(adapter -> adapter.magnitude() != null || adapter.drops(keys))
+                : isApartInFp8() || !isOfOneScale();
         return apart || !uniform ? null : merged(Linear::weight, Parameter::value);
+    }
+
+    private boolean isApartInFp8() {
+        return adapters().stream().anyMatch(adapter -> adapter.magnitude() != null || adapter.dropsInTraining());
+    }
+
+    /** Whether what was gathered in FP8 has the same scale in all; what was not will have. */
+    private boolean isOfOneScale() {
+        Tensor first = linears.get(0).weight().inverseScale();
+        return linears.stream().allMatch(linear -> linear.weight().inverseScale() == first);
     }
 
     /** One view of all, [O, I], where they follow each other in memory; else null. */

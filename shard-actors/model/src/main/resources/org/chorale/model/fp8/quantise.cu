@@ -89,6 +89,31 @@ inline int place(int column, int quad) {
     return column * QUADS + (quad ^ (column / LANES * 2));
 }
 
+// Puts four rows of eight columns, two words to a row, where their tile's columns lie.
+inline void place_columns(unsigned* words, int group, int quad, unsigned (&first)[4], unsigned (&second)[4]) {
+    transpose(first);
+    transpose(second);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        words[place(group * LANES + i, quad)] = first[i];
+        words[place(group * LANES + 4 + i, quad)] = second[i];
+    }
+}
+
+// Once all are placed, writes a tile's columns as rows.
+inline void write_columns(const unsigned* words, int width, unsigned char* ofColumns, int paddedRows) {
+    __syncthreads();
+    for (int pair = threadIdx.x; pair < TILE * QUADS / 2; pair += THREADS) { // of words: 8 rows of a column
+        int inTile = pair / (QUADS / 2);
+        int quad = pair % (QUADS / 2) * 2;
+        int row = blockIdx.x * TILE + quad * 4;
+        int at = blockIdx.y * TILE + inTile;
+        if (at < width && row < paddedRows) {
+            *(uint2*)(ofColumns + (long long)at * paddedRows + row) = *(const uint2*)(words + place(inTile, quad));
+        }
+    }
+}
+
 // One block per tile. The rows as they lie, [rows, width], and the columns as rows, [width, paddedRows], where what is
 // beyond the last row is 0.
 template <bool ROWS, bool COLUMNS>
@@ -129,27 +154,11 @@ void quantise_tile(
             second[i] = eight.y;
         }
         if (COLUMNS) {
-            transpose(first);
-            transpose(second);
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                words[place(group * LANES + i, quad)] = first[i];
-                words[place(group * LANES + 4 + i, quad)] = second[i];
-            }
+            place_columns(words, group, quad, first, second);
         }
     }
-    if (!COLUMNS) {
-        return;
-    }
-    __syncthreads();
-    for (int pair = threadIdx.x; pair < TILE * QUADS / 2; pair += THREADS) { // of words: 8 rows of a column
-        int inTile = pair / (QUADS / 2);
-        int quad = pair % (QUADS / 2) * 2;
-        int row = blockIdx.x * TILE + quad * 4;
-        int at = blockIdx.y * TILE + inTile;
-        if (at < width && row < paddedRows) {
-            *(uint2*)(ofColumns + (long long)at * paddedRows + row) = *(const uint2*)(words + place(inTile, quad));
-        }
+    if (COLUMNS) {
+        write_columns(words, width, ofColumns, paddedRows);
     }
 }
 
@@ -198,5 +207,102 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     for (int column = threadIdx.x * LANES; column < width; column += THREADS * LANES) {
         *(uint2*)(ofRows + column) = packed(read(x + column), scale);
+    }
+}
+
+// One block per tile: the columns of FP8 numbers [rows, width] as rows, [width, rows], both multiples of 16.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    transpose_bytes(const unsigned char* x, int rows, int width, unsigned char* ofColumns) {
+    __shared__ alignas(16) unsigned words[TILE * QUADS];
+    int group = threadIdx.x % GROUPS;
+    int column = blockIdx.y * TILE + group * LANES;
+#pragma unroll
+    for (int quad = threadIdx.x / GROUPS; quad < QUADS; quad += THREADS / GROUPS) {
+        int row = blockIdx.x * TILE + quad * 4;
+        unsigned first[4], second[4]; // columns
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            bool inside = row + i < rows && column < width;
+            uint2 eight = inside ? *(const uint2*)(x + (long long)(row + i) * width + column) : make_uint2(0, 0);
+            first[i] = eight.x;
+            second[i] = eight.y;
+        }
+        place_columns(words, group, quad, first, second);
+    }
+    write_columns(words, width, ofColumns, rows);
+}
+
+// Neighbouring elements of a part of a flat buffer, which are of one matrix, or of several that have one scale. Starts and
+// lengths are multiples of LANES. What the buffer holds counts as the bf16 that it is rounded to.
+struct Run {
+    long long at;
+    long long elements;
+    long long scale; // its number
+};
+
+// blockIdx.y is the run. The bits of the largest absolute values, which were 0, as 64-bit integers: those of all ranks
+// become one by an integer's maximum, which keeps NaN.
+template <typename T> void largest_of_runs(const T* part, const Run* runs, unsigned long long* bits) {
+    Run run = runs[blockIdx.y];
+    unsigned own = 0;
+#pragma unroll 2
+    for (long long i = (blockIdx.x * THREADS + threadIdx.x) * LANES; i < run.elements; i += gridDim.x * THREADS * LANES) {
+        float x[LANES];
+        load(x, part + run.at + i);
+#pragma unroll
+        for (int lane = 0; lane < LANES; lane++) {
+            own = max(own, __float_as_uint(rounded<bf16>(x[lane])) & 0x7fffffff);
+        }
+    }
+    own = over_block<Max>(own);
+    if (threadIdx.x == 0) {
+        atomicMax(bits + run.scale, (unsigned long long)own);
+    }
+}
+
+// blockIdx.y is the run, whose bytes lie as its elements do.
+template <typename T>
+void quantise_runs(const T* part, const Run* runs, const unsigned long long* bits, unsigned char* bytes) {
+    Run run = runs[blockIdx.y];
+    float scale = scale_of(__uint_as_float((unsigned)bits[run.scale]));
+#pragma unroll 2
+    for (long long i = (blockIdx.x * THREADS + threadIdx.x) * LANES; i < run.elements; i += gridDim.x * THREADS * LANES) {
+        float x[LANES];
+        load(x, part + run.at + i);
+#pragma unroll
+        for (int lane = 0; lane < LANES; lane++) {
+            x[lane] = rounded<bf16>(x[lane]) * scale;
+        }
+        *(uint2*)(bytes + run.at + i) =
+            make_uint2(packed(x[0], x[1], x[2], x[3]), packed(x[4], x[5], x[6], x[7]));
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    largest_of_runs_float(const float* part, const Run* runs, unsigned long long* bits) {
+    largest_of_runs(part, runs, bits);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    largest_of_runs_bf16(const bf16* part, const Run* runs, unsigned long long* bits) {
+    largest_of_runs(part, runs, bits);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    quantise_runs_float(const float* part, const Run* runs, const unsigned long long* bits, unsigned char* bytes) {
+    quantise_runs(part, runs, bits, bytes);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    quantise_runs_bf16(const bf16* part, const Run* runs, const unsigned long long* bits, unsigned char* bytes) {
+    quantise_runs(part, runs, bits, bytes);
+}
+
+// What bytes are multiplied by to be what they were made of, for each scale.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    inverses_of(const unsigned long long* bits, int scales, float* inverses) {
+    int i = blockIdx.x * THREADS + threadIdx.x;
+    if (i < scales) {
+        inverses[i] = 1 / scale_of(__uint_as_float((unsigned)bits[i]));
     }
 }

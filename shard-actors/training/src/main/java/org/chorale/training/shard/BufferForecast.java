@@ -107,7 +107,7 @@ public final class BufferForecast implements DecoderMemory.Beside {
     }
 
     private static long valueBytes(UnitLayout.Group group) {
-        return group.elements() * group.precision().stored().bits() / Byte.SIZE;
+        return group.elements() * group.gatheredType().bits() / Byte.SIZE;
     }
 
     /** Of the units [from, until), as far as there are such. */

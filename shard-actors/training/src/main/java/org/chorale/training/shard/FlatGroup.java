@@ -16,6 +16,7 @@ import org.chorale.model.layer.Parameter;
 import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
+import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.shard.UnitLayout.Segment;
 import org.chorale.training.shard.UnitLayout.Slice;
 import org.jspecify.annotations.Nullable;
@@ -32,7 +33,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * Where the part is the whole, parameters are views into values and gradients. Elsewhere they are views into whole
- * buffers that come and go, see {@link WholeBuffers}, and so does this rank's part of the gradients.
+ * buffers that come and go, see {@link WholeBuffers}, and so does this rank's part of the gradients. There the values of
+ * weights that linears read in FP8 may be FP8 too, made for each gather of what is held.
  */
 public final class FlatGroup {
     private final UnitLayout.Group layout;
@@ -41,6 +43,7 @@ public final class FlatGroup {
     private final @Nullable Tensor master;
     private final @Nullable Tensor gradients; // null where they come and go
     private final @Nullable WholeBuffers whole;
+    private @Nullable Fp8Scales scales; // where parts are gathered in FP8
 
     /** Held by one rank. Allocates in host memory; {@code owner} frees it. */
     FlatGroup(UnitLayout.Group layout, HeldTensors owner) {
@@ -66,6 +69,10 @@ public final class FlatGroup {
             Device device = pool.device();
             ScalarType type = layout.precision().type();
             boolean split = layout.held() < layout.elements();
+            if (isGatheredInFp8() && ranks.gathering() == Gathering.ALWAYS) {
+                throw new IllegalArgumentException(
+                        unit + ": values that are there always are what linears make FP8 of, and are not gathered in it");
+            }
             Tensor kept = split && ranks.gathering() == Gathering.ALWAYS
                     ? owner.hold(device.zeros(type, layout.elements()))
                     : null;
@@ -108,7 +115,7 @@ public final class FlatGroup {
         return views;
     }
 
-    private Parameter parameter(Segment segment) {
+    Parameter parameter(Segment segment) {
         return Objects.requireNonNull(parameters.get(segment.parameter()));
     }
 
@@ -181,6 +188,9 @@ public final class FlatGroup {
     /** Says that the values are already those of the master weights, and no longer what the other ranks have gathered. */
     public void refreshed() {
         whole().ifPresent(WholeBuffers::expire);
+        if (scales != null) {
+            scales.expire();
+        }
         parameters.values().forEach(Parameter::valueChanged);
     }
 
@@ -244,8 +254,23 @@ public final class FlatGroup {
         return view(weights(), segment);
     }
 
+    /** Whether whole values are FP8, gathered from what ranks make of their parts. */
+    boolean isGatheredInFp8() {
+        return layout.gatheredType() == StoredType.F8_E4M3;
+    }
+
+    /** Whom to ask for scales of values that are gathered in FP8. */
+    void scaledBy(Fp8Scales by) {
+        scales = by;
+    }
+
+    /** Those scales; empty where values are gathered in the dtype of the computation. */
+    Optional<Fp8Scales> scales() {
+        return Optional.ofNullable(scales);
+    }
+
     /** What this rank holds of the weights, as exactly as it does. */
-    private Tensor weights() {
+    Tensor weights() {
         return Objects.requireNonNull(master == null ? values : master);
     }
 

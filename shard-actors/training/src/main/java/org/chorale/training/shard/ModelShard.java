@@ -29,6 +29,7 @@ public final class ModelShard implements AutoCloseable {
     private final List<FsdpUnit> units = new ArrayList<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final UnitSchedule schedule;
+    private final List<Fp8Scales> scales = new ArrayList<>();
     private final @Nullable Decoder model; // null where the model is a user's own
 
     /** Allocates by the plan what one rank holds alone, on the CPU; the weights are zero until they are loaded. */
@@ -64,7 +65,8 @@ public final class ModelShard implements AutoCloseable {
             plan.forEach(layout -> units.add(new FsdpUnit(layout, ranks, pool)));
             units.forEach(unit -> unit.parameters().forEach(parameter -> parameters.put(parameter.name(), parameter)));
             this.schedule = new UnitSchedule(ranks, units);
-            this.model = model.apply(this::parameter, schedule);
+            this.model = model.apply(this::parameter, schedule); // which says what is read as one
+            scales.addAll(Fp8Scales.of(units, ranks.shard(), pool.device()));
         } catch (RuntimeException e) { // no memory: what was had is given back
             closeUnits();
             throw e;
@@ -240,6 +242,7 @@ public final class ModelShard implements AutoCloseable {
 
     private void closeUnits() {
         units.forEach(FsdpUnit::close);
+        scales.forEach(Fp8Scales::close);
         pool.close();
     }
 }

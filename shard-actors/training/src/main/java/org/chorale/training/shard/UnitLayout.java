@@ -5,6 +5,7 @@ package org.chorale.training.shard;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
@@ -29,14 +30,24 @@ public record UnitLayout(String name, List<Group> groups) {
      *
      * @param trainable whether its parameters are trained; the others are kept as they are by every step
      * @param precision in which forward and backward read it
+     * @param fp8 whether ranks that hold parts give each other those in FP8: all are weights of linears that read them so
      * @param elements of the whole buffer, padding included
      * @param from first element of the part that this rank holds
      * @param until end of that part
      */
     public record Group(
-            boolean trainable, Precision precision, long elements, List<Segment> segments, long from, long until) {
+            boolean trainable,
+            Precision precision,
+            boolean fp8,
+            long elements,
+            List<Segment> segments,
+            long from,
+            long until) {
         public Group {
             segments = List.copyOf(segments);
+            if (fp8 && precision.stored() != StoredType.BF16) {
+                throw new IllegalArgumentException("FP8 is made of bf16, not of %s".formatted(precision.stored()));
+            }
             if (from < 0 || from > until || until > elements) {
                 throw new IllegalArgumentException(
                         "part [%d, %d) of a buffer of %d elements".formatted(from, until, elements));
@@ -44,8 +55,13 @@ public record UnitLayout(String name, List<Group> groups) {
         }
 
         /** Held whole by one rank. */
-        public Group(boolean trainable, Precision precision, long elements, List<Segment> segments) {
-            this(trainable, precision, elements, segments, 0, elements);
+        public Group(boolean trainable, Precision precision, boolean fp8, long elements, List<Segment> segments) {
+            this(trainable, precision, fp8, elements, segments, 0, elements);
+        }
+
+        /** The same with so many elements, of which a rank holds [from, until). */
+        public Group cut(long all, long first, long end) {
+            return new Group(trainable, precision, fp8, all, segments, first, end);
         }
 
         /** Elements of the part that this rank holds. */
@@ -77,6 +93,11 @@ public record UnitLayout(String name, List<Group> groups) {
             long first = Math.max(from, segment.offset());
             long last = Math.min(until, segment.end());
             return new Slice(segment, first - segment.offset(), last - segment.offset(), first - from);
+        }
+
+        /** The dtype of the whole values that parts are gathered to; where one rank holds all, of what it holds. */
+        public StoredType gatheredType() {
+            return fp8 && held() < elements ? StoredType.F8_E4M3 : precision.stored();
         }
 
         /** The dtype that a rank holds between steps: that of the master weights, or of the computation. */
@@ -147,13 +168,21 @@ public record UnitLayout(String name, List<Group> groups) {
 
     /** What is trained in one buffer and what is frozen in another, on one rank. */
     public static UnitLayout whole(UnitOutline unit, Precision precision) {
+        return whole(unit, precision, parameter -> false);
+    }
+
+    /** Likewise, with buffers of their own for the parameters of these names, which parts of will be gathered in FP8. */
+    public static UnitLayout whole(UnitOutline unit, Precision precision, Predicate<String> fp8) {
         List<Group> groups = Stream.of(true, false)
-                .map(trainable -> group(
-                        unit.parameters().stream()
-                                .filter(parameter -> parameter.trainable() == trainable)
-                                .toList(),
-                        trainable,
-                        precision))
+                .flatMap(trainable -> Stream.of(false, true)
+                        .map(bytes -> group(
+                                unit.parameters().stream()
+                                        .filter(parameter -> parameter.trainable() == trainable
+                                                && fp8.test(parameter.name()) == bytes)
+                                        .toList(),
+                                trainable,
+                                bytes,
+                                precision)))
                 .filter(group -> !group.segments().isEmpty())
                 .toList();
         return new UnitLayout(unit.name(), groups);
@@ -161,10 +190,11 @@ public record UnitLayout(String name, List<Group> groups) {
 
     /** Everything frozen, for commands that only run forward: no gradients and no master weights are held. */
     public static UnitLayout frozen(UnitOutline unit, Precision precision) {
-        return new UnitLayout(unit.name(), List.of(group(unit.parameters(), false, precision)));
+        return new UnitLayout(unit.name(), List.of(group(unit.parameters(), false, false, precision)));
     }
 
-    private static Group group(List<ParameterOutline> parameters, boolean trainable, Precision precision) {
+    private static Group group(
+            List<ParameterOutline> parameters, boolean trainable, boolean fp8, Precision precision) {
         long alignment = (long) ALIGNMENT_BYTES
                 * Byte.SIZE
                 / Group.heldType(trainable, precision).bits();
@@ -174,6 +204,6 @@ public record UnitLayout(String name, List<Group> groups) {
             segments.add(new Segment(parameter.name(), parameter.shape(), offset));
             offset += (parameter.elements() + alignment - 1) / alignment * alignment;
         }
-        return new Group(trainable, precision, offset, segments);
+        return new Group(trainable, precision, fp8, offset, segments);
     }
 }

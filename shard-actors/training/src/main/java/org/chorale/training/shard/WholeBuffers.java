@@ -4,6 +4,7 @@
 package org.chorale.training.shard;
 
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.layer.Parameter;
@@ -57,24 +58,26 @@ final class WholeBuffers implements AutoCloseable {
     /** Has the values fetched, unless they are there or on their way. */
     void beginGather() {
         if (!gathered && gathering == null) {
+            group.scales().ifPresent(Fp8Scales::find);
             Tensor target = buffer();
             values = target;
-            gathering = group.values()
-                    .map(part -> ranks.shard().allGather(target, part))
-                    .orElseGet(() -> gatherRounded(target));
+            gathering = group.scales()
+                    .map(scales -> gatherMade(target, part -> scales.quantise(group, part)))
+                    .or(() -> group.values().map(part -> ranks.shard().allGather(target, part)))
+                    .orElseGet(() -> gatherMade(target, part -> part.copy_(group.master())));
         }
     }
 
-    /** Rounds the master weights into this rank's place, beside what is computed meanwhile, and gathers from there. */
-    private Pending gatherRounded(Tensor target) {
+    /** Has this rank's place written, of the weights that it holds, beside what is computed meanwhile, and gathers from there. */
+    private Pending gatherMade(Tensor target, Consumer<Tensor> rounding) {
         UnitLayout.Group layout = group.layout();
         try (TensorScope scope = new TensorScope();
                 DeviceStream compute = DeviceStream.current(pool.device());
-                DeviceEvent written = compute.record()) { // the master weights, and what was in the buffer was read
+                DeviceEvent written = compute.record()) { // the weights, and what was in the buffer was read
             pool.aside().await(written);
-            try (DeviceStream.Use rounding = pool.aside().use()) {
+            try (DeviceStream.Use beside = pool.aside().use()) {
                 Tensor part = target.narrow(0, layout.from(), layout.held());
-                part.copy_(group.master());
+                rounding.accept(part);
                 return ranks.shard().allGather(target, part);
             }
         }
@@ -88,8 +91,15 @@ final class WholeBuffers implements AutoCloseable {
             gathering = null;
             fetching.await();
             gathered = true;
-            group.views(values, valueViews).forEach(Parameter::setValue);
+            group.views(values, valueViews).forEach(this::show);
         }
+    }
+
+    private void show(Parameter parameter, Tensor value) {
+        group.scales()
+                .ifPresentOrElse(
+                        scales -> parameter.setValue(value, scales.inverse(parameter)),
+                        () -> parameter.setValue(value));
     }
 
     /** Shows the gradients to the parameters: zero, or what earlier micro-batches have left. */
@@ -226,7 +236,9 @@ final class WholeBuffers implements AutoCloseable {
 
     private Tensor buffer() {
         Tensor own = kept == null ? values : kept;
-        return own == null ? take(group.layout().precision().type()) : own;
+        return own == null
+                ? take(group.layout().gatheredType().scalarType().orElseThrow())
+                : own;
     }
 
     private Tensor take(ScalarType type) {

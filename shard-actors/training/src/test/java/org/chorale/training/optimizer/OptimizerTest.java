@@ -190,8 +190,7 @@ final class OptimizerTest {
 
     private static UnitLayout.Group part(long from, long until) {
         UnitLayout.Group whole = UnitLayout.whole(UNIT).groups().get(0);
-        return new UnitLayout.Group(
-                whole.trainable(), whole.precision(), whole.elements(), whole.segments(), from, until);
+        return whole.cut(whole.elements(), from, until);
     }
 
     @Test

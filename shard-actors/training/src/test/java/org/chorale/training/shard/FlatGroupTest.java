@@ -55,8 +55,7 @@ final class FlatGroupTest {
             """)
     void aRankHoldsTheSlicesThatItsPartCuts(long from, long until, String expected) {
         UnitLayout.Group whole = UnitLayout.whole(UNIT, Precision.FP32).groups().get(0);
-        UnitLayout.Group part =
-                new UnitLayout.Group(true, Precision.FP32, whole.elements(), whole.segments(), from, until);
+        UnitLayout.Group part = whole.cut(whole.elements(), from, until);
         assertThat(part.slices().stream()
                         .map(slice -> "%s [%d, %d) at %d"
                                 .formatted(slice.segment().parameter(), slice.from(), slice.until(), slice.at()))
@@ -84,7 +83,7 @@ final class FlatGroupTest {
         UnitLayout.Group group = UnitLayout.whole(UNIT, Precision.FP32).groups().get(0);
         assertThat(group.gaps()).containsExactly(new Gap(15, 64), new Gap(66, 128));
         assertThat(new UnitLayout.Group(
-                                true, Precision.FP32, 15, group.segments().subList(0, 1))
+                                true, Precision.FP32, false, 15, group.segments().subList(0, 1))
                         .gaps())
                 .isEmpty();
     }

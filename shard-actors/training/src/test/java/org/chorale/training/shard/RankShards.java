@@ -4,6 +4,7 @@
 package org.chorale.training.shard;
 
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
@@ -69,7 +70,7 @@ public final class RankShards {
     /** Likewise, of a model beside which there are other parameters. */
     public static ModelShard load(ModelFolder folder, ParameterSource source, Precision precision, RankGroups ranks) {
         ModelShard shard = new ModelShard(
-                layout(source.units(), precision, ranks),
+                layout(source.units(), precision, folder::isGatheredInFp8, ranks),
                 ranks,
                 new BufferPool(Device.CPU, true),
                 (parameters, units) -> folder.model(parameters, units));
@@ -90,9 +91,14 @@ public final class RankShards {
 
     /** The parts of this rank. */
     public static List<UnitLayout> layout(List<UnitOutline> units, Precision precision, RankGroups ranks) {
+        return layout(units, precision, parameter -> false, ranks);
+    }
+
+    private static List<UnitLayout> layout(
+            List<UnitOutline> units, Precision precision, Predicate<String> fp8, RankGroups ranks) {
         int parts = ranks.shard().worldSize();
         return units.stream()
-                .map(unit -> UnitLayout.whole(unit, precision))
+                .map(unit -> UnitLayout.whole(unit, precision, fp8))
                 .map(unit -> new UnitLayout(
                         unit.name(),
                         unit.groups().stream()
@@ -108,7 +114,6 @@ public final class RankShards {
         long unit = parts * ALIGNMENT;
         long elements = (whole.elements() + unit - 1) / unit * unit;
         long held = elements / parts;
-        return new Group(
-                whole.trainable(), whole.precision(), elements, whole.segments(), index * held, (index + 1) * held);
+        return whole.cut(elements, index * held, (index + 1) * held);
     }
 }
