@@ -61,12 +61,12 @@ final class FeaturePairsTest {
         });
     }
 
-    /** A new adapter begins as nothing, so that the base is then what the run begins with. */
+    /** A new adapter begins as nothing, so that the base is then what the run begins with; a gather in FP8 changes no bit. */
     @ParameterizedTest
     @EnumSource(names = {"ADAPTER", "PRECISION", "LOSS", "ROWS", "OPTIMIZER"})
     void noTwoFeaturesGiveTheSameWeights(Factor factor) {
         List<List<String>> weights = Features.of(factor).stream()
-                .filter(feature -> !feature.name().equals("DPO against the base"))
+                .filter(feature -> !Set.of("DPO against the base", "FP8 gathered").contains(feature.name()))
                 .map(feature -> digest(FeatureTask.alone(Features.with(feature))))
                 .toList();
         assertThat(weights).hasSizeGreaterThan(1).doesNotHaveDuplicates();

@@ -116,6 +116,7 @@ public final class Features {
         add(all, Factor.PRECISION, "bf16-true", "precision = bf16-true");
         add(all, Factor.PRECISION, "fp16", "precision = fp16");
         add(all, Factor.PRECISION, "FP8 by tensor", "precision = bf16, fp8.scaling = tensor");
+        add(all, Factor.PRECISION, "FP8 gathered", "precision = bf16-true, fp8 { scaling = tensor, gather = true }");
         add(all, Factor.PRECISION, "FP8 by row", "precision = bf16-true, fp8.scaling = row");
         add(all, Factor.LOSS, "cross entropy", "");
         add(all, Factor.LOSS, "smoothed with z-loss", "loss { label-smoothing = 0.1, z-loss = 1e-3 }");
@@ -160,6 +161,11 @@ public final class Features {
         refused.add(refusal("DPO against the base", "PiSSA", "loss.preference.reference = base"));
         refused.add(refusal("DoRA with dropout", "FP8 by tensor", "fp8.scaling = tensor"));
         refused.add(refusal("DoRA with dropout", "FP8 by row", "fp8.scaling = row"));
+        refused.add(refusal("DoRA", "FP8 gathered", "fp8.gather = true"));
+        refused.add(refusal("DoRA with dropout", "FP8 gathered", "fp8.gather = true"));
+        refused.add(refusal("optimizer-only on 2", "FP8 gathered", "fp8.gather = true"));
+        refused.add(refusal("replicate on 3", "FP8 gathered", "fp8.gather = true"));
+        refused.add(refusal("SGD", "FP8 gathered", "optimizer.type = sgd"));
         refused.add(refusal("SGD", "bf16-true", "optimizer.type = sgd"));
         refused.add(refusal("SGD", "FP8 by row", "optimizer.type = sgd"));
         refused.add(refusal("LoRA+", "no adapter", "optimizer.lora-plus-ratio = 4.0"));

@@ -56,7 +56,7 @@ final class RunConfiguration {
         reader.read("run", ProfileConfig.class);
         reader.read("checkpoint", CheckpointSettings.class);
         reader.read("metrics", MetricsSettings.class);
-        reader.read("parallel", ParallelSettings.class);
+        Optional<ParallelSettings> parallel = reader.read("parallel", ParallelSettings.class);
         Optional<ModelConfig> model = checkModel(reader);
         checkPreference(reader, model);
         Optional<OptimizerConfig> optimizer = reader.read("optimizer", OptimizerConfig.class);
@@ -64,7 +64,7 @@ final class RunConfiguration {
         Optional<DeviceConfig> device = reader.read("parallel", DeviceConfig.class);
         Optional<PrecisionConfig> precision = reader.read("", PrecisionConfig.class);
         Optional<PipelineConfig> pipeline = reader.read(PipelineConfig.KEY, PipelineConfig.class);
-        new TrainingFit(model, precision, optimizer, pipeline, device)
+        new TrainingFit(model, precision, optimizer, pipeline, device, parallel)
                 .problems()
                 .forEach(reader::problem);
         precision

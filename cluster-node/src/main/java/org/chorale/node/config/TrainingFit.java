@@ -5,7 +5,9 @@ package org.chorale.node.config;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import org.chorale.coordinator.plan.ParallelSettings;
 import org.chorale.tensor.safetensors.StoredType;
 import org.chorale.training.AdapterConfig;
 import org.chorale.training.Fp8Config;
@@ -28,7 +30,8 @@ record TrainingFit(
         Optional<PrecisionConfig> precision,
         Optional<OptimizerConfig> optimizer,
         Optional<PipelineConfig> pipeline,
-        Optional<DeviceConfig> device) {
+        Optional<DeviceConfig> device,
+        Optional<ParallelSettings> parallel) {
     /** A line per problem. */
     List<String> problems() {
         List<String> problems = new ArrayList<>();
@@ -39,6 +42,9 @@ record TrainingFit(
             }
             addOfAdapter(problems, given.adapter());
         });
+        if (gathersInFp8()) {
+            parallel.map(ParallelSettings::mode).ifPresent(mode -> addOfGather(problems, mode));
+        }
         return problems;
     }
 
@@ -48,6 +54,23 @@ record TrainingFit(
         if (precision.precision().master() != StoredType.F32 && type != Algorithm.ADAMW && type != Algorithm.ADAM) {
             problems.add("optimizer.type = %s: precision = %s needs adamw or adam"
                     .formatted(type.word(), precision.precision().word()));
+        }
+    }
+
+    private boolean gathersInFp8() {
+        return precision.map(PrecisionConfig::fp8).filter(Fp8Config::gather).isPresent();
+    }
+
+    private static void addOfGather(List<String> problems, ParallelSettings.Mode mode) {
+        String why = switch (mode) {
+            case FULL_SHARD, KEEP_GATHERED, HYBRID -> "";
+            case OPTIMIZER_ONLY -> "whole weights are there always, and only their bf16 values are gathered";
+            case REPLICATE -> "every worker holds whole weights, and none are gathered";
+        };
+        if (!why.isEmpty()) {
+            problems.add(("fp8.gather = true: with parallel.mode = %s %s; make the mode full-shard, keep-gathered or"
+                            + " hybrid, or leave fp8.gather out")
+                    .formatted(mode.name().toLowerCase(Locale.ROOT).replace('_', '-'), why));
         }
     }
 
@@ -83,7 +106,11 @@ record TrainingFit(
         }
         Optional<Fp8Config> fp8 =
                 precision.map(PrecisionConfig::fp8).filter(given -> given.rule().isPresent());
-        if (fp8.isPresent() && adapter.dora().orElse(false) && adapter.dropout().orElse(0.0) > 0) {
+        boolean dora = fp8.isPresent() && adapter.dora().orElse(false);
+        if (dora && gathersInFp8()) {
+            problems.add("fp8.gather = true: an adapter with model.adapter.dora measures the rows of weights in bf16, which"
+                    + " are not there where they are gathered in FP8; leave one of the two out");
+        } else if (dora && adapter.dropout().orElse(0.0) > 0) {
             problems.add(
                     ("fp8.scaling = %s: an adapter with model.adapter.dora and model.adapter.dropout multiplies each"
                                     + " weight by two inputs, which FP8 factors do not serve; leave one of the three out")

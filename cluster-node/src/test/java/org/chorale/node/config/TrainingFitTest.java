@@ -50,6 +50,26 @@ final class TrainingFitTest {
                                 + " keeps what it likes: it must be none");
     }
 
+    @Test
+    void aGatherInFp8IsRefusedWhereNothingIsReadSo() throws IOException {
+        assertThat(problems("""
+                        model.path = model
+                        data.train.path = train.jsonl
+                        precision = bf16
+                        fp8.gather = true
+                        """))
+                .containsExactly("fp8.gather = true: nothing is read in FP8 (fp8.scaling = none); make that tensor, or"
+                        + " leave fp8.gather out");
+        assertThat(problems("""
+                        model.path = model
+                        data.train.path = train.jsonl
+                        precision = bf16
+                        fp8 { scaling = row, gather = true }
+                        """))
+                .containsExactly("fp8.gather = true: with fp8.scaling = row a weight's transpose has other scales, which"
+                        + " only its bf16 values tell; make that tensor, or leave fp8.gather out");
+    }
+
     /** Of what is told of a run elsewhere, where alone users' classes need to be. */
     private List<String> problems(String conf) throws IOException {
         RunFile file = new RunFile(Files.writeString(folder.resolve("my.conf"), conf), folder);

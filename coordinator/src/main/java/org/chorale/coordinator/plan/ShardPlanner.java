@@ -21,8 +21,8 @@ import org.chorale.proto.wire.UnitOutline;
 import org.chorale.proto.wire.UnitPlan;
 
 /**
- * Cuts a model into shards. Every unit has one flat buffer per (held dtype, trainable or frozen); in it each
- * parameter starts at a multiple of 256 bytes, and every rank of a shard group owns an equal, aligned slice:
+ * Cuts a model into shards. Every unit has one flat buffer per (held dtype, trainable or frozen, gathered in FP8 or not);
+ * in it each parameter starts at a multiple of 256 bytes, and every rank of a shard group owns an equal, aligned slice:
  *
  * <pre>
  * | parameter 0 | pad | parameter 1 | pad | ... | tail |
@@ -40,7 +40,7 @@ public final class ShardPlanner {
     /** Bytes of an element of each dtype that ranks hold. */
     private static final Map<String, Integer> ELEMENT_BYTES = Map.of("F32", 4, "BF16", 2, "F16", 2);
 
-    private record GroupKey(String dtype, boolean trainable) {}
+    private record GroupKey(String dtype, boolean trainable, boolean fp8) {}
 
     private ShardPlanner() {}
 
@@ -90,7 +90,8 @@ public final class ShardPlanner {
     private static UnitPlan unit(UnitOutline unit, int worldSize, int ranksPerCopy) {
         Map<GroupKey, List<ParameterOutline>> groups = unit.getParametersList().stream()
                 .collect(Collectors.groupingBy(
-                        parameter -> new GroupKey(parameter.getHeldDtype(), parameter.getTrainable()),
+                        parameter ->
+                                new GroupKey(parameter.getHeldDtype(), parameter.getTrainable(), parameter.getFp8()),
                         LinkedHashMap::new,
                         Collectors.toList()));
         UnitPlan.Builder plan = UnitPlan.newBuilder().setName(unit.getName());
@@ -99,7 +100,10 @@ public final class ShardPlanner {
     }
 
     private static GroupPlan group(GroupKey key, List<ParameterOutline> parameters, int worldSize, int ranksPerCopy) {
-        GroupPlan.Builder group = GroupPlan.newBuilder().setDtype(key.dtype()).setTrainable(key.trainable());
+        GroupPlan.Builder group = GroupPlan.newBuilder()
+                .setDtype(key.dtype())
+                .setTrainable(key.trainable())
+                .setFp8(key.fp8());
         long alignment = alignment(key.dtype());
         long offset = 0;
         for (ParameterOutline parameter : parameters) {

@@ -54,7 +54,8 @@ final class PlanTranslation {
                             .addAllShape(parameter.shape())
                             .setHeldDtype(UnitLayout.Group.heldType(parameter.trainable(), precision)
                                     .name())
-                            .setTrainable(parameter.trainable())));
+                            .setTrainable(parameter.trainable())
+                            .setFp8(model.isGatheredInFp8(parameter.name()))));
             outline.addUnits(wire);
         });
         return outline.build();
@@ -89,6 +90,7 @@ final class PlanTranslation {
         UnitLayout.Group layout = new UnitLayout.Group(
                 group.getTrainable(),
                 precision,
+                group.getFp8(),
                 group.getElements(),
                 group.getSegmentsList().stream().map(PlanTranslation::segment).toList(),
                 slice.getFrom(),

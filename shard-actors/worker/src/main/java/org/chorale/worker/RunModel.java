@@ -155,6 +155,11 @@ final class RunModel implements AutoCloseable {
         return reference.filter(other -> other.isCopy(unit)).isPresent();
     }
 
+    /** Whether ranks that hold parts of a parameter give each other those in FP8; no copy for a comparison is. */
+    boolean isGatheredInFp8(String parameter) {
+        return folder.filter(model -> model.isGatheredInFp8(parameter)).isPresent();
+    }
+
     /** Empty where the model is a user's own. */
     Optional<ModelFolder> folder() {
         return folder;

@@ -17,7 +17,7 @@ import org.chorale.worker.DeviceConfig.Kind;
 import org.junit.jupiter.api.Test;
 
 final class DeviceSetupTest {
-    private static final Fp8Config NONE = new Fp8Config(Fp8Config.Scaling.NONE, List.of(), List.of());
+    private static final Fp8Config NONE = new Fp8Config(Fp8Config.Scaling.NONE, List.of(), List.of(), false);
     private static final PrecisionConfig FP32 = new PrecisionConfig(Precision.FP32, false, NONE);
     private static final PrecisionConfig TF32 = new PrecisionConfig(Precision.FP32, true, NONE);
 
@@ -44,7 +44,7 @@ final class DeviceSetupTest {
 
     @Test
     void fp8IsRefusedOnAGpuThatDoesNotKnowIt() {
-        Fp8Config tensor = new Fp8Config(Fp8Config.Scaling.TENSOR, List.of(), List.of());
+        Fp8Config tensor = new Fp8Config(Fp8Config.Scaling.TENSOR, List.of(), List.of(), false);
         DeviceSetup setup =
                 new DeviceSetup(new DeviceConfig(Kind.CUDA, 1), new PrecisionConfig(Precision.BF16, false, tensor));
         assertThatThrownBy(() -> setup.requireFp8("cuda:1", 80))

@@ -6,7 +6,6 @@ package org.chorale.training.shard;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 import org.chorale.model.outline.UnitOutline;
 import org.chorale.model.outline.UnitOutline.ParameterOutline;
 import org.chorale.tensor.safetensors.StoredType;
@@ -173,18 +172,17 @@ public record UnitLayout(String name, List<Group> groups) {
 
     /** Likewise, with buffers of their own for the parameters of these names, which parts of will be gathered in FP8. */
     public static UnitLayout whole(UnitOutline unit, Precision precision, Predicate<String> fp8) {
-        List<Group> groups = Stream.of(true, false)
-                .flatMap(trainable -> Stream.of(false, true)
-                        .map(bytes -> group(
-                                unit.parameters().stream()
-                                        .filter(parameter -> parameter.trainable() == trainable
-                                                && fp8.test(parameter.name()) == bytes)
-                                        .toList(),
-                                trainable,
-                                bytes,
-                                precision)))
-                .filter(group -> !group.segments().isEmpty())
-                .toList();
+        List<Group> groups = new ArrayList<>();
+        for (boolean trainable : new boolean[] {true, false}) {
+            for (boolean bytes : new boolean[] {false, true}) {
+                List<ParameterOutline> members = unit.parameters().stream()
+                        .filter(parameter -> parameter.trainable() == trainable && fp8.test(parameter.name()) == bytes)
+                        .toList();
+                if (!members.isEmpty()) {
+                    groups.add(group(members, trainable, bytes, precision));
+                }
+            }
+        }
         return new UnitLayout(unit.name(), groups);
     }
 
