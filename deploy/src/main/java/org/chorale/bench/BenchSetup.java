@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.RecomputePolicy;
@@ -22,7 +23,7 @@ import org.chorale.training.shard.Precision;
 /**
  * A row as it is measured: its own settings, or those that stand behind it on the command line as {@code key=value}.
  *
- * @param fp8 scaling of FP8 factors in the blocks' linears; empty where there are none
+ * @param fp8 of the blocks' linears; empty where there is none
  * @param sequences B, in one forward pass
  * @param tokens T, in a sequence
  * @param steps that are timed, each by itself and then all in one go
@@ -38,7 +39,7 @@ record BenchSetup(
         Device device,
         Precision precision,
         RecomputePolicy recompute,
-        Optional<Fp8Scaling> fp8,
+        Optional<Fp8Rule> fp8,
         int sequences,
         int tokens,
         int steps,
@@ -57,6 +58,7 @@ record BenchSetup(
             "precision",
             "recompute",
             "fp8",
+            "gather",
             "sequences",
             "tokens",
             "steps",
@@ -99,7 +101,7 @@ record BenchSetup(
                 device,
                 precision,
                 recompute(values.getOrDefault("recompute", row.recompute().word())),
-                fp8(values.getOrDefault("fp8", "none")),
+                fp8(values.getOrDefault("fp8", "none"), gathersInFp8(values.getOrDefault("gather", "bf16"))),
                 count(values, "sequences", row.sequences(), 1),
                 count(values, "tokens", row.tokens(), 2),
                 count(values, "steps", 10, FEWEST_STEPS),
@@ -164,18 +166,34 @@ record BenchSetup(
         return word.equals("true");
     }
 
-    private static Optional<Fp8Scaling> fp8(String word) {
-        return switch (word) {
+    private static Optional<Fp8Rule> fp8(String word, boolean gather) {
+        Optional<Fp8Scaling> scaling = switch (word) {
             case "none" -> Optional.empty();
             case "tensor" -> Optional.of(Fp8Scaling.TENSOR);
             case "row" -> Optional.of(Fp8Scaling.ROW);
             default -> throw new IllegalArgumentException("fp8=" + word + ": must be none, tensor or row");
         };
+        if (gather && !word.equals("tensor")) {
+            throw new IllegalArgumentException("gather=fp8: needs fp8=tensor, not " + word);
+        }
+        return scaling.map(given -> new Fp8Rule(given, List.of(), List.of(), gather));
+    }
+
+    private static boolean gathersInFp8(String word) {
+        if (!Set.of("bf16", "fp8").contains(word)) {
+            throw new IllegalArgumentException("gather=" + word + ": must be bf16 or fp8");
+        }
+        return word.equals("fp8");
     }
 
     /** As it stands on the command line. */
     String fp8Word() {
-        return fp8.map(scaling -> scaling.name().toLowerCase(Locale.ROOT)).orElse("none");
+        return fp8.map(rule -> rule.scaling().name().toLowerCase(Locale.ROOT)).orElse("none");
+    }
+
+    /** Whether weights of linears are gathered in FP8, from ranks that hold parts of them. */
+    boolean gathersInFp8() {
+        return fp8.filter(Fp8Rule::gather).isPresent();
     }
 
     private static int count(Map<String, String> values, String key, int own, int fewest) {

@@ -3,6 +3,7 @@
 
 package org.chorale.bench;
 
+import java.util.List;
 import java.util.Random;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -13,6 +14,9 @@ import org.chorale.model.fp8.Fp8Matmul;
 import org.chorale.model.fp8.Fp8Matmul.Sums;
 import org.chorale.model.fp8.Fp8Matrix;
 import org.chorale.model.fp8.QuantiseKernel;
+import org.chorale.model.fp8.ScaledRuns;
+import org.chorale.model.fp8.ScaledRuns.Run;
+import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.device.Device;
@@ -27,6 +31,12 @@ public final class Fp8Check {
 
     /** Rows of B 4, T 4096. */
     private static final long ROWS = 16_384;
+
+    /** Of a rank's part: runs of three matrices, the last two of which have one scale, and a gap. */
+    private static final List<Run> RUNS =
+            List.of(new Run(0, 4_096, 0), new Run(4_096, 1_048_576 - 64, 1), new Run(1_064_960, 4_096 * 1_000, 1));
+
+    private static final long PART = 8_388_608;
 
     /** Inputs and outputs of the linears of an 8B Llama's block, as they are computed. */
     private static final long[][] LINEARS = {{4_096, 6_144}, {4_096, 4_096}, {4_096, 28_672}, {14_336, 4_096}};
@@ -55,6 +65,11 @@ public final class Fp8Check {
                 quantised(format, shape[0], shape[1]);
                 products(format, shape[0], shape[1]);
             }
+        }
+        for (ScalarType type : new ScalarType[] {ScalarType.Float, ScalarType.BFloat16}) {
+            runs(type, 1);
+            runs(type, Double.NaN);
+            runSpeeds(type);
         }
         notFinite();
         quantiseSpeeds(4_096);
@@ -91,8 +106,79 @@ public final class Fp8Check {
                         format,
                         () -> kernel.both(x, largest, format).columns(),
                         columns);
+                Fp8Matrix given = twin.rows(x, largest, format);
+                if (rows % QuantiseKernel.ROWS == 0) {
+                    same("transposed", shape, format, () -> kernel.transposed(given), twin.transposed(given));
+                }
                 same("each row", shape, format, () -> kernel.eachRow(x, format), twin.eachRow(x, format));
             }
+        }
+    }
+
+    /** What of a part counts, which is what it is in bf16; with one number of the last run times a factor. */
+    private void runs(ScalarType type, double factor) {
+        try (TensorScope scope = new TensorScope();
+                HeldTensors owner = new HeldTensors()) {
+            Tensor part = tensors.normal(type, PART);
+            part.narrow(0, PART / 2, 1).mul_(new Scalar(factor));
+            ScaledRuns runs = ScaledRuns.of(RUNS, Device.of(part), owner);
+            String shape = "[%d], one number times %s".formatted(PART, factor);
+            Runs expected = Runs.of(QuantiseKernel.twin(), part, runs);
+            Runs actual = Runs.of(BlockKernelCheck.fused(QuantiseKernel.of(part), QuantiseKernel.twin()), part, runs);
+            different("runs, largest", shape, type, actual.wideLargest(), expected.wideLargest());
+            different("runs, inverses", shape, type, actual.inverses, expected.inverses);
+            different("runs, values", shape, type, wide(actual.values), wide(expected.values));
+        }
+    }
+
+    /** How many numbers differ, NaN being equal to NaN. */
+    private void different(String name, String shape, ScalarType type, Tensor actual, Tensor expected) {
+        check.compare(name, shape, type.name(), 0, () -> {
+            Tensor bothNaN = actual.isnan().logical_and(expected.isnan());
+            return actual.ne(expected)
+                    .logical_and(bothNaN.logical_not())
+                    .to(ScalarType.Float)
+                    .sum()
+                    .item_double();
+        });
+    }
+
+    /** What a kernel makes of runs. */
+    private record Runs(Tensor bits, Tensor values, Tensor inverses) {
+        static Runs of(QuantiseKernel kernel, Tensor part, ScaledRuns runs) {
+            Device device = Device.of(part);
+            Tensor bits = device.zeros(ScalarType.Long, 2);
+            kernel.addLargest(part, runs, bits);
+            Tensor values = device.zeros(ScalarType.Byte, PART).view(Fp8Format.E4M3.type());
+            kernel.quantise(part, runs, bits, values);
+            Tensor inverses = device.zeros(ScalarType.Float, 2, QuantiseKernel.INVERSE_LANES);
+            kernel.invert(bits, inverses);
+            return new Runs(bits, values, inverses);
+        }
+
+        Tensor wideLargest() {
+            return bits.to(ScalarType.Int).view(ScalarType.Float);
+        }
+    }
+
+    private void runSpeeds(ScalarType type) {
+        try (TensorScope scope = new TensorScope();
+                HeldTensors owner = new HeldTensors()) {
+            long elements = 1L << 27; // about half of an 8B Llama's block
+            Tensor part = tensors.normal(type, elements);
+            ScaledRuns runs = ScaledRuns.of(List.of(new Run(0, elements, 0)), Device.of(part), owner);
+            QuantiseKernel kernel = QuantiseKernel.of(part);
+            Runs made = Runs.of(kernel, part.narrow(0, 0, PART), ScaledRuns.of(RUNS, Device.of(part), owner));
+            Tensor values = Device.of(part).empty(Fp8Format.E4M3.type(), elements);
+            String shape = "[%d]".formatted(elements);
+            long bytes = part.nbytes();
+            check.speed("runs, largest", shape, type.name(), bytes, () -> kernel.addLargest(part, runs, made.bits));
+            check.speed(
+                    "runs, values",
+                    shape,
+                    type.name(),
+                    bytes + elements,
+                    () -> kernel.quantise(part, runs, made.bits, values));
         }
     }
 
@@ -189,6 +275,8 @@ public final class Fp8Check {
             check.speed("columns", shape, "E4M3", 3 * elements, () -> kernel.columns(x, largest, format));
             check.speed("both", shape, "E4M3", 4 * elements, () -> kernel.both(x, largest, format));
             check.speed("each row", shape, "E4M3", 3 * elements, () -> kernel.eachRow(x, format));
+            Fp8Matrix rows = kernel.rows(x, largest, format);
+            check.speed("transposed", shape, "E4M3", 2 * elements, () -> kernel.transposed(rows));
         }
     }
 

@@ -63,7 +63,7 @@ record GpuResult(
                 setup.rowWord(),
                 setup.ranks() == 1 ? setup.device() : setup.ranks() + " from " + setup.device(),
                 setup.precision().word(),
-                setup.fp8Word(),
+                setup.fp8Word() + (setup.gathersInFp8() ? ", gathered so" : ""),
                 recompute,
                 setup.sequences(),
                 setup.tokens(),
@@ -91,6 +91,7 @@ record GpuResult(
                 .put("precision", setup.precision().word())
                 .put("tf32", setup.tf32())
                 .put("fp8", setup.fp8Word())
+                .put("gather_fp8", setup.gathersInFp8())
                 .put("recompute", recompute)
                 .put("sequences", setup.sequences())
                 .put("tokens", setup.tokens())

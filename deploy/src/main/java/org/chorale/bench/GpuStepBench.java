@@ -19,7 +19,6 @@ import org.bytedeco.pytorch.global.torch_cuda.SyncDebugMode;
 import org.chorale.model.ModelFolder;
 import org.chorale.model.ParameterSource;
 import org.chorale.model.adapter.LoraConfig;
-import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
@@ -127,14 +126,15 @@ public final class GpuStepBench {
         ModelFolder model = ModelFolder.random(folder, 0);
         int rank = setup.row().adapterRank();
         ModelFolder adapted = rank == 0 ? model : model.adapted(LoraConfig.allLinear(rank, 2.0 * rank), 0);
-        return setup.fp8()
-                .map(scaling -> adapted.with(new Fp8Rule(scaling, List.of(), List.of())))
-                .orElse(adapted);
+        return setup.fp8().map(adapted::with).orElse(adapted);
     }
 
     private static ModelShard shard(BenchSetup setup, RankGroups ranks, ModelFolder model) {
         List<UnitLayout> plan = model.units().stream()
-                .map(unit -> RankCut.of(layout(setup, UnitLayout.whole(unit, setup.precision())), ranks.shard()))
+                .map(unit -> {
+                    UnitLayout whole = UnitLayout.whole(unit, setup.precision(), model::isGatheredInFp8);
+                    return RankCut.of(layout(setup, whole), ranks.shard());
+                })
                 .toList();
         return new ModelShard(model, plan, ranks, setup.device());
     }

@@ -14,12 +14,18 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.ModelFolder;
+import org.chorale.model.fp8.Fp8Rule;
+import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.model.layer.Recompute;
 import org.chorale.model.layer.RecomputePlan;
+import org.chorale.model.outline.UnitOutline;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
@@ -39,7 +45,9 @@ import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
  * A small Llama on several GPUs against the same on one: gradients of the first step and losses of ten, in every mode
- * (hybrid, two copies, from four GPUs on), in fp32 and with bf16 compute, from one micro-batch a step and from two. Prints a line for each, the errors being the
+ * (hybrid, two copies, from four GPUs on), in fp32 and with bf16 compute, from one micro-batch a step and from two; and
+ * where its linears are FP8, with weights that are gathered in FP8 against the same with a gather in bf16. Prints a line
+ * for each, the errors being the
  * largest difference over the largest number; goes on after a failure, and exits with 1 if there was one.
  *
  * <p>Arguments: the number of GPUs, and {@code cpu} to try it without any, or {@code cuda-shared} on one that all ranks
@@ -52,6 +60,7 @@ public final class ShardCheck {
     private static final int ROWS = 8; // of all ranks and micro-batches together
     private static final double RATE = 1e-3;
     private static final double CLIP_NORM = 1;
+    private static final double NO_CLIPPING = 1e9; // norms are sums over buffers, which are others with a gather in FP8
     private static final BenchRow.Shape SHAPE = BenchRow.Shape.TINY;
 
     private final RankPlace place;
@@ -83,6 +92,27 @@ public final class ShardCheck {
         /** Two ranks that are no copies of each other make a hybrid. */
         boolean isPossible(int worldSize) {
             return this != HYBRID || (worldSize >= 4 && worldSize % 2 == 0);
+        }
+    }
+
+    /** What is trained. */
+    private record Task(Precision precision, Optional<Fp8Rule> fp8, double clipNorm, int microBatches) {
+        Task(Precision precision, int microBatches) {
+            this(precision, Optional.empty(), CLIP_NORM, microBatches);
+        }
+
+        static Task fp8(Precision precision, boolean gather, int microBatches) {
+            Fp8Rule rule = new Fp8Rule(Fp8Scaling.TENSOR, List.of(), List.of(), gather);
+            return new Task(precision, Optional.of(rule), NO_CLIPPING, microBatches);
+        }
+
+        ModelFolder open(Path folder) {
+            ModelFolder model = ModelFolder.random(folder, 1);
+            return fp8.map(model::with).orElse(model);
+        }
+
+        UnitLayout layout(UnitOutline unit, ModelFolder model, RankGroups ranks) {
+            return RankCut.of(UnitLayout.whole(unit, precision, model::isGatheredInFp8), ranks.shard());
         }
     }
 
@@ -127,15 +157,55 @@ public final class ShardCheck {
         Files.writeString(folder.resolve("config.json"), SHAPE.json(TOKENS));
         for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.BF16_TRUE)) {
             for (int microBatches : new int[] {1, 2}) {
-                Trained alone = train(folder, precision, RankGroups.alone(), microBatches);
+                Task task = new Task(precision, microBatches);
+                double tolerance = precision == Precision.FP32 ? 1e-4 : 1e-2;
+                Trained alone = train(folder, task, RankGroups.alone());
                 for (Mode mode : modes()) {
                     String name = "%s %s, %d micro-batches".formatted(mode, precision, microBatches);
                     int copies = mode.copies(world.worldSize());
                     try (ModelCopies all = ModelCopies.of(world, name, copies, mode.gathering)) {
-                        compare(name, precision, alone, train(folder, precision, all.ranks(), microBatches));
+                        compare(name, tolerance, alone, train(folder, task, all.ranks()));
                     }
                 }
             }
+        }
+        for (Precision precision : List.of(Precision.BF16, Precision.BF16_TRUE)) {
+            for (Mode mode : List.of(Mode.FULL_SHARD, Mode.KEEP_GATHERED)) {
+                gatherInFp8(folder, precision, mode);
+            }
+        }
+    }
+
+    /** Two ranks have the same bits; more may add gradients in another order, since their buffers are cut elsewhere. */
+    private void gatherInFp8(Path folder, Precision precision, Mode mode) {
+        for (int microBatches : new int[] {1, 2}) {
+            String name = "%s %s, %d micro-batches, gathered in FP8".formatted(mode, precision, microBatches);
+            try (ModelCopies copies = ModelCopies.of(world, name, 1, mode.gathering)) {
+                Trained bf16 = train(folder, Task.fp8(precision, false, microBatches), copies.ranks());
+                Trained fp8 = train(folder, Task.fp8(precision, true, microBatches), copies.ranks());
+                compare(name, world.worldSize() <= 2 ? 0 : 1e-2, whole(bf16), whole(fp8));
+            }
+        }
+    }
+
+    /** With the gradients that others hold. */
+    private Trained whole(Trained own) {
+        Map<String, float[]> gradients = new HashMap<>();
+        new TreeMap<>(own.gradients).forEach((name, values) -> gradients.put(name, sum(values)));
+        return new Trained(own.losses, gradients);
+    }
+
+    /** Over all ranks, each of which has NaN where another has a number. */
+    private float[] sum(float[] values) {
+        double[] numbers = IntStream.range(0, values.length)
+                .mapToDouble(i -> Float.isNaN(values[i]) ? 0 : values[i])
+                .toArray();
+        try (TensorScope scope = new TensorScope()) {
+            Tensor all = HostTensors.ofDoubles(numbers, numbers.length);
+            world.allReduce(all, Reduction.SUM).await();
+            float[] sum = new float[values.length];
+            all.to(ScalarType.Float).<FloatBuffer>createBuffer().get(sum);
+            return sum;
         }
     }
 
@@ -145,13 +215,13 @@ public final class ShardCheck {
                 .toList();
     }
 
-    private Trained train(Path folder, Precision precision, RankGroups ranks, int microBatches) {
-        OptimizerConfig settings = OptimizerConfig.adamW(RATE, 0, CLIP_NORM);
-        try (ModelFolder model = ModelFolder.random(folder, 1);
+    private Trained train(Path folder, Task task, RankGroups ranks) {
+        OptimizerConfig settings = OptimizerConfig.adamW(RATE, 0, task.clipNorm);
+        try (ModelFolder model = task.open(folder);
                 ModelShard shard = new ModelShard(
                         model,
                         model.units().stream()
-                                .map(unit -> RankCut.of(UnitLayout.whole(unit, precision), ranks.shard()))
+                                .map(unit -> task.layout(unit, model, ranks))
                                 .toList(),
                         ranks,
                         place.device())) {
@@ -165,9 +235,9 @@ public final class ShardCheck {
                         shard.groups().forEach(group -> readInto(gradients, group));
                     }
                 });
-                TrainStep step = new TrainStep(shard, watched, CLIP_NORM);
+                TrainStep step = new TrainStep(shard, watched, task.clipNorm);
                 for (int i = 0; i < STEPS; i++) {
-                    losses.add(step.run(batches(i, ranks.world(), microBatches), RATE)
+                    losses.add(step.run(batches(i, ranks.world(), task.microBatches), RATE)
                             .lossNats());
                 }
                 return new Trained(losses, gradients);
@@ -196,10 +266,12 @@ public final class ShardCheck {
             float[] held = new float[(int) group.layout().held()];
             Tensor host = group.gradients().cpu();
             host.<FloatBuffer>createBuffer().get(held);
+            group.layout()
+                    .segments()
+                    .forEach(segment -> gradients.put(segment.parameter(), nothing(segment.elements())));
             for (Slice slice : group.layout().slices()) {
-                float[] whole = gradients.computeIfAbsent(
-                        slice.segment().parameter(),
-                        name -> nothing(slice.segment().elements()));
+                float[] whole =
+                        Objects.requireNonNull(gradients.get(slice.segment().parameter()));
                 System.arraycopy(held, (int) slice.at(), whole, (int) slice.from(), (int) slice.elements());
             }
         }
@@ -211,8 +283,8 @@ public final class ShardCheck {
         return values;
     }
 
-    private void compare(String name, Precision precision, Trained alone, Trained together) {
-        double tolerance = precision == Precision.FP32 ? 1e-4 : 1e-2;
+    /** What ranks found together against what one did alone, or what they did in another way. */
+    private void compare(String name, double tolerance, Trained alone, Trained together) {
         double largest = alone.gradients.values().stream()
                 .mapToDouble(ShardCheck::largestOf)
                 .max()

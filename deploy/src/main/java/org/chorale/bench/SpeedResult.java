@@ -123,7 +123,8 @@ record SpeedResult(
         String fp8 = json.path("fp8").asText("none");
         return json.path("precision").asText()
                 + (json.path("tf32").asBoolean() ? " with tf32" : "")
-                + (fp8.equals("none") ? "" : " with FP8 by " + fp8);
+                + (fp8.equals("none") ? "" : " with FP8 by " + fp8)
+                + (json.path("gather_fp8").asBoolean() ? ", weights gathered in FP8" : "");
     }
 
     boolean isOurs() {

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.chorale.model.fp8.Fp8Rule;
 import org.chorale.model.fp8.Fp8Scaling;
 import org.chorale.tensor.device.Device;
 import org.chorale.training.RecomputePolicy;
@@ -69,7 +70,7 @@ final class BenchSetupTest {
         assertThat(setup.sequences()).isEqualTo(2);
         assertThat(setup.tokens()).isEqualTo(128);
         assertThat(setup.steps()).isEqualTo(5);
-        assertThat(setup.fp8()).contains(Fp8Scaling.ROW);
+        assertThat(setup.fp8()).contains(new Fp8Rule(Fp8Scaling.ROW, List.of(), List.of()));
         assertThat(setup.tf32()).isTrue();
         assertThat(setup.ranks()).isEqualTo(4);
         assertThat(setup.copies()).isEqualTo(2);
@@ -83,6 +84,14 @@ final class BenchSetupTest {
         BenchSetup each = BenchSetup.parse("mixture-8", "experts=each");
         assertThat(each.expertsApart()).isTrue();
         assertThat(each.rowWord()).isEqualTo("mixture-8, experts one by one");
+    }
+
+    @Test
+    void weightsAreGatheredInFp8WhereThatIsSaid() {
+        assertThat(BenchSetup.parse("8b-full-shard", "fp8=tensor").gathersInFp8())
+                .isFalse();
+        assertThat(BenchSetup.parse("8b-full-shard", "fp8=tensor", "gather=fp8").gathersInFp8())
+                .isTrue();
     }
 
     @ParameterizedTest
@@ -103,6 +112,8 @@ final class BenchSetupTest {
                     tiny ranks=4 copies=3 | copies=3: must be a divisor of ranks, which is 4
                     tiny experts=each   | experts=each: the row tiny has no experts
                     mixture-8 experts=1 | experts=1: must be grouped or each
+                    tiny fp8=row gather=fp8 | gather=fp8: needs fp8=tensor, not row
+                    tiny gather=yes     | gather=yes: must be bf16 or fp8
                     tiny memory-gib=all | memory-gib=all: must be a number
                     """)
     void whatCannotBeMeasuredIsRefusedWithWhatCan(String line, String words) {

@@ -87,7 +87,7 @@ final class AtenQuantise implements QuantiseKernel {
     @Override
     public void invert(Tensor bits, Tensor inverses) {
         try (TensorScope scope = new TensorScope()) {
-            inverses.copy_(scale(numbers(bits), Fp8Format.E4M3).reciprocal());
+            inverses.select(1, 0).copy_(scale(numbers(bits), Fp8Format.E4M3).reciprocal());
         }
     }
 

@@ -37,7 +37,9 @@ final class FusedQuantise implements QuantiseKernel {
                     "LARGEST",
                     format.largest() + "f",
                     "FLOOR",
-                    Double.toHexString(FLOOR) + "f");
+                    Double.toHexString(FLOOR) + "f",
+                    "INVERSE_LANES",
+                    String.valueOf(INVERSE_LANES));
             modules.put(format, KernelModule.of(FusedQuantise.class, "quantise.cu", macros));
         }
     }

@@ -22,6 +22,9 @@ public sealed interface QuantiseKernel permits FusedQuantise, AtenQuantise {
     /** Of what R is rounded up to where sums run along the columns of x. */
     int ROWS = 16;
 
+    /** Numbers from one of several inverses to the next, so that each lies at 16 bytes, as products may want it. */
+    int INVERSE_LANES = 4;
+
     /** Both forms of a matrix: as it lies, and with its columns as rows. */
     record Both(Fp8Matrix rows, Fp8Matrix columns) {}
 
@@ -71,6 +74,11 @@ public sealed interface QuantiseKernel permits FusedQuantise, AtenQuantise {
      */
     void quantise(Tensor part, ScaledRuns runs, Tensor bits, Tensor bytes);
 
-    /** What the bytes of each scale are multiplied by to be what they were made of, written into inverses [scales] fp32. */
+    /**
+     * What the bytes of each scale are multiplied by to be what they were made of.
+     *
+     * @param bits [scales]
+     * @param inverses [scales, {@link #INVERSE_LANES}] fp32, the first of each row of which is written
+     */
     void invert(Tensor bits, Tensor inverses);
 }

@@ -1,7 +1,8 @@
 // bf16 matrices as FP8 (Micikevicius et al. 2022, arXiv 2209.05433) and what to multiply them by to have them back.
 //
-// FORMAT e4m3 or e5m2, LARGEST its largest number, FLOOR the least that a matrix's largest number counts as. Rows may be
-// parts of wider ones, whose stride is in elements; their starts are aligned to 16 bytes. Widths are multiples of 16.
+// FORMAT e4m3 or e5m2, LARGEST its largest number, FLOOR the least that a matrix's largest number counts as; INVERSE_LANES
+// numbers lie from one of several inverses to the next. Rows may be parts of wider ones, whose stride is in elements;
+// their starts are aligned to 16 bytes. Widths are multiples of 16.
 
 #if __CUDA_ARCH__ < 890
 #error "FP8 needs compute capability 8.9"
@@ -298,11 +299,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     quantise_runs(part, runs, bits, bytes);
 }
 
-// What bytes are multiplied by to be what they were made of, for each scale.
+// What bytes are multiplied by to be what they were made of: for each scale the first of INVERSE_LANES numbers.
 extern "C" __global__ void __launch_bounds__(THREADS)
     inverses_of(const unsigned long long* bits, int scales, float* inverses) {
     int i = blockIdx.x * THREADS + threadIdx.x;
     if (i < scales) {
-        inverses[i] = 1 / scale_of(__uint_as_float((unsigned)bits[i]));
+        inverses[i * INVERSE_LANES] = 1 / scale_of(__uint_as_float((unsigned)bits[i]));
     }
 }

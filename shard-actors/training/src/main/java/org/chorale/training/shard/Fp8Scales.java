@@ -39,7 +39,7 @@ final class Fp8Scales implements AutoCloseable {
     private final Map<FlatGroup, ScaledRuns> runs = new LinkedHashMap<>();
     private final Map<Parameter, Tensor> inverseOf = new HashMap<>(); // [1] each; the same object where a scale is shared
     private final Tensor bits; // [scales] int64, see QuantiseKernel
-    private final Tensor inverses; // [scales] fp32
+    private final Tensor inverses; // [scales, INVERSE_LANES] fp32, the first of each row
     private boolean known;
 
     /** Those of what is trained and of what is frozen, as far as there are any; the groups ask them from now on. */
@@ -62,10 +62,10 @@ final class Fp8Scales implements AutoCloseable {
         int scales = numbers.values().stream().mapToInt(Integer::intValue).max().orElseThrow() + 1;
         try (TensorScope scope = new TensorScope()) {
             this.bits = owner.hold(device.zeros(ScalarType.Long, scales));
-            this.inverses = owner.hold(device.zeros(ScalarType.Float, scales));
+            this.inverses = owner.hold(device.zeros(ScalarType.Float, scales, QuantiseKernel.INVERSE_LANES));
             List<Tensor> each = new ArrayList<>();
             for (int scale = 0; scale < scales; scale++) {
-                each.add(owner.hold(inverses.narrow(0, scale, 1)));
+                each.add(owner.hold(inverses.select(0, scale).narrow(0, 0, 1)));
             }
             numbers.forEach((weight, scale) -> inverseOf.put(weight, each.get(scale)));
         }
