@@ -124,8 +124,7 @@ final class FusedQuantise implements QuantiseKernel {
         int rows = Math.toIntExact(x.values().size(0));
         int width = Math.toIntExact(x.values().size(1));
         if (rows % ROWS != 0 || width % ROWS != 0) {
-            throw new IllegalArgumentException(
-                    "[%d, %d]: both must be multiples of %d".formatted(rows, width, ROWS));
+            throw new IllegalArgumentException("[%d, %d]: both must be multiples of %d".formatted(rows, width, ROWS));
         }
         Tensor columns = Device.of(x.values()).empty(Fp8Format.E4M3.type(), width, rows);
         kernel("transpose_bytes")

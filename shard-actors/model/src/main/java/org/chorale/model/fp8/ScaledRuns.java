@@ -12,7 +12,7 @@ import org.chorale.tensor.device.Device;
 /**
  * What a part of a flat buffer has of matrices whose other parts lie elsewhere: the scale of each is of all of it.
  *
- * @param runs in the order of the part
+ * @param runs in the order of the part, one at least
  * @param table the same where kernels read it, [runs, 3] int64
  */
 public record ScaledRuns(List<Run> runs, Tensor table) {
@@ -42,6 +42,9 @@ public record ScaledRuns(List<Run> runs, Tensor table) {
 
     public ScaledRuns {
         runs = List.copyOf(runs);
+        if (runs.isEmpty()) {
+            throw new IllegalArgumentException("a part without runs has no table");
+        }
     }
 
     /** @param owner frees the table */
@@ -60,6 +63,6 @@ public record ScaledRuns(List<Run> runs, Tensor table) {
 
     /** Elements of the longest. */
     long longest() {
-        return runs.stream().mapToLong(Run::elements).max().orElse(0);
+        return runs.stream().mapToLong(Run::elements).max().orElseThrow();
     }
 }

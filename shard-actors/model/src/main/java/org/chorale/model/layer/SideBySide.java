@@ -299,7 +299,8 @@ public final class SideBySide {
     /** Whether what was gathered in FP8 has the same scale in all; what was not will have. */
     private boolean isOfOneScale() {
         Tensor first = linears.get(0).weight().inverseScale();
-        return linears.stream().allMatch(linear -> linear.weight().inverseScale() == first);
+        return linears.stream()
+                .allMatch(linear -> Objects.equals(linear.weight().inverseScale(), first));
     }
 
     /** One view of all, [O, I], where they follow each other in memory; else null. */

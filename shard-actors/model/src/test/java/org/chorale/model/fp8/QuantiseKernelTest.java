@@ -5,13 +5,17 @@ package org.chorale.model.fp8;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.chorale.model.fp8.Fp8Matmul.Sums;
+import org.chorale.model.fp8.ScaledRuns.Run;
+import org.chorale.tensor.HeldTensors;
 import org.chorale.tensor.HostTensors;
 import org.chorale.tensor.Scalars;
 import org.chorale.tensor.TensorScope;
+import org.chorale.tensor.device.Device;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -133,6 +137,59 @@ final class QuantiseKernelTest {
                         .item_double())
                 .as("with one scale the small row drowns")
                 .isNotEqualTo(x.get(1).get(0).item_double());
+    }
+
+    @Test
+    void aMatrixTurnedInFp8IsTheOneMadeOfItsColumns() {
+        Tensor x = torch.randn(32, 48).to(ScalarType.BFloat16);
+        Tensor largest = kernel.largest(x);
+        Fp8Matrix turned = kernel.transposed(kernel.rows(x, largest, Fp8Format.E4M3));
+        assertThat(turned.values().shape()).containsExactly(48, 32);
+        assertThat(turned.values().is_contiguous()).isTrue();
+        assertThat(wide(turned).equal(wide(kernel.columns(x, largest, Fp8Format.E4M3))))
+                .isTrue();
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"Float", "BFloat16"})
+    void partsThatAreScaledTogetherBecomeWhatTheWholeBecomes(ScalarType type) {
+        try (HeldTensors owner = new HeldTensors()) {
+            Tensor matrix = torch.randn(32, 16).to(type);
+            Tensor flat = matrix.view(512);
+            Tensor bits = HostTensors.zeros(ScalarType.Long, 2);
+            List<Tensor> parts = List.of(flat.narrow(0, 0, 200), flat.narrow(0, 200, 312));
+            List<ScaledRuns> runs = parts.stream()
+                    .map(part -> ScaledRuns.of(List.of(new Run(0, part.numel(), 1)), Device.CPU, owner))
+                    .toList();
+            Tensor bytes = HostTensors.zeros(ScalarType.Byte, 512).view(Fp8Format.E4M3.type());
+            for (int i = 0; i < 2; i++) {
+                kernel.addLargest(parts.get(i), runs.get(i), bits);
+            }
+            kernel.quantise(parts.get(0), runs.get(0), bits, bytes.narrow(0, 0, 200));
+            kernel.quantise(parts.get(1), runs.get(1), bits, bytes.narrow(0, 200, 312));
+            Tensor inverses = HostTensors.zeros(ScalarType.Float, 2, QuantiseKernel.INVERSE_LANES);
+            kernel.invert(bits, inverses);
+            Tensor whole = matrix.to(ScalarType.BFloat16);
+            Fp8Matrix expected = kernel.rows(whole, kernel.largest(whole), Fp8Format.E4M3);
+            assertThat(wide(new Fp8Matrix(bytes.view(32, 16), inverses.get(1).narrow(0, 0, 1)))
+                            .equal(wide(expected)))
+                    .isTrue();
+            assertThat(bits.get(0).item_long())
+                    .as("a scale that nothing here has")
+                    .isZero();
+        }
+    }
+
+    @Test
+    void aLargestValueThatIsNoNumberStaysTheLargestOfAll() {
+        try (HeldTensors owner = new HeldTensors()) {
+            Tensor bits = HostTensors.zeros(ScalarType.Long, 1);
+            ScaledRuns runs = ScaledRuns.of(List.of(new Run(0, 16, 0)), Device.CPU, owner);
+            for (double number : new double[] {1, Double.NaN, Double.POSITIVE_INFINITY, 2}) {
+                kernel.addLargest(row(number, 0.5).view(16), runs, bits);
+            }
+            assertThat(Float.intBitsToFloat((int) bits.item_long())).isNaN();
+        }
     }
 
     /** [1, 16]: two numbers, and zeros. */

@@ -70,8 +70,8 @@ public final class FlatGroup {
             ScalarType type = layout.precision().type();
             boolean split = layout.held() < layout.elements();
             if (isGatheredInFp8() && ranks.gathering() == Gathering.ALWAYS) {
-                throw new IllegalArgumentException(
-                        unit + ": values that are there always are what linears make FP8 of, and are not gathered in it");
+                throw new IllegalArgumentException(unit
+                        + ": values that are there always are what linears make FP8 of, and are not gathered in it");
             }
             Tensor kept = split && ranks.gathering() == Gathering.ALWAYS
                     ? owner.hold(device.zeros(type, layout.elements()))

@@ -4,11 +4,14 @@
 package org.chorale.training.shard;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -21,7 +24,6 @@ import org.chorale.tensor.TensorScope;
 import org.chorale.tensor.collective.Collectives;
 import org.chorale.tensor.collective.Collectives.Reduction;
 import org.chorale.tensor.device.Device;
-import org.chorale.training.shard.UnitLayout.Segment;
 import org.chorale.training.shard.UnitLayout.Slice;
 
 /**
@@ -35,9 +37,9 @@ import org.chorale.training.shard.UnitLayout.Slice;
 final class Fp8Scales implements AutoCloseable {
     private final Collectives ranks; // that hold one copy of the model between them
     private final HeldTensors owner = new HeldTensors();
-    private final List<FlatGroup> groups;
-    private final Map<FlatGroup, ScaledRuns> runs = new LinkedHashMap<>();
-    private final Map<Parameter, Tensor> inverseOf = new HashMap<>(); // [1] each; the same object where a scale is shared
+    private final Map<FlatGroup, ScaledRuns> runs = new LinkedHashMap<>(); // of groups of which this rank has more than padding
+    private final Map<Parameter, Tensor> inverseOf =
+            new HashMap<>(); // [1] each; the same object where a scale is shared
     private final Tensor bits; // [scales] int64, see QuantiseKernel
     private final Tensor inverses; // [scales, INVERSE_LANES] fp32, the first of each row
     private boolean known;
@@ -55,35 +57,42 @@ final class Fp8Scales implements AutoCloseable {
     }
 
     private Fp8Scales(List<FlatGroup> groups, Collectives ranks, Device device) {
-        this.groups = groups;
         this.ranks = ranks;
-        Map<Parameter, Integer> numbers = new LinkedHashMap<>();
-        groups.forEach(group -> number(group, numbers));
-        int scales = numbers.values().stream().mapToInt(Integer::intValue).max().orElseThrow() + 1;
+        Map<Parameter, Integer> numbers = numbers(groups);
+        int scales = Set.copyOf(numbers.values()).size();
         try (TensorScope scope = new TensorScope()) {
             this.bits = owner.hold(device.zeros(ScalarType.Long, scales));
             this.inverses = owner.hold(device.zeros(ScalarType.Float, scales, QuantiseKernel.INVERSE_LANES));
-            List<Tensor> each = new ArrayList<>();
-            for (int scale = 0; scale < scales; scale++) {
-                each.add(owner.hold(inverses.select(0, scale).narrow(0, 0, 1)));
-            }
+            List<Tensor> each = IntStream.range(0, scales)
+                    .mapToObj(scale -> owner.hold(inverses.select(0, scale).narrow(0, 0, 1)))
+                    .toList();
             numbers.forEach((weight, scale) -> inverseOf.put(weight, each.get(scale)));
+            for (FlatGroup group : groups) {
+                List<Run> ofGroup = runs(group, numbers);
+                if (!ofGroup.isEmpty()) {
+                    runs.put(group, ScaledRuns.of(ofGroup, device, owner));
+                }
+            }
+        } catch (RuntimeException e) { // no memory: what was had is given back
+            owner.close();
+            throw e;
         }
-        for (FlatGroup group : groups) {
-            runs.put(group, ScaledRuns.of(runs(group, numbers), device, owner));
-            group.scaledBy(this);
-        }
+        groups.forEach(group -> group.scaledBy(this));
     }
 
-    /** Weights that are read as one have the number of the first, which comes before the others. */
-    private static void number(FlatGroup group, Map<Parameter, Integer> numbers) {
-        List<Parameter> weights = List.copyOf(group.parameters().values());
-        int next = numbers.values().stream().mapToInt(Integer::intValue).max().orElse(-1) + 1;
-        for (Parameter weight : weights) {
-            List<Parameter> together = weight.scaledWith();
-            Integer shared = weights.containsAll(together) ? numbers.get(together.get(0)) : null;
-            numbers.put(weight, shared == null ? next++ : shared);
+    /** Of the scale of each weight, from 0: those that are read as one have the number of the first, which comes first. */
+    private static Map<Parameter, Integer> numbers(List<FlatGroup> groups) {
+        Map<Parameter, Integer> numbers = new LinkedHashMap<>();
+        int next = 0;
+        for (FlatGroup group : groups) {
+            Collection<Parameter> weights = group.parameters().values();
+            for (Parameter weight : weights) {
+                List<Parameter> together = weight.scaledWith();
+                Integer shared = weights.containsAll(together) ? numbers.get(together.get(0)) : null;
+                numbers.put(weight, shared == null ? next++ : shared);
+            }
         }
+        return numbers;
     }
 
     private static List<Run> runs(FlatGroup group, Map<Parameter, Integer> numbers) {
@@ -115,8 +124,10 @@ final class Fp8Scales implements AutoCloseable {
 
     /** Writes this rank's part of a group in E4M3. */
     void quantise(FlatGroup group, Tensor bytes) {
-        ScaledRuns ofGroup = Objects.requireNonNull(runs.get(group));
-        QuantiseKernel.of(bytes).quantise(group.weights(), ofGroup, bits, bytes);
+        ScaledRuns ofGroup = runs.get(group);
+        if (ofGroup != null) {
+            QuantiseKernel.of(bytes).quantise(group.weights(), ofGroup, bits, bytes);
+        }
     }
 
     /** What a weight's bytes are multiplied by, [1]. */

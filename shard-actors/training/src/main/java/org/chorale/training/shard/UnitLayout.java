@@ -191,8 +191,7 @@ public record UnitLayout(String name, List<Group> groups) {
         return new UnitLayout(unit.name(), List.of(group(unit.parameters(), false, false, precision)));
     }
 
-    private static Group group(
-            List<ParameterOutline> parameters, boolean trainable, boolean fp8, Precision precision) {
+    private static Group group(List<ParameterOutline> parameters, boolean trainable, boolean fp8, Precision precision) {
         long alignment = (long) ALIGNMENT_BYTES
                 * Byte.SIZE
                 / Group.heldType(trainable, precision).bits();

@@ -236,9 +236,7 @@ final class WholeBuffers implements AutoCloseable {
 
     private Tensor buffer() {
         Tensor own = kept == null ? values : kept;
-        return own == null
-                ? take(group.layout().gatheredType().scalarType().orElseThrow())
-                : own;
+        return own == null ? take(group.layout().gatheredType().scalarType().orElseThrow()) : own;
     }
 
     private Tensor take(ScalarType type) {

@@ -83,7 +83,11 @@ final class FlatGroupTest {
         UnitLayout.Group group = UnitLayout.whole(UNIT, Precision.FP32).groups().get(0);
         assertThat(group.gaps()).containsExactly(new Gap(15, 64), new Gap(66, 128));
         assertThat(new UnitLayout.Group(
-                                true, Precision.FP32, false, 15, group.segments().subList(0, 1))
+                                true,
+                                Precision.FP32,
+                                false,
+                                15,
+                                group.segments().subList(0, 1))
                         .gaps())
                 .isEmpty();
     }
