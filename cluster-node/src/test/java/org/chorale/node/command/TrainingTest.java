@@ -111,6 +111,24 @@ final class TrainingTest {
         assertThat(shell.err()).contains("--dtype is for models: an adapter is one with --merge");
     }
 
+    /** What clipping divides by is a sum over buffers, which are others then. */
+    @Test
+    void aGatherInFp8ChangesNoBitOfTheModel() {
+        for (String gather : List.of("false", "true")) {
+            assertThat(train(
+                            "run.steps=3",
+                            "run.dir=" + gather,
+                            "precision=bf16",
+                            "fp8.scaling=tensor",
+                            "fp8.gather=" + gather,
+                            "optimizer.clip-norm=1000"))
+                    .as(shell::err)
+                    .isZero();
+        }
+        assertThat(folder.resolve("true/export/model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("false/export/model.safetensors"));
+    }
+
     @Test
     void aFinishedRunIsNotRepeatedAndOtherSettingsAreRefused() {
         assertThat(train("run.steps=1")).as(shell::err).isZero();

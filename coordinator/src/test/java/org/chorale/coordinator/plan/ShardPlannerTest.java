@@ -118,6 +118,26 @@ class ShardPlannerTest {
     }
 
     @Test
+    void weightsThatAreGatheredInFp8HaveABufferOfTheirOwn() {
+        UnitOutline unit = UnitOutline.newBuilder()
+                .setName("block")
+                .addParameters(parameter("norm", "F32", true, 3))
+                .addParameters(parameter("q", "F32", true, 256).toBuilder().setFp8(true))
+                .addParameters(parameter("bias", "F32", true, 3))
+                .addParameters(parameter("down", "F32", true, 256).toBuilder().setFp8(true))
+                .build();
+        UnitPlan plan = ShardPlanner.plan(
+                        ModelOutline.newBuilder().addUnits(unit).build(), workers(2))
+                .getUnits(0);
+        assertThat(plan.getGroupsList())
+                .extracting(group -> group.getSegmentsList().stream()
+                        .map(SegmentPlan::getParameter)
+                        .toList())
+                .containsExactly(List.of("norm", "bias"), List.of("q", "down"));
+        assertThat(plan.getGroupsList()).extracting(GroupPlan::getFp8).containsExactly(false, true);
+    }
+
+    @Test
     void aScalarOnEightRanksLeavesSevenOfThemWithPadding() {
         ModelOutline outline = ModelOutline.newBuilder()
                 .addUnits(UnitOutline.newBuilder()
