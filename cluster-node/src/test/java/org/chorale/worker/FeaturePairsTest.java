@@ -66,7 +66,8 @@ final class FeaturePairsTest {
     @EnumSource(names = {"ADAPTER", "PRECISION", "LOSS", "ROWS", "OPTIMIZER"})
     void noTwoFeaturesGiveTheSameWeights(Factor factor) {
         List<List<String>> weights = Features.of(factor).stream()
-                .filter(feature -> !Set.of("DPO against the base", "FP8 gathered").contains(feature.name()))
+                .filter(feature ->
+                        !Set.of("DPO against the base", "FP8 gathered").contains(feature.name()))
                 .map(feature -> digest(FeatureTask.alone(Features.with(feature))))
                 .toList();
         assertThat(weights).hasSizeGreaterThan(1).doesNotHaveDuplicates();

@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 /** How a bench cuts a model without a coordinator. */
 final class RankCutTest {
     private static final UnitLayout WHOLE = new UnitLayout(
-            "unit", List.of(new Group(true, Precision.BF16, false, 1000, List.of(new Segment("weight", List.of(1000L), 0)))));
+            "unit",
+            List.of(new Group(true, Precision.BF16, false, 1000, List.of(new Segment("weight", List.of(1000L), 0)))));
 
     @Test
     void partsAreAlignedAlikeAndCoverTheUnit() {

@@ -108,8 +108,9 @@ record TrainingFit(
                 precision.map(PrecisionConfig::fp8).filter(given -> given.rule().isPresent());
         boolean dora = fp8.isPresent() && adapter.dora().orElse(false);
         if (dora && gathersInFp8()) {
-            problems.add("fp8.gather = true: an adapter with model.adapter.dora measures the rows of weights in bf16, which"
-                    + " are not there where they are gathered in FP8; leave one of the two out");
+            problems.add(
+                    "fp8.gather = true: an adapter with model.adapter.dora measures the rows of weights in bf16, which"
+                            + " are not there where they are gathered in FP8; leave one of the two out");
         } else if (dora && adapter.dropout().orElse(0.0) > 0) {
             problems.add(
                     ("fp8.scaling = %s: an adapter with model.adapter.dora and model.adapter.dropout multiplies each"

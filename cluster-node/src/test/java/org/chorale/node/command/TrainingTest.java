@@ -125,8 +125,8 @@ final class TrainingTest {
                     .as(shell::err)
                     .isZero();
         }
-        assertThat(folder.resolve("true/export/model.safetensors"))
-                .hasSameBinaryContentAs(folder.resolve("false/export/model.safetensors"));
+        assertThat(folder.resolve("true/quickstart/export/model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("false/quickstart/export/model.safetensors"));
     }
 
     @Test

@@ -66,8 +66,9 @@ final class TrainingFitTest {
                         precision = bf16
                         fp8 { scaling = row, gather = true }
                         """))
-                .containsExactly("fp8.gather = true: with fp8.scaling = row a weight's transpose has other scales, which"
-                        + " only its bf16 values tell; make that tensor, or leave fp8.gather out");
+                .containsExactly(
+                        "fp8.gather = true: with fp8.scaling = row a weight's transpose has other scales, which"
+                                + " only its bf16 values tell; make that tensor, or leave fp8.gather out");
     }
 
     /** Of what is told of a run elsewhere, where alone users' classes need to be. */

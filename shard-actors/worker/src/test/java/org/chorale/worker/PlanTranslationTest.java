@@ -50,8 +50,7 @@ final class PlanTranslationTest {
     }
 
     private List<String> gatheredInFp8(String keys) {
-        String runConf =
-                Examples.runConf(directory, "bf16", "1 second", "model.initialize = random\n" + keys);
+        String runConf = Examples.runConf(directory, "bf16", "1 second", "model.initialize = random\n" + keys);
         try (RunModel model = RunModel.open(runConf, LocalComponents.none())) {
             ModelOutline outline = PlanTranslation.outline(model, Precision.BF16);
             return outline.getUnitsList().stream()

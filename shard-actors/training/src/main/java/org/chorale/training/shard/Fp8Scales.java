@@ -37,7 +37,8 @@ import org.chorale.training.shard.UnitLayout.Slice;
 final class Fp8Scales implements AutoCloseable {
     private final Collectives ranks; // that hold one copy of the model between them
     private final HeldTensors owner = new HeldTensors();
-    private final Map<FlatGroup, ScaledRuns> runs = new LinkedHashMap<>(); // of groups of which this rank has more than padding
+    private final Map<FlatGroup, ScaledRuns> runs =
+            new LinkedHashMap<>(); // of groups of which this rank has more than padding
     private final Map<Parameter, Tensor> inverseOf =
             new HashMap<>(); // [1] each; the same object where a scale is shared
     private final Tensor bits; // [scales] int64, see QuantiseKernel
