@@ -117,7 +117,7 @@ final class TrainingTest {
         for (String gather : List.of("false", "true")) {
             assertThat(train(
                             "run.steps=3",
-                            "run.dir=" + gather,
+                            "run.dir=runs/gather-" + gather,
                             "precision=bf16",
                             "fp8.scaling=tensor",
                             "fp8.gather=" + gather,
@@ -125,8 +125,8 @@ final class TrainingTest {
                     .as(shell::err)
                     .isZero();
         }
-        assertThat(folder.resolve("true/quickstart/export/model.safetensors"))
-                .hasSameBinaryContentAs(folder.resolve("false/quickstart/export/model.safetensors"));
+        assertThat(folder.resolve("runs/gather-true/export/model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("runs/gather-false/export/model.safetensors"));
     }
 
     @Test
