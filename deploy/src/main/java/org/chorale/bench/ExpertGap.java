@@ -28,6 +28,6 @@ final class ExpertGap {
             shift = segment.parameter().contains(SECOND_EXPERT) ? GAP : shift;
             segments.add(new Segment(segment.parameter(), segment.shape(), segment.offset() + shift));
         }
-        return new Group(group.trainable(), group.precision(), group.elements() + shift, segments);
+        return new Group(group.trainable(), group.precision(), group.fp8(), group.elements() + shift, segments);
     }
 }
