@@ -78,31 +78,35 @@ final class PlainAttention implements AttentionKernel {
         try (TensorScope scope = new TensorScope()) {
             Operands operands = Operands.of(q, k, v, sight);
             Tensor dOut = perKeyHead(dMixed, k.size(2), sight); // [B·K, T, G, H]
-            Tensor dq = torch.empty_like(operands.q);
-            Tensor dk = sums(operands.k);
-            Tensor dv = sums(operands.v);
-            double scale = sight.scores().scaleFor(q);
+            Sums sums = new Sums(torch.empty_like(operands.q), zeros(operands.k), zeros(operands.v));
             List<ScoreBlock> blocks = blocks(q, k, sight, operands.kernel.backwardBlocks());
-            ScoreMemory scores = operands.memory(blocks);
-            ScoreMemory dShares = operands.memory(blocks);
-            for (ScoreBlock block : blocks) {
-                try (TensorScope ofBlock = new TensorScope()) {
-                    Tensor dBlock = matrix(block.ofQueries(dOut));
-                    Gradients gradients = operands.gradients(block, dBlock, scores, dShares);
-                    Tensor dProducts = gradients.dProducts();
-                    BatchedMatmul.addTo(block.ofKeys(dv), gradients.shares().transpose(1, 2), dBlock, 1);
-                    BatchedMatmul.write(matrix(block.ofQueries(dq)), dProducts, block.ofKeys(operands.k), scale);
-                    BatchedMatmul.addTo(
-                            block.ofKeys(dk), dProducts.transpose(1, 2), matrix(block.ofQueries(operands.q)), scale);
+            try (TensorScope ofScores = new TensorScope()) { // gone before what follows makes copies
+                ScoreMemory scores = operands.memory(blocks);
+                ScoreMemory dShares = operands.memory(blocks);
+                for (ScoreBlock block : blocks) {
+                    try (TensorScope ofBlock = new TensorScope()) {
+                        Tensor dBlock = matrix(block.ofQueries(dOut));
+                        Gradients gradients = operands.gradients(block, dBlock, scores, dShares);
+                        operands.add(block, gradients, dBlock, sight.scores().scaleFor(q), sums);
+                    }
                 }
             }
             return new Tensor[] {
-                scope.keep(inOrder(dq, q)),
-                scope.keep(inOrder(dk.unsqueeze(2), k)),
-                scope.keep(inOrder(dv.unsqueeze(2), v))
+                scope.keep(inOrder(sums.dq, q)),
+                scope.keep(inOrder(sums.dk.unsqueeze(2), k)),
+                scope.keep(inOrder(sums.dv.unsqueeze(2), v))
             };
         }
     }
+
+    /**
+     * What a backward makes, block by block.
+     *
+     * @param dq [B·K, T, G, H], written once
+     * @param dk [B·K, S, H], added to
+     * @param dv [B·K, S, H], added to
+     */
+    private record Sums(Tensor dq, Tensor dk, Tensor dv) {}
 
     /** @param held how many times the scores of one are held at once */
     private List<ScoreBlock> blocks(Tensor q, Tensor k, Sight sight, int held) {
@@ -146,6 +150,14 @@ final class PlainAttention implements AttentionKernel {
             return kernel.backward(products(block, scores), dOfBlock, block.queries(), limits.of(block));
         }
 
+        void add(ScoreBlock block, Gradients gradients, Tensor dMixed, double ofScores, Sums sums) {
+            Tensor dProducts = gradients.dProducts();
+            BatchedMatmul.addTo(block.ofKeys(sums.dv), gradients.shares().transpose(1, 2), dMixed, 1);
+            BatchedMatmul.write(matrix(block.ofQueries(sums.dq)), dProducts, block.ofKeys(k), ofScores);
+            BatchedMatmul.addTo(
+                    block.ofKeys(sums.dk), dProducts.transpose(1, 2), matrix(block.ofQueries(q)), ofScores);
+        }
+
         private Tensor products(ScoreBlock block, ScoreMemory scores) {
             Tensor products = scores.of(block);
             BatchedMatmul.write(
@@ -173,8 +185,9 @@ final class PlainAttention implements AttentionKernel {
         return ofQueries.flatten(1, 2);
     }
 
-    /** Zeros in which gradients are summed. */
-    private static Tensor sums(Tensor like) {
-        return torch.zeros_like(Wide.of(like));
+    /** In which gradients are summed. */
+    private static Tensor zeros(Tensor like) {
+        ScalarType type = Wide.is(like) ? like.scalar_type().intern() : ScalarType.Float;
+        return Device.of(like).zeros(type, like.sizes().vec().get());
     }
 }
