@@ -126,7 +126,7 @@ final class FusedQuantise implements QuantiseKernel {
         if (rows % ROWS != 0 || width % ROWS != 0) {
             throw new IllegalArgumentException("[%d, %d]: both must be multiples of %d".formatted(rows, width, ROWS));
         }
-        Tensor columns = Device.of(x.values()).empty(Fp8Format.E4M3.type(), width, rows);
+        Tensor columns = Device.of(x.values()).empty(x.values().scalar_type().intern(), width, rows);
         kernel("transpose_bytes")
                 .tensor(x.values())
                 .index(rows)
