@@ -25,8 +25,8 @@ import org.chorale.tensor.profile.Traffic;
 
 /**
  * Checks on a GPU that a recording has what was done: products, copies either way, and a wait, and that it has room left
- * after many questions whether an event is over; and that it knows a stream by the number that its kernels have. Prints every span, then a line for each check, on to the next after one
- * that fails.
+ * after some seconds of asking whether an event is over; and that it knows a stream by the number that its kernels have.
+ * Prints every span, then a line for each check, on to the next after one that fails.
  */
 public final class ProfileCheck {
     private static final Duration PATIENCE = Duration.ofMinutes(1);
@@ -35,8 +35,10 @@ public final class ProfileCheck {
     private static final int PRODUCTS = 3;
     private static final int MOST_PRINTED = 200;
 
-    /** As records of calls they would take more than there is room for: some 40 bytes each. */
-    private static final int QUESTIONS = 30_000_000;
+    /** That keep a GPU busy for some seconds, in fp32, and a waiting host with it. */
+    private static final int LONG_PRODUCTS = 500;
+
+    private static final long LONG_SIDE = 8192;
 
     private int failures;
 
@@ -81,12 +83,21 @@ public final class ProfileCheck {
     }
 
     private void ask(Device device) {
-        try (Recording recording = Recording.start(device);
-                DeviceStream stream = DeviceStream.current(device);
-                DeviceEvent event = stream.record()) {
-            for (int i = 0; i < QUESTIONS; i++) {
-                event.isOver();
+        try (TensorScope scope = new TensorScope();
+                Recording recording = Recording.start(device);
+                DeviceStream stream = DeviceStream.current(device)) {
+            Tensor x = device.zeros(ScalarType.Float, LONG_SIDE, LONG_SIDE);
+            Tensor product = device.empty(ScalarType.Float, LONG_SIDE, LONG_SIDE);
+            for (int i = 0; i < LONG_PRODUCTS; i++) {
+                torch.mm_out(product, x, x);
             }
+            long questions = 1;
+            try (DeviceEvent event = stream.record()) {
+                while (!event.isOver()) {
+                    questions++;
+                }
+            }
+            System.out.printf("asked %d times whether an event is over%n", questions);
             Timeline timeline = recording.stop(PATIENCE);
             claim("questions take no room", () -> timeline.lost() == 0);
         }

@@ -20,9 +20,17 @@ final class DeviceActivity {
         cupti.CUPTI_ACTIVITY_KIND_RUNTIME
     };
 
-    /** Whoever waits with a deadline asks them by the million, and nobody wants to read it. */
+    /**
+     * Whoever waits with a deadline asks them by the million, and nobody wants to read it. libtorch asks for the last error
+     * too whenever an event is not over yet, to forget that answer.
+     */
     private static final int[] QUESTIONS = {
-        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020, cupti.CUPTI_RUNTIME_TRACE_CBID_cudaStreamQuery_v3020
+        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020,
+        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaStreamQuery_v3020,
+        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaGetLastError_v3020,
+        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaPeekAtLastError_v3020,
+        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaGetDevice_v3020,
+        cupti.CUPTI_RUNTIME_TRACE_CBID_cudaSetDevice_v3020
     };
 
     private static final AtomicBoolean RUNNING = new AtomicBoolean();
