@@ -154,8 +154,7 @@ final class PlainAttention implements AttentionKernel {
             Tensor dProducts = gradients.dProducts();
             BatchedMatmul.addTo(block.ofKeys(sums.dv), gradients.shares().transpose(1, 2), dMixed, 1);
             BatchedMatmul.write(matrix(block.ofQueries(sums.dq)), dProducts, block.ofKeys(k), ofScores);
-            BatchedMatmul.addTo(
-                    block.ofKeys(sums.dk), dProducts.transpose(1, 2), matrix(block.ofQueries(q)), ofScores);
+            BatchedMatmul.addTo(block.ofKeys(sums.dk), dProducts.transpose(1, 2), matrix(block.ofQueries(q)), ofScores);
         }
 
         private Tensor products(ScoreBlock block, ScoreMemory scores) {
