@@ -74,7 +74,7 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
     private @Nullable ActorRef<CoordinatorCommand> coordinator;
     private @Nullable RunData data;
     private @Nullable BatchStream batchStream;
-    private @Nullable CompletableFuture<RunData> opening;
+    private @Nullable DataOpening<RunData> opening;
     private @Nullable DescribeData next; // to be opened once what is being opened is there
 
     /** A feeder that knows nothing yet; {@link DescribeData} tells it the run. */
@@ -160,7 +160,8 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
         cancelStreams();
         close(data);
         if (opening != null) { // nobody will receive it
-            CompletableFuture<Void> unused = opening.thenAccept(FeederActor::close);
+            opening.giveUp();
+            CompletableFuture<Void> unused = opening.result().thenAccept(FeederActor::close);
         }
         return this;
     }
@@ -176,10 +177,10 @@ public final class FeederActor extends AbstractBehavior<FeederCommand> {
 
     /** Takes as long as an index takes to make, on another thread. */
     private void openData(DescribeData request) {
-        CompletableFuture<RunData> future = CompletableFuture.supplyAsync(() -> open(request.runConf()), tokenizing);
-        opening = future;
+        DataOpening<RunData> begun = DataOpening.begin(() -> open(request.runConf()), tokenizing);
+        opening = begun;
         timers.startTimerWithFixedDelay(Tick.FEEL_PULSE, Pulse.interval(request.runConf()));
-        getContext().pipeToSelf(future, (opened, failure) -> new DataOpened(request, opened, failure));
+        getContext().pipeToSelf(begun.result(), (opened, failure) -> new DataOpened(request, opened, failure));
     }
 
     private static RunData open(String runConf) {

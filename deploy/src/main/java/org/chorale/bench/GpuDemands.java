@@ -109,6 +109,12 @@ final class GpuDemands {
                 commands.row("8b-lora-shard", "steps=10"),
                 commands.row(1, "8b-lora", "steps=10"));
         ratio("fp8", "8B in FP8 by tensor against bf16", 1.25, commands.row(FULL, "fp8=tensor"), full());
+        ratio(
+                "gather",
+                "the same with weights gathered in FP8, against a gather in bf16",
+                1,
+                commands.row(FULL, "fp8=tensor", "gather=fp8"),
+                commands.row(FULL, "fp8=tensor"));
     }
 
     private void addCommunication() {
