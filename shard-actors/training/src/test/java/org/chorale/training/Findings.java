@@ -27,6 +27,9 @@ public final class Findings {
 
     private static final double ABSOLUTE = 1e-5;
 
+    /** Of the weights, and one of a few: Adam divides a gradient near zero by itself, rounding and all. */
+    private static final double MAY_BE_OUTSIDE = 1e-4;
+
     private int runs;
     private int steps;
     private double worstGradient; // in units of what is allowed
@@ -79,9 +82,9 @@ public final class Findings {
         assertThat(worstWeight)
                 .as("difference of the weights, of %s", run)
                 .isLessThan(0.1 * RankRun.LEARNING_RATE * steps);
-        assertThat((double) outside)
-                .as("weights outside the defaults, of %s", run)
-                .isLessThanOrEqualTo(1e-4 * weights);
+        assertThat(outside)
+                .as("weights outside the defaults, of %d of %s", weights, run)
+                .isLessThanOrEqualTo((long) Math.ceil(MAY_BE_OUTSIDE * weights));
     }
 
     void add(Findings other) {
