@@ -68,6 +68,9 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
     private static final String LOG_CONFIGURATION =
             "-Dlogback.configurationFile=org/chorale/node/process/worker-log.xml";
 
+    /** As {@link #LOG_CONFIGURATION} has it, where an application has no binding of its own for the JDK's log. */
+    private static final String JDK_LOG = "-Djava.util.logging.SimpleFormatter.format=%4$s %3$s - %5$s%6$s%n";
+
     public WorkerJvm {
         flags = List.copyOf(flags);
     }
@@ -89,7 +92,7 @@ public record WorkerJvm(List<String> flags, String classPath, String mainClass, 
      */
     public static WorkerJvm likeThis(int workers) {
         List<String> flags = new ArrayList<>(NativeFlags.missing(new Properties()));
-        flags.addAll(List.of("-Dai.djl.offline=true", "-DRUST_FLAVOR=cpu", LOG_CONFIGURATION, logLevel()));
+        flags.addAll(List.of("-Dai.djl.offline=true", "-DRUST_FLAVOR=cpu", LOG_CONFIGURATION, JDK_LOG, logLevel()));
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(FLAG.asMatchPredicate())
                 .filter(FOR_ONE_PROCESS.asMatchPredicate().negate())
