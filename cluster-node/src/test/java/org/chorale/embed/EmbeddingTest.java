@@ -99,7 +99,7 @@ final class EmbeddingTest {
     }
 
     @Test
-    void anApplicationThatEndsItsSystemTakesItsWorkersAlong() throws Exception {
+    void anApplicationThatEndsItsSystemStopsItsRunAndTakesItsWorkersAlong() throws Exception {
         List<ProcessHandle> before = children();
         RunHandle run = Chorale.get(shop.system())
                 .submit(builder(home.resolve("cut"))
@@ -112,9 +112,34 @@ final class EmbeddingTest {
 
         shop.system().terminate();
 
-        assertThatThrownBy(() -> of(run.result())).hasRootCauseInstanceOf(FaultException.class);
+        RunEnded ended = of(run.result());
+        assertThat(ended.getOutcome()).as(ended.getMessage()).isEqualTo(RunEnded.Outcome.STOPPED);
+        assertThat(home.resolve("cut/checkpoints").resolve("step-%06d".formatted(ended.getStep())))
+                .isDirectory();
         for (ProcessHandle worker : workers) {
             of(worker.onExit());
+        }
+    }
+
+    /** As one that has hardly time for its shutdown. */
+    @Test
+    void aRunThatIsCutOffSaysHowItGoesOn() throws Exception {
+        ActorTestKit hasty = ActorTestKit.create(
+                "hasty",
+                ConfigFactory.parseString("pekko.coordinated-shutdown.phases.before-service-unbind.timeout = 1 ms")
+                        .withFallback(applicationConfig("remote")));
+        try {
+            RunHandle run = Chorale.get(hasty.system())
+                    .submit(builder(home.resolve("cut")).steps(1_000_000).build());
+            of(run.events().filter(RunEvent::hasStep).runWith(Sink.head(), hasty.system()));
+
+            hasty.system().terminate();
+
+            assertThatThrownBy(() -> of(run.result()))
+                    .hasRootCauseInstanceOf(FaultException.class)
+                    .hasMessageContaining("submitted again, it goes on from its last checkpoint");
+        } finally {
+            hasty.shutdownTestKit();
         }
     }
 

@@ -6,6 +6,9 @@ package org.chorale.node.run;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.Cancellable;
+import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
@@ -17,7 +20,10 @@ import org.chorale.proto.fault.FaultCode;
 import org.chorale.proto.fault.FaultException;
 import org.chorale.proto.wire.RunEnded;
 
-/** A run among the actors of a system that somebody else has, and that goes on after it. */
+/**
+ * A run among the actors of a system that somebody else has, and that goes on after it. A system that is ended first stops
+ * the run, with a checkpoint, and waits as long as Pekko lets a phase of its shutdown take.
+ */
 public final class GuestRun {
     private final ActorRef<RunGuardian.Command> guardian;
     private final CompletableFuture<RunEnded> ended;
@@ -40,8 +46,18 @@ public final class GuestRun {
         Behavior<RunGuardian.Command> run =
                 RunGuardian.create(cast, view, LocalRun.silenceLimit(progressTimeout), ended);
         ActorRef<RunGuardian.Command> guardian = system.systemActorOf(watched(run, ended), name, Props.empty());
-        system.getWhenTerminated().thenRun(() -> ended.completeExceptionally(endless("the actor system ended")));
-        return new GuestRun(guardian, ended);
+        system.getWhenTerminated().thenRun(() -> ended.completeExceptionally(cutOff()));
+        GuestRun guest = new GuestRun(guardian, ended);
+        guest.stopBefore(CoordinatedShutdown.get(system), name);
+        return guest;
+    }
+
+    private void stopBefore(CoordinatedShutdown shutdown, String name) {
+        Cancellable task = shutdown.addCancellableTask(CoordinatedShutdown.PhaseBeforeServiceUnbind(), name, () -> {
+            stop("the application's actor system ends");
+            return ended.handle((end, failure) -> Done.getInstance());
+        });
+        ended().whenComplete((end, failure) -> task.cancel());
     }
 
     /** A guardian that breaks down takes no actor system with it here, so that somebody has to notice. */
@@ -56,15 +72,18 @@ public final class GuestRun {
                         return Behaviors.same();
                     })
                     .onSignal(Terminated.class, terminated -> {
-                        ended.completeExceptionally(endless("the run's guardian ended"));
+                        ended.completeExceptionally(new FaultException(
+                                FaultCode.INTERNAL, "the run's guardian ended before the run did; the log says why"));
                         return Behaviors.stopped();
                     })
                     .build();
         });
     }
 
-    private static FaultException endless(String why) {
-        return new FaultException(FaultCode.INTERNAL, why + " before the run did; the log says why");
+    private static FaultException cutOff() {
+        return new FaultException(
+                FaultCode.NODE_LOST,
+                "the actor system ended before the run did: submitted again, it goes on from its last checkpoint");
     }
 
     /** Asks the run to finish its step, write a checkpoint and end. */
@@ -75,7 +94,7 @@ public final class GuestRun {
     /**
      * The run's end, once its workers and feeders are gone.
      *
-     * @return fails with a {@link FaultException} INTERNAL where the actor system has ended
+     * @return fails with a {@link FaultException} NODE_LOST where the actor system has ended before
      */
     public CompletionStage<RunEnded> ended() {
         return ended;

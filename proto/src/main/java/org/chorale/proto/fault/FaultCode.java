@@ -31,7 +31,8 @@ public enum FaultCode {
     STORAGE_FAILED(FaultKind.LOST_RESOURCE, "Writing to the run directory failed: no space, no permission, I/O error."),
     WORKER_LOST(FaultKind.LOST_RESOURCE, "A worker ended without being asked to."),
     FEEDER_LOST(FaultKind.LOST_RESOURCE, "A feeder ended without being asked to."),
-    NODE_LOST(FaultKind.LOST_RESOURCE, "A node could not join its cluster, or was put out of it."),
+    NODE_LOST(
+            FaultKind.LOST_RESOURCE, "A node could not join its cluster, was put out of it, or ended before its run."),
     PEER_LOST(
             FaultKind.LOST_RESOURCE,
             "A rank could not finish what all ranks do together: another is gone, or was not heard in time."),
