@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -35,6 +36,14 @@ record BenchCommand(List<String> words, String log, Duration limit) {
     String line() {
         return String.join(
                 " ", words.stream().map(word -> word.isEmpty() ? "\"\"" : word).toList());
+    }
+
+    /** The same with a variable in its environment. */
+    BenchCommand with(String variable, String value) {
+        String setting = variable + "=" + value;
+        List<String> all = new ArrayList<>(List.of("env", setting));
+        all.addAll(words);
+        return new BenchCommand(all, setting + "_" + log, limit);
     }
 
     /** Runs it to its end. */

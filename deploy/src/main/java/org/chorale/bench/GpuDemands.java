@@ -108,6 +108,15 @@ final class GpuDemands {
                 0.95,
                 commands.row("8b-lora-shard", "steps=10"),
                 commands.row(1, "8b-lora", "steps=10"));
+        for (String most : List.of("4", "8", "16")) {
+            add(
+                    "sms",
+                    "8B LoRA r 16, base sharded, NCCL on at most " + most + " SMs: tokens/s",
+                    "",
+                    Kind.SPEED,
+                    outputs -> told("%,.0f", outputs.get(0).number(SPEED)),
+                    commands.row("8b-lora-shard", "steps=10").with("NCCL_MAX_CTAS", most));
+        }
         ratio("fp8", "8B in FP8 by tensor against bf16", 1.25, commands.row(FULL, "fp8=tensor"), full());
         ratio(
                 "gather",

@@ -5,8 +5,10 @@ package org.chorale.bench;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Tensor;
@@ -119,12 +121,13 @@ public final class ProfileCheck {
             print(timeline);
             List<Span> spans = timeline.spans();
             List<String> told = names(of(spans, Kind.COLLECTIVE));
-            List<String> ran = names(of(spans, Kind.KERNEL).stream()
+            Optional<String> ran = of(spans, Kind.KERNEL).stream()
                     .filter(kernel -> KernelFamily.of(kernel.name()) == KernelFamily.FILL)
-                    .toList());
+                    .min(Comparator.comparingLong(Span::startNanos)) // to end a recording takes one more, elsewhere
+                    .map(kernel -> kernel.lane().name());
             claim(
                     "a stream is that of its kernels",
-                    () -> ran.size() == 1 && told.equals(List.of("check, " + ran.get(0))));
+                    () -> ran.isPresent() && told.equals(List.of("check, " + ran.get())));
         } catch (RuntimeException | LinkageError e) {
             e.printStackTrace(System.out);
             failures++;
