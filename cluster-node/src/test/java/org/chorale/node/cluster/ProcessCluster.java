@@ -178,8 +178,12 @@ final class ProcessCluster implements AutoCloseable {
         return status[0];
     }
 
+    /** Looks on until then: to ask again and again takes a core, which the run needs. */
     JsonNode awaitEnd(String run) {
-        return await(run, status -> status.has("ended"));
+        Reply watched = run(client(1, "status", run, "--watch"));
+        JsonNode status = status(run);
+        assertThat(status.has("ended")).as(watched.err()).isTrue();
+        return status;
     }
 
     /** In order, the first last; returns once nothing is left of any. */

@@ -45,6 +45,11 @@ final class BatchFramingTest {
             pekko.remote.artery.transport = tcp
             pekko.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
             pekko.remote.use-unsafe-remote-features-outside-cluster = on
+            pekko.remote.watch-failure-detector {
+              heartbeat-interval = 200 ms
+              expected-response-after = 500 ms
+              acceptable-heartbeat-pause = 2 s
+            }
             pekko.coordinated-shutdown.exit-jvm = off
             """;
 
