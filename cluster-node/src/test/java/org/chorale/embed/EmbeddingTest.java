@@ -130,7 +130,10 @@ final class EmbeddingTest {
                         .withFallback(applicationConfig("remote")));
         try {
             RunHandle run = Chorale.get(hasty.system())
-                    .submit(builder(home.resolve("cut")).steps(1_000_000).build());
+                    .submit(builder(home.resolve("cut"))
+                            .steps(1_000_000)
+                            .set("parallel.isolation", "in-process")
+                            .build());
             of(run.events().filter(RunEvent::hasStep).runWith(Sink.head(), hasty.system()));
 
             hasty.system().terminate();
