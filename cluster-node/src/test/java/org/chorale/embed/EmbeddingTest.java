@@ -121,13 +121,13 @@ final class EmbeddingTest {
         }
     }
 
-    /** As one that has hardly time for its shutdown. */
+    /** By a system that hardly lets its shutdown take time, and has no transport whose end would give the run some. */
     @Test
     void aRunThatIsCutOffSaysHowItGoesOn() throws Exception {
         ActorTestKit hasty = ActorTestKit.create(
                 "hasty",
                 ConfigFactory.parseString("pekko.coordinated-shutdown.phases.before-service-unbind.timeout = 1 ms")
-                        .withFallback(applicationConfig("remote")));
+                        .withFallback(applicationConfig("local")));
         try {
             RunHandle run = Chorale.get(hasty.system())
                     .submit(builder(home.resolve("cut"))
