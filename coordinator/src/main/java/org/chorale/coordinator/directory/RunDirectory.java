@@ -52,6 +52,7 @@ public final class RunDirectory implements AutoCloseable {
     private final Path dir;
     private final RunLock lock;
     private final Checkpoints checkpoints;
+    private boolean closed;
 
     private RunDirectory(Path dir, RunLock lock) {
         this.dir = dir.toAbsolutePath(); // it travels to workers
@@ -182,8 +183,12 @@ public final class RunDirectory implements AutoCloseable {
      * before has begun and not committed is removed: nobody works on it any more.
      *
      * @param workers who computes in this generation: the bits of a run depend on device and threads
+     * @throws IllegalStateException where the directory has been closed, by another thread perhaps: others may have it
      */
-    public long claimGeneration(String workers) {
+    public synchronized long claimGeneration(String workers) {
+        if (closed) {
+            throw new IllegalStateException(dir + " has been closed");
+        }
         Path folder = dir.resolve("generations");
         return Storage.at(folder, () -> {
             long generation = newestGeneration() + 1;
@@ -343,9 +348,13 @@ public final class RunDirectory implements AutoCloseable {
         });
     }
 
-    /** Lets others have the directory. */
+    /** Lets others have the directory, once a claim that another thread is making is made. */
     @Override
-    public void close() {
+    public synchronized void close() {
+        if (closed) {
+            return; // the lock may be another's by now
+        }
+        closed = true;
         Storage.at(dir, () -> {
             try {
                 Storage.delete(dir.resolve(RENDEZVOUS));

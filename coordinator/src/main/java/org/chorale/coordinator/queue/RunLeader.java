@@ -4,6 +4,7 @@
 package org.chorale.coordinator.queue;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
@@ -51,7 +52,7 @@ final class RunLeader extends AbstractBehavior<RunLeader.Command> {
     private final String runConf;
     private final Listener listener;
     private final Executor disk;
-    private @Nullable RunDirectory directory;
+    private final CompletableFuture<RunDirectory> opening;
     private boolean told;
 
     private RunLeader(ActorContext<Command> context, Path dir, String runConf, Listener listener) {
@@ -59,7 +60,8 @@ final class RunLeader extends AbstractBehavior<RunLeader.Command> {
         this.runConf = runConf;
         this.listener = listener;
         this.disk = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
-        context.pipeToSelf(CompletableFuture.supplyAsync(() -> RunDirectory.open(dir, runConf), disk), Opened::new);
+        this.opening = CompletableFuture.supplyAsync(() -> RunDirectory.open(dir, runConf), disk);
+        context.pipeToSelf(opening, Opened::new);
     }
 
     static Behavior<Command> create(Path dir, String runConf, Listener listener) {
@@ -81,7 +83,6 @@ final class RunLeader extends AbstractBehavior<RunLeader.Command> {
             tellFailure(fault(opened.failure()));
             return Behaviors.stopped();
         }
-        directory = opened.directory();
         ActorRef<RunEvent> news = getContext().messageAdapter(RunEvent.class, News::new);
         ActorRef<CoordinatorCommand> coordinator = getContext()
                 .spawn(Coordinator.create(runConf, opened.directory(), news, listener::replaces), "coordinator");
@@ -121,20 +122,17 @@ final class RunLeader extends AbstractBehavior<RunLeader.Command> {
         return new Fault(FaultCode.INTERNAL, "the run directory cannot be opened: " + cause);
     }
 
-    /** Only when it is closed may another run have the directory. */
+    /** Only when it is closed may another run have the directory, which may still be being opened. */
     private Behavior<Command> onPostStop() {
-        RunDirectory open = directory;
-        if (open == null) {
-            listener.over();
-        } else {
-            disk.execute(() -> {
-                try {
-                    open.close();
-                } finally {
-                    listener.over();
-                }
-            });
-        }
+        CompletableFuture<Optional<RunDirectory>> opened =
+                opening.handle((directory, failure) -> Optional.ofNullable(directory));
+        disk.execute(() -> {
+            try {
+                opened.join().ifPresent(RunDirectory::close);
+            } finally {
+                listener.over();
+            }
+        });
         return this;
     }
 }

@@ -13,9 +13,13 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.chorale.coordinator.directory.RunDirectory;
 import org.chorale.coordinator.directory.RunFixture;
 import org.chorale.proto.fault.Fault;
@@ -37,13 +41,19 @@ import org.chorale.proto.wire.StopRunRequest;
 import org.chorale.proto.wire.SubmitRun;
 import org.chorale.proto.wire.WatchRun;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A real leader, with probes where nodes and clients stand. */
 class RunsActorTest {
-    private static final ActorTestKit KIT =
-            ActorTestKit.create(ConfigFactory.parseString("pekko.actor.testkit.typed.single-expect-default = 20s"));
+    /** With one thread for the disk, so that one can wait until it has nothing to do. */
+    private static final ActorTestKit KIT = ActorTestKit.create(ConfigFactory.parseString("""
+            pekko.actor.testkit.typed.single-expect-default = 20s
+            pekko.actor.default-blocking-io-dispatcher.thread-pool-executor.fixed-pool-size = 1
+            """));
+
+    private static final Executor DISK = KIT.system().dispatchers().lookup(DispatcherSelector.blocking());
     private static final long NOW_MILLIS = 1_700_000_000_000L;
     private static final RunsCommand.Preflight OWN = preflight("17.0.12", NOW_MILLIS);
 
@@ -53,6 +63,19 @@ class RunsActorTest {
 
     @TempDir
     Path dir;
+
+    /** Only then may the temporary directory go. */
+    @AfterEach
+    void stop() {
+        KIT.stop(runs);
+        awaitDisk();
+    }
+
+    private static void awaitDisk() {
+        CompletableFuture.runAsync(() -> {}, DISK)
+                .orTimeout(20, TimeUnit.SECONDS)
+                .join();
+    }
 
     @AfterAll
     static void shutDown() {
@@ -316,6 +339,18 @@ class RunsActorTest {
         RunStatus status = client.receiveMessage().getStatus();
         assertThat(status.getPhase()).isEqualTo(RunStatus.Phase.WAITING);
         assertThat(status.getAwaited()).isEqualTo("1 more worker(s) with a GPU: 1 asked for, 0 free of 0");
+    }
+
+    @Test
+    void aDirectoryThatIsStillBeingOpenedWhenTheLeaderStopsIsFreeAfterwards() {
+        CompletableFuture<Void> stopped = new CompletableFuture<>();
+        DISK.execute(stopped::join);
+        submit("a", 1, join("10.0.0.7:2550", 1));
+        KIT.stop(runs);
+        stopped.complete(null);
+        awaitDisk();
+        assertThat(dir.resolve("a/run.conf")).exists();
+        RunDirectory.open(dir.resolve("a"), conf("a", 1)).close();
     }
 
     private TestProbe<NodeCommand> join(String address, int slots) {
