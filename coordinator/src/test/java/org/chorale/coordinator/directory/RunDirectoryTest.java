@@ -279,6 +279,18 @@ class RunDirectoryTest {
     }
 
     @Test
+    void whoHasClosedADirectoryCanNeitherClaimNorFreeWhatOthersHaveNow() {
+        RunDirectory before = open("run");
+        before.close();
+        try (RunDirectory now = open("run")) {
+            before.close();
+            assertTaken(() -> open("run")).hasMessageContaining("in use");
+            assertThatThrownBy(() -> before.claimGeneration("a worker")).isInstanceOf(IllegalStateException.class);
+            assertThat(now.claimGeneration("a worker")).isEqualTo(1);
+        }
+    }
+
+    @Test
     void aDirectoryInUseByAnotherProcessIsFreeOnceThatIsKilled() throws IOException, InterruptedException {
         Path dir = temporary.resolve("run");
         Process holder = new ProcessBuilder(
