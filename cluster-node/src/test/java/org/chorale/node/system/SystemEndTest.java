@@ -32,7 +32,7 @@ final class SystemEndTest {
     @Test
     void aSystemPartOfWhichNeverEndsIsNotWaitedFor() throws InterruptedException {
         CountDownLatch released = new CountDownLatch(1);
-        ActorSystem<Void> system = system(stuckUntil(released));
+        ActorSystem<Void> system = stuckUntil(released);
         SystemEnd end = SystemEnd.of(system, SOON);
         system.terminate(); // as the cluster does it
         end.await();
@@ -43,7 +43,7 @@ final class SystemEndTest {
     @Test
     void whoEndsASystemIsNotHeldBeyondTheLimit() throws InterruptedException {
         CountDownLatch released = new CountDownLatch(1);
-        ActorSystem<Void> system = system(stuckUntil(released));
+        ActorSystem<Void> system = stuckUntil(released);
         SystemEnd end = SystemEnd.of(system, NEVER);
         end.bring(SOON);
         end.await();
@@ -55,13 +55,20 @@ final class SystemEndTest {
         return ActorSystem.create(guardian, "end", SystemConfig.complete(SystemConfig.local()));
     }
 
-    /** A guardian that does not stop, as a transport that does not. */
-    private static Behavior<Void> stuckUntil(CountDownLatch released) {
-        return Behaviors.receive(Void.class)
-                .onSignal(PostStop.class, signal -> {
-                    assertThat(released.await(20, TimeUnit.SECONDS)).isTrue();
-                    return Behaviors.same();
-                })
-                .build();
+    /** A system that runs, whose guardian does not stop, as a transport that does not. */
+    private static ActorSystem<Void> stuckUntil(CountDownLatch released) throws InterruptedException {
+        CountDownLatch begun = new CountDownLatch(1);
+        ActorSystem<Void> system = system(Behaviors.setup(context -> {
+            begun.countDown();
+            return Behaviors.receive(Void.class)
+                    .onSignal(PostStop.class, signal -> {
+                        assertThat(released.await(20, TimeUnit.SECONDS)).isTrue();
+                        return Behaviors.same();
+                    })
+                    .build();
+        }));
+        // one that is ended before its guardian has begun hears of no end, and there is nothing to be stuck in
+        assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
+        return system;
     }
 }
